@@ -1,0 +1,5 @@
+"""Transformers that put noise into class labels."""
+
+from noisyactive.noise._uniform import UniformLabelNoise
+
+__all__ = ["UniformLabelNoise"]
