@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 
 
-def find_classes(y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Check the labels `y`; find the classes and the class of every sample.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class labels: integers, whole floats, booleans, strings, or objects that can be sorted.
+    name : str, default="y"
+        What errors call `y`.
 
     Returns
     -------
@@ -35,20 +37,27 @@ def find_classes(y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         if not all(isinstance(label, str) for label in y):
             labels = np.asarray(y, dtype=object)  # where nan is not the string "nan"
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{name} should be a 1d array with one label per sample, got an array of shape "
+            f"{labels.shape}: multi-label and one-hot labels are not supported."
+        )
     labels = column_or_1d(labels, warn=True)
     if not len(labels):
-        raise ValueError("y holds no labels.")
+        raise ValueError(f"{name} holds no labels.")
     try:
-        assert_all_finite(labels, input_name="y")
+        assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:
         kinds = sorted({type(label).__name__ for label in labels})
         raise ValueError(
-            "y must hold labels of one kind, without missing values; "
+            f"{name} must hold labels of one kind, without missing values; "
             f"it mixes {', '.join(kinds)}, which cannot be sorted."
         ) from error
     if classes.dtype.kind == "f" and (classes != np.trunc(classes)).any():
-        raise ValueError("y must hold class labels; it holds continuous numbers.")
+        raise ValueError(
+            f"Unknown label type: {name} must hold class labels; it holds continuous numbers."
+        )
     return classes, codes
 
 

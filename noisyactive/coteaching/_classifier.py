@@ -1,0 +1,507 @@
+"""Co-teaching: two networks that pick for each other what to learn from."""
+
+import copy
+import math
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from skorch.dataset import unpack_data
+from skorch.utils import FirstStepAccumulator, to_tensor
+from torch.utils.data import DataLoader, default_collate
+
+from ._features import evaluating
+from ._net import PairClassifier
+from ._noise_rate import CrossFit
+from ._pair import AverageLogits
+from ._record import SampleRecord
+from ._selection import count_selected, scheduled_forget_rate, select_clean
+
+
+class _StepOfPair(FirstStepAccumulator):
+    """Reports the mean loss of the two networks; what was optimized is the sum."""
+
+    def get_step(self) -> dict[str, Any]:
+        step = super().get_step()
+        return {**step, "loss": step["loss"] / 2}
+
+
+class CoTeachingClassifier(PairClassifier):
+    """Co-teaching: two networks that learn from labels of which many are wrong.
+
+    Both networks see the same mini-batches. Each ranks a batch by its own loss and hands the
+    samples of smallest loss to the other one, which learns from those alone [1]_. Prediction
+    averages the logits of both.
+
+    Parameters
+    ----------
+    module : type or callable, default=None
+        Network class, or a function that returns a new network: it is built twice. It maps a
+        float32 batch to logits of shape (n_samples, n_classes). Constructor parameters with usual
+        names (``num_classes``, ``in_features``, ``in_channels``, ...) are filled in from the data
+        unless set as ``module__*``. None chooses a small multi-layer perceptron for 2-D X and a
+        small convolutional network for 4-D X.
+    forget_rate : float in [0, 1) or "auto", default="auto"
+        Share of every mini-batch that is discarded once the ramp has ended; best is the share of
+        wrong labels. "auto" estimates it during warm-up, see `forget_rate_`.
+    ramp_epochs : int, default=10
+        Epochs over which the forget rate rises from 0.
+    exponent : float, default=1
+        Shape of that ramp, see `scheduled_forget_rate`.
+    warmup_epochs : int, default=10
+        With ``forget_rate="auto"``: epochs in which nothing is discarded and the noise rate is
+        estimated; the ramp starts after them.
+    max_epochs : int, default=60
+        Epochs of one call of `fit` or `partial_fit`.
+    batch_size : int or "auto", default="auto"
+        Samples per mini-batch. "auto" makes about 20 batches an epoch, of 8 to 256 samples; -1
+        takes all samples at once. When predicting, "auto" means 256.
+    lr : float, default=0.01
+        Learning rate, lowered to 0 along a cosine over the epochs of the call. An ``LRScheduler``
+        among `callbacks` replaces that schedule; ``callbacks__lr_schedule=None`` switches it off.
+    optimizer : type, default=torch.optim.SGD
+        One optimizer steps both networks. SGD has momentum 0.9 and weight decay 1e-4 unless set
+        as ``optimizer__*``.
+    criterion : type, default=torch.nn.CrossEntropyLoss
+        Loss on logits that takes ``reduction="none"``.
+    classes : array-like of shape (n_classes,), default=None
+        Every possible label, for data from which a rare one may be missing (a fold of
+        cross-validation, say). None takes those in y.
+    random_state : int, RandomState or None, default=None
+        Seeds weights, shuffling, dropout and augmentation. The global random state is left alone.
+    train_split : callable, default=None
+        skorch's way to hold out a part of the training data. Held-out samples get no verdict.
+    callbacks, iterator_train, iterator_valid, predict_nonlinearity, warm_start, device, compile, \
+use_caching, torch_load_kwargs
+        As in skorch's ``NeuralNet``. Training batches are shuffled.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    **kwargs : dict
+        ``module__*``, ``optimizer__*``, ``criterion__*``, ``iterator_train__*``, ``callbacks__*``
+        and so on, as in skorch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    clean_mask_ : ndarray of bool of shape (n_samples,)
+        Labels that are trusted: picked by the first network in the last epoch.
+    selected_ : ndarray of bool of shape (2, n_samples)
+        The picks of either network in the last epoch; ``selected_.all(axis=0)`` is a stricter and
+        ``selected_.any(axis=0)`` a more generous verdict.
+    sample_loss_ : ndarray of shape (n_samples,)
+        Loss of each sample in the last epoch, mean of both networks.
+    forget_rate_ : float
+        The forget rate in use: what was set, or the estimate.
+    module_ : NetworkPair
+        Both networks as one module.
+    history : skorch.history.History
+        One entry per epoch: ``train_loss``, ``forget_rate`` (of that epoch), ``selected_share``,
+        ``lr``, and with validation data ``valid_loss`` and ``valid_acc``.
+    seed_ : int
+        The seed in use, drawn from `random_state`.
+    n_features_in_ : int
+        Size of the first axis of a sample.
+
+    References
+    ----------
+    .. [1] Han et al., "Co-teaching: Robust training of deep neural networks with extremely noisy
+       labels", NeurIPS 2018, https://doi.org/10.48550/arXiv.1804.06872
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from noisyactive import CoTeachingClassifier, UniformLabelNoise
+    >>> X, y = make_blobs(400, random_state=0)
+    >>> y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
+    >>> net = CoTeachingClassifier(forget_rate=0.4, random_state=0).fit(X, y_noisy)
+    >>> bool(net.score(X, y) > 0.95)
+    True
+    >>> net.clean_mask_.shape
+    (400,)
+    """
+
+    _parameter_constraints = {
+        "forget_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
+        "ramp_epochs": [Interval(Integral, 0, None, closed="left")],
+        "exponent": [Interval(Real, 0, None, closed="neither")],
+        "warmup_epochs": [Interval(Integral, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            Options(Integral, {-1}),
+        ],
+        "lr": [Interval(Real, 0, None, closed="left")],
+        "classes": ["array-like", None],
+        "random_state": ["random_state"],
+        "module": [callable, None],
+        "criterion": [callable],
+        "optimizer": [callable],
+    }
+
+    def __init__(
+        self,
+        module: Any = None,
+        *,
+        forget_rate: float | str = "auto",
+        ramp_epochs: int = 10,
+        exponent: float = 1,
+        warmup_epochs: int = 10,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        lr: float = 0.01,
+        optimizer: Any = torch.optim.SGD,
+        criterion: Any = torch.nn.CrossEntropyLoss,
+        classes: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        train_split: Any = None,
+        callbacks: Any = None,
+        iterator_train: Any = DataLoader,
+        iterator_valid: Any = DataLoader,
+        predict_nonlinearity: Any = "auto",
+        warm_start: bool = False,
+        verbose: int = 0,
+        device: Any = "cpu",
+        compile: bool = False,
+        use_caching: Any = "auto",
+        torch_load_kwargs: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            callbacks=callbacks,
+            predict_nonlinearity=predict_nonlinearity,
+            warm_start=warm_start,
+            verbose=verbose,
+            device=device,
+            compile=compile,
+            use_caching=use_caching,
+            torch_load_kwargs=torch_load_kwargs,
+            classes=classes,
+            **kwargs,
+        )
+        self.forget_rate = forget_rate
+        self.ramp_epochs = ramp_epochs
+        self.exponent = exponent
+        self.warmup_epochs = warmup_epochs
+        self.random_state = random_state
+
+    # --- training -----------------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any = None, *, validation_data: Any = None, epochs: int | None = None
+    ) -> "CoTeachingClassifier":
+        """Build both networks and train them, anew unless `warm_start` is set.
+
+        Parameters
+        ----------
+        X : array-like, tensor or torch Dataset of shape (n_samples, ...)
+            Samples: rows of features, images (n_samples, channels, height, width), or a Dataset
+            whose items are ``x`` or ``(x, y)``.
+        y : array-like of shape (n_samples,), default=None
+            Labels of any kind that can be sorted; they win over a Dataset's own.
+        validation_data : tuple (X_val, y_val), default=None
+            Scored after every epoch; never trained on.
+        epochs : int, default=None
+            Overrides `max_epochs`.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not as described, before training starts.
+        FloatingPointError
+            If the loss stops being finite.
+        """
+        self._check_params()
+        fresh = not (self.warm_start and self.initialized_)
+        dataset = self._training_dataset(X, y, reset=fresh)
+        validation = self._validation_dataset(validation_data)
+        if fresh:
+            self.initialize()
+        return self._train(dataset, epochs, validation)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        classes: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int | None = None,
+    ) -> "CoTeachingClassifier":
+        """Go on with co-teaching on the fitted networks; on new ones, the same as `fit`.
+
+        The forget rate does not ramp up again. The history of gradients starts anew, since rows may
+        be other samples than before.
+
+        Parameters
+        ----------
+        X : array-like, tensor or torch Dataset of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,), default=None
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            Every possible label, looked at in the first call only.
+        validation_data : tuple (X_val, y_val), default=None
+            Scored after every epoch.
+        epochs : int, default=None
+            Overrides `max_epochs`.
+
+        Returns
+        -------
+        self
+            The classifier.
+        """
+        self._check_params()
+        fresh = getattr(self, "_facts", None) is None
+        dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
+        validation = self._validation_dataset(validation_data)
+        if not self.initialized_:
+            self.initialize()
+        self.module_.facts = self._facts
+        return self._train(dataset, epochs, validation)
+
+    def refine(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int = 25,
+        lr: float | None = None,
+    ) -> "CoTeachingClassifier":
+        """Tune both fitted networks with the plain criterion on all labels given.
+
+        The optimizer is fresh; what was said of the training labels (`clean_mask_` and the like)
+        stays.
+
+        Parameters
+        ----------
+        X : array-like, tensor or torch Dataset of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,), default=None
+            Labels that are trusted.
+        validation_data : tuple (X_val, y_val), default=None
+            Scored after every epoch.
+        epochs : int, default=25
+            Epochs.
+        lr : float, default=None
+            Learning rate, lowered to 0 along a cosine. None takes the classifier's own.
+
+        Returns
+        -------
+        self
+            The classifier.
+        """
+        self.check_is_fitted()
+        self._check_params()
+        dataset = self._training_dataset(X, y, reset=False)
+        validation = self._validation_dataset(validation_data)
+        self._initialize_optimizer()
+        if lr is not None:
+            for group in self.optimizer_.param_groups:
+                group["lr"] = lr
+        return self._train(dataset, epochs, validation, selecting=False)
+
+    def _train(
+        self, dataset: Any, epochs: int | None, validation: Any, selecting: bool = True
+    ) -> "CoTeachingClassifier":
+        if epochs is not None and not (isinstance(epochs, Integral) and epochs >= 1):
+            raise ValueError(f"epochs must be an int of at least 1, got {epochs!r}.")
+        self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
+        self._validation = validation
+        self._record: SampleRecord | None = None
+        self._crossfit: CrossFit | None = None
+        with self._rng(1 + self._n_trainings):
+            self._n_trainings += 1
+            probe = default_collate([dataset[0], dataset[1]])[0]["X"]
+            self.module_.probe(to_tensor(probe, self.device))
+            if selecting:
+                self._begin_selecting(dataset)
+            super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
+        self._record = self._crossfit = self._validation = None
+        return self
+
+    def initialize(self) -> "CoTeachingClassifier":
+        """Build the networks, the optimizer and the callbacks, and draw the seed of the run."""
+        self._n_epochs_selecting = 0
+        for verdict in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
+            self.__dict__.pop(verdict, None)
+        return super().initialize()
+
+    # --- the life of a training call ------------------------------------------------------------
+
+    def _begin_selecting(self, dataset: Any) -> None:
+        """Prepare what is remembered of the samples."""
+        self._record = SampleRecord(len(dataset), self.device)
+        if self.forget_rate != "auto":
+            self.forget_rate_ = float(self.forget_rate)
+        elif not hasattr(self, "forget_rate_"):
+            self._crossfit = CrossFit(dataset.codes, len(self.classes_), self.device)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Set the forget rate of the epoch; end the warm-up when its time has come."""
+        super().on_epoch_begin(net, **kwargs)
+        self._tau = 0.0
+        if self._record is None:
+            return
+        epoch = self._n_epochs_selecting
+        if self._crossfit is not None and epoch >= self.warmup_epochs:
+            self.forget_rate_ = self._crossfit.noise_rate()
+            self._crossfit = None
+        if self._crossfit is not None:
+            if epoch == self.warmup_epochs // 2:
+                self._crossfit.forget()
+        else:
+            start = self.warmup_epochs if self.forget_rate == "auto" else 0
+            self._tau = scheduled_forget_rate(
+                epoch - start, self.forget_rate_, self.ramp_epochs, self.exponent
+            )
+
+    def get_train_step_accumulator(self) -> FirstStepAccumulator:
+        """Report the mean loss of the two networks."""
+        return _StepOfPair()
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
+        """One mini-batch: forward, mutual selection, and the gradients of both networks."""
+        self._set_training(True)
+        inputs, targets = unpack_data(batch)
+        X = to_tensor(inputs["X"], self.device)
+        index = to_tensor(inputs["index"], self.device)
+        targets = to_tensor(targets, self.device)
+        logits, features = zip(*self.module_.forward_each(X), strict=True)
+        losses = [self.criterion_(output, targets) for output in logits]
+        lessons = self._choose_lessons(index, targets, logits, features, losses)
+        total = sum(
+            loss[lesson].sum() / max(1, len(lesson))
+            for loss, lesson in zip(losses, lessons, strict=True)
+        )
+        total.backward()
+        return {"loss": total.detach(), "y_pred": (logits[0] + logits[1]).detach() / 2}
+
+    def _choose_lessons(
+        self, index: Any, targets: Any, logits: Any, features: Any, losses: Any
+    ) -> list[torch.Tensor]:
+        """Positions in the mini-batch that each network learns from."""
+        everyone = torch.arange(len(index), device=index.device)
+        if self._record is None:
+            return [everyone, everyone]
+        if self._crossfit is not None:
+            picks = [everyone, everyone]
+            lessons = self._crossfit.lessons(index)
+            self._crossfit.store(index, logits)
+        else:
+            n_selected = count_selected(len(index), self._tau)
+            picks = [
+                self._pick(network, index, loss.detach(), n_selected)
+                for network, loss in enumerate(losses)
+            ]
+            lessons = picks[::-1]
+        for network, loss in enumerate(losses):
+            self._record.store(network, index, loss.detach(), picks[network])
+        self._remember(index, targets, logits, features, losses)
+        return lessons
+
+    def _pick(
+        self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
+    ) -> torch.Tensor:
+        """Positions in the mini-batch that one network trusts."""
+        return select_clean(loss, n_selected)
+
+    def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
+        """Keep what later epochs need of a mini-batch; plain Co-teaching needs nothing."""
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kw: Any) -> None:
+        """Stop a training that has diverged."""
+        super().on_batch_end(net, batch=batch, training=training, **kw)
+        if training and not math.isfinite(self.history[-1, "batches", -1, "train_loss"]):
+            raise FloatingPointError(
+                f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
+                "that the samples of X are finite and of moderate size."
+            )
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Note the forget rate and what was selected."""
+        super().on_epoch_end(net, **kwargs)
+        self.history.record("forget_rate", self._tau)
+        if self._record is not None:
+            self.history.record("selected_share", self._record.selected_share())
+            self._n_epochs_selecting += 1
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Pronounce the verdict on every label."""
+        super().on_train_end(net, X=X, y=y, **kwargs)
+        if self._record is None:
+            return
+        if self._crossfit is not None:
+            self.forget_rate_ = self._crossfit.noise_rate()
+            warnings.warn(
+                f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
+                f"warm-up (warmup_epochs={self.warmup_epochs}): no label was doubted. Raise "
+                "max_epochs, lower warmup_epochs, or give forget_rate a number.",
+                UserWarning,
+                stacklevel=2,
+            )
+        self.selected_ = self._record.selected.cpu().numpy()
+        self.clean_mask_ = self.selected_[0].copy()
+        self.sample_loss_ = self._record.loss.mean(dim=0).cpu().numpy()
+
+    # --- what the networks have learned ---------------------------------------------------------
+
+    def extract_features(self, X: Any) -> NDArray[Any]:
+        """Input of the linear heads, both networks' side by side.
+
+        The average of the two networks is one linear head on these features.
+
+        Parameters
+        ----------
+        X : array-like, tensor or Dataset of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples, 2 * n_features)
+            Features, computed in evaluation mode.
+
+        Raises
+        ------
+        ValueError
+            If the networks' logits do not come straight from one ``torch.nn.Linear``.
+        """
+        self.check_is_fitted()
+        features = []
+        with evaluating(self.module_):
+            for inputs, _ in self.get_iterator(self.get_dataset(X), training=False):
+                batch = self.module_.features(to_tensor(inputs["X"], self.device))
+                features.append(batch.float().cpu().numpy())
+        return np.concatenate(features)
+
+    def to_module(self) -> torch.nn.Module:
+        """Copy of the fitted pair as one plain module, for deployment.
+
+        Returns
+        -------
+        nn.Module
+            Maps a float32 batch to the average of both networks' logits; in evaluation mode, on the
+            CPU. ``softmax`` of it is `predict_proba`; columns are in the order of `classes_`.
+        """
+        self.check_is_fitted()
+        return AverageLogits(copy.deepcopy(self.module_.networks)).cpu().eval()

@@ -1,0 +1,150 @@
+"""Small networks for data that came without one, and constructor arguments read off the data."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._pair import DataFacts
+
+_N_CLASSES = ("num_classes", "n_classes", "num_outputs", "n_outputs", "out_features", "output_dim")
+_N_FEATURES = ("in_features", "n_features", "num_features", "n_inputs", "input_dim", "input_size")
+_N_CHANNELS = ("in_channels", "n_channels", "num_channels", "in_chans")
+
+
+class SmallMLP(nn.Module):
+    """Multi-layer perceptron for tables, with inputs standardised by batch normalisation.
+
+    Parameters
+    ----------
+    in_features : int
+        Columns.
+    num_classes : int
+        Classes.
+    hidden_features : int, default=128
+        Width of both hidden layers.
+    """
+
+    def __init__(self, in_features: int, num_classes: int, hidden_features: int = 128):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm1d(in_features, affine=False),
+            nn.Linear(in_features, hidden_features, bias=False),
+            nn.BatchNorm1d(hidden_features),
+            nn.ReLU(),
+            nn.Linear(hidden_features, hidden_features, bias=False),
+            nn.BatchNorm1d(hidden_features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(hidden_features, num_classes)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (n_samples, num_classes)."""
+        return self.head(self.body(X))
+
+
+class SmallConvNet(nn.Module):
+    """Convolutional network sized to the image: the larger the image, the more stages.
+
+    Every stage halves the image and is twice as wide as the one before, up to 256 channels, until
+    about 4 x 4 positions are left, which are averaged.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of an image.
+    num_classes : int
+        Classes.
+    image_size : int
+        Shorter side of an image, in pixels.
+    base_channels : int, default=32
+        Channels of the first stage.
+    """
+
+    def __init__(
+        self, in_channels: int, num_classes: int, image_size: int, base_channels: int = 32
+    ):
+        super().__init__()
+        n_stages = min(6, max(1, round(math.log2(max(image_size, 1) / 4)))) + 1
+        layers: list[nn.Module] = [nn.BatchNorm2d(in_channels, affine=False)]
+        width_in = in_channels
+        for stage in range(n_stages):
+            width = min(256, base_channels * 2**stage)
+            layers += [
+                nn.Conv2d(width_in, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            if stage < n_stages - 1:
+                layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            width_in = width
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(width_in, num_classes)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (n_samples, num_classes)."""
+        return self.head(self.body(X))
+
+
+def default_module(input_shape: tuple[int, ...]) -> type[nn.Module]:
+    """Network class for data of this shape: a small MLP for rows, a small CNN for images.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one sample, ``(n_features,)`` or ``(channels, height, width)``.
+
+    Returns
+    -------
+    type
+        `SmallMLP` or `SmallConvNet`.
+
+    Raises
+    ------
+    ValueError
+        For any other shape, and for images whose channels come last.
+    """
+    if len(input_shape) == 1:
+        return SmallMLP
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"module=None offers networks for X of 2 or 4 dimensions, got samples of shape "
+            f"{input_shape}; pass module."
+        )
+    channels, height, width = input_shape
+    if channels > 4 and width <= 4 < height:
+        raise ValueError(
+            f"X must be of shape (n_samples, channels, height, width), got samples of shape "
+            f"{input_shape}, which look channels-last; pass X.transpose(0, 3, 1, 2), or a module "
+            "of your own."
+        )
+    return SmallConvNet
+
+
+def arguments_from_data(module: Callable[..., nn.Module], facts: DataFacts) -> dict[str, Any]:
+    """Constructor arguments of a network that follow from the data.
+
+    Parameters
+    ----------
+    module : type or callable
+        Network class or factory.
+    facts : DataFacts
+        The data.
+
+    Returns
+    -------
+    dict
+        Those of the usual names for the number of classes, features, channels and for the image
+        size that `module` has as explicit parameters.
+    """
+    known: dict[str, int] = dict.fromkeys(_N_CLASSES, len(facts.classes))
+    if len(facts.input_shape) == 1:
+        known |= dict.fromkeys(_N_FEATURES, facts.input_shape[0])
+    elif len(facts.input_shape) == 3:
+        known |= dict.fromkeys(_N_CHANNELS, facts.input_shape[0])
+        known["image_size"] = min(facts.input_shape[1:])
+    parameters = inspect.signature(module).parameters
+    return {name: value for name, value in known.items() if name in parameters}

@@ -1,0 +1,243 @@
+"""Co-teaching regularised by the Variance of Gradients."""
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch.utils.data import DataLoader
+
+from ._classifier import CoTeachingClassifier
+from ._selection import select_clean
+from ._vog import (
+    VarianceOfGradients,
+    activation_coefficients,
+    head_gradient,
+    label_logit_gradient,
+)
+
+#: The hyper-parameters of Khanal et al. (MICCAI 2024, https://doi.org/10.1007/978-3-031-72120-5_4):
+#: ``CoTeachingVOGClassifier(module, forget_rate=0.5, mix_ratio=0.2, **PAPER_PARAMS)``. The paper
+#: sets ``forget_rate`` to the true noise rate and chooses ``mix_ratio`` for each data set.
+PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
+    {
+        "max_epochs": 50,
+        "batch_size": 256,
+        "lr": 0.01,
+        "optimizer__momentum": 0.9,
+        "optimizer__weight_decay": 1e-4,
+        "ramp_epochs": 10,
+        "exponent": 1,
+        "warmup_epochs": 10,
+    }
+)
+
+
+class CoTeachingVOGClassifier(CoTeachingClassifier):
+    """Co-teaching whose choice of clean samples is regularised by the Variance of Gradients.
+
+    Samples of rare classes have large losses whether their labels are right or wrong, so plain
+    Co-teaching throws them away. Here a share `mix_ratio` of every choice is made by another sign
+    of a right label: a gradient that has hardly moved over the last epochs [1]_. It is read off the
+    training passes and costs none of its own.
+
+    Parameters
+    ----------
+    module : type or callable, default=None
+        Network class or factory, as for `CoTeachingClassifier`; its logits must come straight from
+        one ``torch.nn.Linear`` unless ``mix_ratio=0``.
+    mix_ratio : float in [0, 1], default=0.2
+        Share of the selected samples that is chosen by smallest VOG; the others by smallest loss.
+        0 is plain Co-teaching.
+    vog_window : int, default=5
+        Epochs over which the variance is taken, at least 2.
+    vog_gradient : {"head", "activation"}, default="head"
+        "head": gradient of the loss with respect to the head's row (and bias) of the given label.
+        "activation": gradient of the given label's softmax activation with respect to the features;
+        stored as one number per class and epoch.
+    vog_storage : {"float32", "float16"}, default="float32"
+        Type of the history: ``2 * vog_window * n_samples * (n_features + 1)`` numbers for "head",
+        ``n_classes`` in place of ``n_features + 1`` for "activation".
+    forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, optimizer, criterion, classes, \
+random_state, train_split, callbacks, iterator_train, iterator_valid, predict_nonlinearity, \
+warm_start, verbose, device, compile, use_caching, torch_load_kwargs, **kwargs
+        As for `CoTeachingClassifier`.
+    warmup_epochs : int, default=10
+        Epochs before VOG is used (plain Co-teaching until then), and before anything is discarded
+        with ``forget_rate="auto"``.
+
+    Attributes
+    ----------
+    vog_ : ndarray of shape (n_samples,)
+        VOG of each sample over the last `vog_window` epochs, mean of both networks. NaN where it is
+        not known: with ``mix_ratio=0``, or after fewer epochs than the window.
+    clean_mask_, selected_, sample_loss_, forget_rate_, classes_, module_, history, seed_, \
+n_features_in_
+        As for `CoTeachingClassifier`; the history also has ``vog_used``.
+
+    References
+    ----------
+    .. [1] Khanal et al., "Active Label Refinement for Robust Training of Imbalanced Medical Image
+       Classification Tasks in the Presence of High Label Noise", MICCAI 2024,
+       https://doi.org/10.1007/978-3-031-72120-5_4
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise
+    >>> X, y = make_blobs([300, 100, 30], random_state=0)
+    >>> y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
+    >>> net = CoTeachingVOGClassifier(mix_ratio=0.5, random_state=0).fit(X, y_noisy)
+    >>> trusted = net.clean_mask_
+    >>> bool((y_noisy == y)[trusted].mean() > 0.9)
+    True
+    """
+
+    _parameter_constraints = {
+        **CoTeachingClassifier._parameter_constraints,
+        "mix_ratio": [Interval(Real, 0, 1, closed="both")],
+        "vog_window": [Interval(Integral, 2, None, closed="left")],
+        "vog_gradient": [StrOptions({"head", "activation"})],
+        "vog_storage": [StrOptions({"float32", "float16"})],
+    }
+
+    def __init__(
+        self,
+        module: Any = None,
+        *,
+        mix_ratio: float = 0.2,
+        vog_window: int = 5,
+        vog_gradient: str = "head",
+        vog_storage: str = "float32",
+        forget_rate: float | str = "auto",
+        ramp_epochs: int = 10,
+        exponent: float = 1,
+        warmup_epochs: int = 10,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        lr: float = 0.01,
+        optimizer: Any = torch.optim.SGD,
+        criterion: Any = torch.nn.CrossEntropyLoss,
+        classes: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        train_split: Any = None,
+        callbacks: Any = None,
+        iterator_train: Any = DataLoader,
+        iterator_valid: Any = DataLoader,
+        predict_nonlinearity: Any = "auto",
+        warm_start: bool = False,
+        verbose: int = 0,
+        device: Any = "cpu",
+        compile: bool = False,
+        use_caching: Any = "auto",
+        torch_load_kwargs: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            forget_rate=forget_rate,
+            ramp_epochs=ramp_epochs,
+            exponent=exponent,
+            warmup_epochs=warmup_epochs,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            criterion=criterion,
+            classes=classes,
+            random_state=random_state,
+            train_split=train_split,
+            callbacks=callbacks,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            predict_nonlinearity=predict_nonlinearity,
+            warm_start=warm_start,
+            verbose=verbose,
+            device=device,
+            compile=compile,
+            use_caching=use_caching,
+            torch_load_kwargs=torch_load_kwargs,
+            **kwargs,
+        )
+        self.mix_ratio = mix_ratio
+        self.vog_window = vog_window
+        self.vog_gradient = vog_gradient
+        self.vog_storage = vog_storage
+
+    def _begin_selecting(self, dataset: Any) -> None:
+        super()._begin_selecting(dataset)
+        self._vog: list[torch.Tensor] | None = None
+        self._vog_histories: list[VarianceOfGradients] = []
+        if self.mix_ratio == 0:
+            return
+        heads = self.module_.require_head()
+        n_dims = len(self.classes_) if self._activation else heads[0].in_features + 1
+        dtype = getattr(torch, self.vog_storage)
+        self._vog_histories = [
+            VarianceOfGradients(
+                len(dataset), n_dims, self.vog_window, dtype=dtype, device=self.device
+            )
+            for _ in heads
+        ]
+
+    @property
+    def _activation(self) -> bool:
+        return self.vog_gradient == "activation"
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Score the history of gradients, once an epoch, and open its next slot."""
+        super().on_epoch_begin(net, **kwargs)
+        if self._record is None:
+            return
+        ready = self._n_epochs_selecting >= self.warmup_epochs
+        ready &= all(history.full for history in self._vog_histories)
+        self._vog = [h.scores() for h in self._vog_histories] if ready else None
+        for history, head in zip(self._vog_histories, self.module_.heads(), strict=False):
+            history.begin_epoch(head.weight if self._activation else None)
+
+    def _pick(
+        self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
+    ) -> torch.Tensor:
+        vog = self._vog[network][index] if self._vog else None
+        return select_clean(loss, n_selected, vog, self.mix_ratio)
+
+    def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
+        for network, history in enumerate(self._vog_histories):
+            output = logits[network]
+            if self._activation:
+                gradient = activation_coefficients(output.detach(), targets)
+            else:
+                column = label_logit_gradient(losses[network], output, targets, self.criterion_)
+                gradient = head_gradient(column, features[network].detach())
+            history.record(index, gradient)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Note whether VOG took part."""
+        super().on_epoch_end(net, **kwargs)
+        if self._record is not None:
+            self.history.record("vog_used", bool(self._vog))
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Pronounce the verdict on every label, with its VOG."""
+        super().on_train_end(net, X=X, y=y, **kwargs)
+        if self._record is None:
+            return
+        scores = [history.scores() for history in self._vog_histories]
+        self.vog_ = (
+            torch.stack(scores).mean(dim=0).cpu().numpy()
+            if scores
+            else np.full(len(self.clean_mask_), np.nan, dtype=np.float32)
+        )
+        self._vog, self._vog_histories = None, []
+        if self.mix_ratio > 0 and not any(self.history[:, "vog_used"]):
+            warnings.warn(
+                f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "
+                f"VOG needs warmup_epochs={self.warmup_epochs} and vog_window={self.vog_window} "
+                "epochs before it.",
+                UserWarning,
+                stacklevel=2,
+            )
