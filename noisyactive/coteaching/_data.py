@@ -119,7 +119,7 @@ class IndexedDataset(SkorchDataset):
         item = self.X[i]
         if isinstance(self.X, Dataset) and isinstance(item, (tuple, list)):
             item = item[0]
-        x = torch.as_tensor(np.asarray(item) if not isinstance(item, torch.Tensor) else item)
+        x = item if isinstance(item, torch.Tensor) else torch.from_numpy(np.array(item))
         return {"X": x.to(torch.float32), "index": torch.tensor(int(i))}, self.codes[i]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch | list[Batch]:

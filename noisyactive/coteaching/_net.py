@@ -1,5 +1,6 @@
 """skorch's classifier as a scikit-learn citizen: checked data, labels of any kind, seeds."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -77,8 +78,8 @@ class PairClassifier(NeuralNetClassifier):
 
     def _get_param_names(self) -> list[str]:
         own = BaseEstimator._get_param_names.__func__(type(self))
-        special = [name for name in vars(self) if "__" in name.strip("_") and name[-1] != "_"]
-        return sorted({*own, *(name for name in special if not name.startswith("_"))})
+        # What was set beside the signature, typos too: `initialize` is to find them in a clone.
+        return sorted({*own, *(self._params_to_validate & vars(self).keys())})
 
     def set_params(self, **params: Any) -> "PairClassifier":
         """Set parameters, also nested ones such as ``module__hidden_features``."""
@@ -87,6 +88,10 @@ class PairClassifier(NeuralNetClassifier):
         ):  # skorch would initialize them at once; that is `initialize`'s job
             self.callbacks = params.pop("callbacks")
         super().set_params(**params)
+        for name, value in params.items():  # skorch tells a built optimizer, and forgets
+            if name.startswith("optimizer__"):
+                setattr(self, name, value)
+                self._params_to_validate.add(name)
         return self
 
     def _check_params(self) -> None:
@@ -170,13 +175,19 @@ class PairClassifier(NeuralNetClassifier):
         try:
             criterion = self.criterion(**arguments)
             n_classes = max(2, len(self.module_.facts.classes))
-            loss = criterion(torch.zeros(2, n_classes), torch.arange(2))
+            with warnings.catch_warnings():  # about the very shapes that are tried out
+                warnings.simplefilter("ignore")
+                loss = criterion(torch.zeros(2, n_classes), torch.arange(2))
         except (TypeError, RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{wanted} does not: {error}") from error
         if loss.shape != (2,):
             raise ValueError(f"{wanted} gives losses of shape {tuple(loss.shape)} for 2 samples.")
         self.criterion_ = criterion
         return self
+
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
+        """Mean loss of averaged logits, as validation reports it."""
+        return super().get_loss(y_pred, y_true, X=X, training=training).mean()
 
     # --- data -------------------------------------------------------------------------------
 
@@ -351,7 +362,8 @@ class PairClassifier(NeuralNetClassifier):
         ndarray of shape (n_samples,)
             Labels as they were passed to `fit`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     # --- files --------------------------------------------------------------------------------
 
