@@ -16,7 +16,9 @@ _N_CHANNELS = ("in_channels", "n_channels", "num_channels", "in_chans")
 
 
 class SmallMLP(nn.Module):
-    """Multi-layer perceptron for tables, with inputs standardised by batch normalisation.
+    """Multi-layer perceptron for rows of features.
+
+    Features are taken as they are; scale them before if their ranges differ much.
 
     Parameters
     ----------
@@ -31,7 +33,6 @@ class SmallMLP(nn.Module):
     def __init__(self, in_features: int, num_classes: int, hidden_features: int = 128):
         super().__init__()
         self.body = nn.Sequential(
-            nn.BatchNorm1d(in_features, affine=False),
             nn.Linear(in_features, hidden_features, bias=False),
             nn.BatchNorm1d(hidden_features),
             nn.ReLU(),

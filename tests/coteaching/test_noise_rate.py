@@ -1,0 +1,121 @@
+"""The estimate of the noise rate, on posteriors whose noise is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from noisyactive.coteaching._noise_rate import CrossFit, estimate_noise_rate
+
+
+def posteriors(rng, n, n_classes, sharpness, weights=None):
+    """True-class posteriors and labels drawn from them: as good as a classifier can get."""
+    logits = rng.normal(size=(n, n_classes)) * sharpness + np.log(
+        np.full(n_classes, 1 / n_classes) if weights is None else weights
+    )
+    q = np.exp(logits - logits.max(axis=1, keepdims=True))
+    q /= q.sum(axis=1, keepdims=True)
+    y = (q.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    return q, y
+
+
+def flatten(q):
+    """What a network that has not learned for long, and from noisy labels, says: doubt."""
+    flat = q**0.3
+    return flat / flat.sum(axis=1, keepdims=True)
+
+
+def corrupt(rng, y, T):
+    return (T[y].cumsum(axis=1) > rng.random((len(y), 1))).argmax(axis=1)
+
+
+def uniform(n_classes, rate):
+    T = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(T, 1 - rate)
+    return T
+
+
+def pair(n_classes, rate):
+    return (1 - rate) * np.eye(n_classes) + rate * np.roll(np.eye(n_classes), 1, axis=1)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("matrix", [uniform, pair])
+def test_known_noise_is_recovered_from_a_flattened_posterior(rate, matrix):
+    if matrix is pair and rate == 0.5:
+        pytest.skip("half of a class moved to one other: which half is wrong cannot be told")
+    rng = np.random.default_rng(0)
+    long_tail = 10.0 ** -np.linspace(0, 1, 5)
+    q, y = posteriors(rng, 4000, 5, 6, long_tail / long_tail.sum())
+    T = matrix(5, rate)
+    given = corrupt(rng, y, T)
+    estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+    assert estimate == pytest.approx((given != y).mean(), abs=0.05)
+
+
+def test_two_classes_will_do():
+    rng = np.random.default_rng(1)
+    q, y = posteriors(rng, 4000, 2, 8)
+    given = corrupt(rng, y, uniform(2, 0.25))
+    estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+    assert estimate == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "proba",
+    [np.full((60, 3), 1 / 3), np.eye(3)[np.arange(60) % 3], np.eye(3)[np.arange(60) // 20]],
+    ids=["says nothing", "certain and right", "certain and mostly wrong"],
+)
+def test_extreme_predictions_give_a_rate_that_can_be_used(proba):
+    estimate = estimate_noise_rate(torch.from_numpy(proba), torch.arange(60) % 3)
+    assert 0 <= estimate < 1
+
+
+def test_many_rows_are_thinned_out_without_changing_the_answer():
+    rng = np.random.default_rng(2)
+    q, y = posteriors(rng, 50_000, 3, 6)
+    given = corrupt(rng, y, uniform(3, 0.2))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+    assert estimate == pytest.approx(0.2, abs=0.03)
+
+
+class TestCrossFit:
+    @pytest.fixture
+    def crossfit(self):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return CrossFit(torch.arange(40) % 4, 4, "cpu")
+
+    def test_every_class_is_halved(self, crossfit):
+        for label in range(4):
+            assert crossfit.half[label::4].sum() == 5
+
+    def test_lessons_are_the_halves_of_a_batch(self, crossfit):
+        index = torch.tensor([3, 17, 8, 30, 2])
+        first, second = crossfit.lessons(index)
+        assert sorted([*first.tolist(), *second.tolist()]) == [0, 1, 2, 3, 4]
+        assert (crossfit.half[index[first]] == 0).all()
+        assert (crossfit.half[index[second]] == 1).all()
+
+    def test_only_predictions_of_the_network_that_did_not_learn_count(self, crossfit, monkeypatch):
+        from noisyactive.coteaching import _noise_rate
+
+        said = {}
+
+        def spy(proba, codes):
+            said.update(proba=proba, codes=codes)
+            return 0.0
+
+        monkeypatch.setattr(_noise_rate, "estimate_noise_rate", spy)
+        index = torch.arange(30)
+        logits = [torch.randn(2, 30, 4).double(), torch.randn(2, 30, 4).double()]
+        crossfit.store(index, [torch.zeros(30, 4), torch.ones(30, 4)])
+        crossfit.forget()
+        for first, second in zip(*logits, strict=True):
+            crossfit.store(index, [first, second])
+        crossfit.noise_rate()
+        expected = torch.stack([torch.softmax(network, dim=2).mean(dim=0) for network in logits])
+        of_the_other = expected[1 - crossfit.half[:30], index]
+        torch.testing.assert_close(said["proba"].double(), of_the_other, rtol=1e-5, atol=1e-6)
+        assert torch.equal(said["codes"], index % 4)  # rows never held out are left out
