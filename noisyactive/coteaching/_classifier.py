@@ -55,10 +55,10 @@ class CoTeachingClassifier(PairClassifier):
     warmup_epochs : int, default=10
         With ``forget_rate="auto"``: epochs in which nothing is discarded and the noise rate is
         estimated; the ramp starts after them.
-    max_epochs : int, default=60
+    max_epochs : int, default=80
         Epochs of one call of `fit` or `partial_fit`.
     batch_size : int or "auto", default="auto"
-        Samples per mini-batch. "auto" makes about 20 batches an epoch, of 8 to 256 samples; -1
+        Samples per mini-batch. "auto" makes about 30 batches an epoch, of 8 to 256 samples; -1
         takes all samples at once. When predicting, "auto" means 256.
     lr : float, default=0.01
         Learning rate, lowered to 0 along a cosine over the epochs of the call. An ``LRScheduler``
@@ -152,7 +152,7 @@ use_caching, torch_load_kwargs
         ramp_epochs: int = 10,
         exponent: float = 1,
         warmup_epochs: int = 10,
-        max_epochs: int = 60,
+        max_epochs: int = 80,
         batch_size: int | str = "auto",
         lr: float = 0.01,
         optimizer: Any = torch.optim.SGD,

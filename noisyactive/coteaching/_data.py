@@ -168,5 +168,5 @@ class NoLonelySample(BatchSampler):
 
 
 def auto_batch_size(n_samples: int) -> int:
-    """Mini-batch size for a data set: about 20 batches an epoch, at least 8, at most 256."""
-    return min(256, max(8, n_samples // 20))
+    """Mini-batch size for a data set: about 30 batches an epoch, of 8 to 256 samples."""
+    return min(256, max(8, n_samples // 30))

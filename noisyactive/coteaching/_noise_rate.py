@@ -25,8 +25,10 @@ def estimate_noise_rate(proba: torch.Tensor, codes: torch.Tensor) -> float:
     rate up to ``(C - 1) / C``, where labels would say nothing any more.
 
     It needs held-out probabilities: on samples that a network has learned by heart, wrong labels
-    look right. It is biased where classes overlap so much that wrong labels look like honest doubt,
-    or where wrong labels follow from the image as true ones do.
+    look right. It errs on the low side where wrong labels look like honest doubt between classes
+    (pair noise, human errors), and it says 0 for probabilities that say nothing, as it would for
+    a network that told the probabilities of the noisy labels exactly: noise and doubt are then the
+    same thing.
 
     Parameters
     ----------

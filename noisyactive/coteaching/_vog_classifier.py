@@ -117,7 +117,7 @@ n_features_in_
         ramp_epochs: int = 10,
         exponent: float = 1,
         warmup_epochs: int = 10,
-        max_epochs: int = 60,
+        max_epochs: int = 80,
         batch_size: int | str = "auto",
         lr: float = 0.01,
         optimizer: Any = torch.optim.SGD,

@@ -525,7 +525,7 @@ class TestParameters:
         net.set_params(max_epochs=1, mix_ratio=0).fit(X, y)
 
     @pytest.mark.parametrize(
-        ("n_samples", "size"), [(50, 8), (300, 15), (2000, 100), (300_000, 256)]
+        ("n_samples", "size"), [(50, 8), (494, 16), (7009, 233), (300_000, 256)]
     )
     def test_auto_batch_size(self, n_samples, size):
         from noisyactive.coteaching._data import auto_batch_size
