@@ -14,6 +14,8 @@ labels are wrong; they estimate it.
 Run it with ``python examples/plot_quickstart.py``; it takes about half a minute.
 """
 
+import argparse
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score
@@ -74,6 +76,14 @@ def compare(random_state):
     return classifiers, table, y_train, y_noisy
 
 
+def mean_table(tables):
+    """Mean of several tables, entry by entry."""
+    return {
+        name: {key: np.mean([table[name][key] for table in tables]) for key in row}
+        for name, row in tables[0].items()
+    }
+
+
 def print_table(table):
     """Print one row per method."""
     columns = list(next(iter(table.values())))
@@ -95,9 +105,9 @@ def plot(classifiers, y_train, y_noisy):
         trusted = classifiers[name].clean_mask_
         found = [trusted[is_right & (y_train == label)].mean() for label in order]
         left.bar(np.arange(len(order)) + shift, found, width=0.4, color=color, label=name)
-    left.set_xticks(range(len(order)), [f"{label}\nn={sizes[label]}" for label in order])
+    left.set_xticks(range(len(order)), [f"{label}\n{sizes[label]}" for label in order])
     left.set(
-        xlabel="digit, most frequent first",
+        xlabel="digit, and its number of training images",
         ylabel="share of correct labels found",
         title="Which correct labels are trusted",
         ylim=(0, 1.12),
@@ -128,13 +138,17 @@ def plot(classifiers, y_train, y_noisy):
 
 def main():
     """Compare, print and plot."""
-    classifiers, table, y_train, y_noisy = compare(random_state=0)
-    wrong = (y_noisy != y_train).mean()
-    estimate = classifiers["Co-teaching VOG"].forget_rate_
-    print(
-        f"{len(y_train)} training images, {wrong:.1%} of the labels wrong; estimated {estimate:.1%}"
-    )
-    print_table(table)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="mean over several draws")
+    seeds = parser.parse_args().seeds
+    tables = []
+    for seed in seeds:
+        classifiers, table, y_train, y_noisy = compare(seed)
+        tables.append(table)
+        wrong = (y_noisy != y_train).mean()
+        estimate = classifiers["Co-teaching VOG"].forget_rate_
+        print(f"{len(y_train)} images, {wrong:.1%} of the labels wrong, estimated {estimate:.1%}")
+    print_table(mean_table(tables))
     print("found: share of the correct labels that is trusted (rare: in the three rarest digits)")
     print("precision: share of the trusted labels that is correct")
     try:

@@ -4,12 +4,24 @@ from importlib.metadata import version
 
 from noisyactive.coteaching import CoTeachingClassifier, CoTeachingVOGClassifier
 from noisyactive.imbalance import LongTailSampler
-from noisyactive.noise import UniformLabelNoise
+from noisyactive.noise import (
+    InstanceDependentLabelNoise,
+    LabelNoiseSampler,
+    NoisyLabelsClassifier,
+    PairLabelNoise,
+    TransitionLabelNoise,
+    UniformLabelNoise,
+)
 
 __all__ = [
     "CoTeachingClassifier",
     "CoTeachingVOGClassifier",
+    "InstanceDependentLabelNoise",
+    "LabelNoiseSampler",
     "LongTailSampler",
+    "NoisyLabelsClassifier",
+    "PairLabelNoise",
+    "TransitionLabelNoise",
     "UniformLabelNoise",
 ]
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from .._labels import find_classes, find_codes
+from .._labels import find_classes, find_codes, rank_within_class
 from .._random import private_random_state
 
 if TYPE_CHECKING:
@@ -23,12 +23,14 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
 ):
     """Base class of transformers that replace some labels by wrong ones.
 
-    A subclass stores its parameters, `random_state` among them, and implements
-    `_draw_codes`, which draws a noisy class for every sample. It may implement `_fit_noise`,
-    which checks or learns what depends on the classes. Validation, encoding and the fitted
-    attributes that describe the noise are common to all.
+    A subclass stores its parameters, `exact` and `random_state` among them, and implements
+    `_propose`, which says how likely each label is to be replaced, and by what. It may implement
+    `_fit_noise`, which checks or learns what depends on the classes. Validation, encoding, the
+    choice of the labels replaced and the fitted attributes that describe the noise are common
+    to all.
     """
 
+    exact: bool
     random_state: int | np.random.RandomState | None
     classes_: NDArray[Any]
     flip_mask_: NDArray[np.bool_]
@@ -36,10 +38,10 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
     transition_matrix_: NDArray[np.float64]
 
     @abstractmethod
-    def _draw_codes(
+    def _propose(
         self, codes: NDArray[np.intp], X: Any, rng: np.random.RandomState
-    ) -> NDArray[np.intp]:
-        """Draw a noisy class for every sample.
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Say how likely each label is to be replaced, and by what.
 
         Parameters
         ----------
@@ -52,12 +54,15 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
 
         Returns
         -------
-        noisy_codes : ndarray of shape (n_samples,)
-            Noisy classes, as indices into `classes_`.
+        probabilities : ndarray of shape (n_samples,)
+            Probability that the label is replaced.
+        targets : ndarray of shape (n_samples,)
+            What replaces it: another class, as index into `classes_`. Of no account where the
+            probability is 0.
         """
 
     def _fit_noise(self, codes: NDArray[np.intp], X: Any) -> None:  # noqa: B027
-        """Check the parameters against `classes_` and learn what `_draw_codes` needs.
+        """Check the parameters against `classes_` and learn what `_propose` needs.
 
         Parameters
         ----------
@@ -67,7 +72,8 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
             Samples, as given to `fit`.
         """
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    # Noise may hold an estimator of the user's, whose parameters are to be checked too.
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, y: ArrayLike, X: Any = None) -> Self:
         """Learn the classes.
 
@@ -93,7 +99,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         check_consistent_length(y, X)
         if len(classes) < 2:
             raise ValueError(
-                f"Label noise needs at least two classes; y has only one: {classes.tolist()}."
+                f"Label noise needs at least two classes; y has only one class: {classes.tolist()}."
             )
         self.classes_ = classes
         self._fit_noise(codes, X)
@@ -126,9 +132,22 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         check_consistent_length(y, X)
         codes = find_codes(seen.tolist(), self.classes_, name="y")[positions]
         rng = private_random_state(self.random_state, type(self).__name__)
-        noisy_codes = self._draw_codes(codes, X, rng)
+        score = rng.random_sample(len(codes))
+        probabilities, targets = self._propose(codes, X, rng)
+        if self.exact:
+            counts = np.bincount(codes)
+            means = np.bincount(codes, weights=probabilities) / np.maximum(counts, 1)
+            # Rounding first: the mean of many 0.35 is 0.35 but for floating point.
+            n_flips = np.rint(means.round(12) * counts)
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+                # Sequential Poisson sampling: a fixed number, by unequal probabilities.
+                ranks = rank_within_class(codes, score / probabilities)
+            flip = ranks < n_flips[codes]
+        else:
+            flip = score < probabilities
+        noisy_codes = np.where(flip, targets, codes)
 
-        self.flip_mask_ = noisy_codes != codes
+        self.flip_mask_ = flip
         self.noise_rate_ = float(self.flip_mask_.mean())
         self.transition_matrix_ = _transition_matrix(codes, noisy_codes, len(self.classes_))
         return self.classes_.astype(np.result_type(seen, self.classes_))[noisy_codes]

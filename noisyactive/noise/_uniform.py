@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
-from .._labels import find_codes, rank_within_class
-from ._base import BaseLabelNoise
+from ._rate import BaseRateLabelNoise
 
 
-class UniformLabelNoise(BaseLabelNoise):
+class UniformLabelNoise(BaseRateLabelNoise):
     """Replace labels by one of the other classes, each equally likely.
 
     A label is replaced with probability `noise_rate`, whatever its class and its sample. The
@@ -79,51 +75,8 @@ class UniformLabelNoise(BaseLabelNoise):
            [0. , 0.5, 0.5]])
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
-        "noise_rate": [Interval(Real, 0, 1, closed="left")],
-        "exact": ["boolean"],
-        "keep_classes": ["array-like", None],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        noise_rate: float,
-        *,
-        exact: bool = False,
-        keep_classes: Iterable[Any] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.noise_rate = noise_rate
-        self.exact = exact
-        self.keep_classes = keep_classes
-        self.random_state = random_state
-
-    def _fit_noise(self, codes: NDArray[np.intp], X: Any) -> None:
-        keep = () if self.keep_classes is None else self.keep_classes
-        kept = find_codes(keep, self.classes_, name="keep_classes")
-        self._free_codes = np.setdiff1d(np.arange(len(self.classes_)), kept)
-        if self.noise_rate > 0 and len(self._free_codes) < 2:
-            raise ValueError(
-                "keep_classes must leave at least two classes to take part in the noise; "
-                f"it leaves {self.classes_[self._free_codes].tolist()}."
-            )
-
-    def _draw_codes(
+    def _propose(
         self, codes: NDArray[np.intp], X: Any, rng: np.random.RandomState
-    ) -> NDArray[np.intp]:
-        if self.noise_rate == 0:
-            return codes
-        free = self._free_codes
-        score = rng.random_sample(len(codes))
-        shift = rng.randint(1, len(free), size=len(codes))  # on to another of the free classes
-        if self.exact:
-            n_flips = np.rint(self.noise_rate * np.bincount(codes))
-            flip = rank_within_class(codes, score) < n_flips[codes]
-        else:
-            flip = score < self.noise_rate
-        flip &= np.isin(codes, free)
-        noisy_codes = codes.copy()
-        position = np.searchsorted(free, codes[flip])
-        noisy_codes[flip] = free[(position + shift[flip]) % len(free)]
-        return noisy_codes
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        shift = rng.randint(1, len(self._free_codes), size=len(codes))
+        return self._class_probabilities[codes], self._shifted(codes, shift)

@@ -242,8 +242,8 @@ def test_noise_rate_of_a_wrong_type(noise_rate):
 @pytest.mark.parametrize(
     "y, message",
     [
-        ([1, 1], r"at least two classes; y has only one: \[1\]"),
-        ([[0, 1], [1, 0]], r"1d array, got an array of shape \(2, 2\)"),
+        ([1, 1], r"at least two classes; y has only one class: \[1\]"),
+        ([[0, 1], [1, 0]], r"1d array with one label per sample, got an array of shape \(2, 2\)"),
         ([0, 1, np.nan], "y contains NaN"),
         ([0.0, 1.0, np.inf], "y contains infinity"),
         (["a", "b", np.nan], "NaN"),

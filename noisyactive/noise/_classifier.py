@@ -1,0 +1,197 @@
+"""A classifier that learns from noisy labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ._sampler import LabelNoiseSampler
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def _estimator_has(method: str) -> Callable[[Any], bool]:
+    def check(self: Any) -> bool:
+        # Not the fitted one alone: whether a method exists does not depend on fitting.
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class NoisyLabelsClassifier(ClassifierMixin, BaseEstimator):
+    """Fit a classifier to noisy labels, and score it on the labels given.
+
+    For studies of label noise with the tools of scikit-learn: `fit` corrupts the labels first,
+    while `score`, scorers and cross-validation compare with those they are given. Corrupting
+    labels before they are split would corrupt the validation labels too.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What learns from the noisy labels; it is cloned. Its parameters are grid keys with the
+        prefix ``estimator__``.
+    noise : label-noise transformer
+        What puts noise into the labels; it is cloned. Its parameters are grid keys with the
+        prefix ``noise__``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes that `estimator_` knows. A rare class of which the noise left no label is not
+        among them, unless the estimator has been told.
+    estimator_ : classifier
+        The fitted clone of `estimator`.
+    noise_ : label-noise transformer
+        The fitted clone of `noise`; its attributes describe the noise.
+    y_noisy_ : ndarray of shape (n_samples,)
+        The labels that `estimator_` was fitted to.
+    n_features_in_ : int
+        Number of features, where `estimator_` says so.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where `estimator_` says so.
+
+    See Also
+    --------
+    LabelNoiseSampler : Label noise as a step of an imbalanced-learn pipeline.
+
+    Notes
+    -----
+    With an int as `random_state` of the noise, the random numbers belong to the places in `y`:
+    each fold of a cross-validation has wrong labels of its own, the same in every run, for any
+    number of jobs and for every candidate of a search. Samples that two folds share are
+    corrupted independently where folds are shuffled; folds of consecutive samples have the same
+    noise up to the first place where they differ.
+
+    `X` is handed on as it is: whatever the estimator takes is welcome, also arrays of more than
+    two axes and torch Datasets.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from noisyactive.noise import NoisyLabelsClassifier, UniformLabelNoise
+    >>> X, y = load_iris(return_X_y=True)
+    >>> noisy = NoisyLabelsClassifier(
+    ...     KNeighborsClassifier(1), UniformLabelNoise(0.4, random_state=0)
+    ... )
+    >>> grid = {"estimator__n_neighbors": [1, 25], "noise__noise_rate": [0.4]}
+    >>> search = GridSearchCV(noisy, grid).fit(X, y)
+    >>> search.best_params_["estimator__n_neighbors"]
+    25
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "noise": [HasMethods(["fit", "transform"])],
+    }
+
+    classes_: NDArray[Any]
+    estimator_: Any
+    noise_: Any
+    y_noisy_: NDArray[Any]
+
+    def __init__(self, estimator: Any, noise: Any) -> None:
+        self.estimator = estimator
+        self.noise = noise
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+        """Corrupt the labels and fit the estimator to them.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+        y : array-like of shape (n_samples,)
+            True labels: integers, strings, booleans or sortable objects, of at least two
+            classes. Not written to.
+        **fit_params : dict
+            Handed on to `fit` of the estimator; labels among them stay as they are.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the noise refuses the labels, or the estimator refuses anything.
+        """
+        sampler = LabelNoiseSampler(self.noise)
+        _, self.y_noisy_ = sampler.fit_resample(X, y)
+        self.noise_ = sampler.noise_
+        self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
+        self.classes_ = self.estimator_.classes_
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, attribute):
+                setattr(self, attribute, getattr(self.estimator_, attribute))
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict classes with the fitted estimator.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,)
+            Predicted classes.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Predict probabilities with the fitted estimator, if it can.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Probability of each class, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Compute decision values with the fitted estimator, if it can.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Decision values, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = of_estimator.input_tags
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.non_deterministic = of_estimator.non_deterministic
+        return tags
