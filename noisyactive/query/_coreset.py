@@ -1,0 +1,98 @@
+"""Core-set: cover the pool with what is trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+from sklearn.utils.validation import _num_samples
+
+from ._k_center import k_center_greedy
+from ._request import check_request
+
+
+def coreset_sampling(
+    classifier: Any,
+    X: Any,
+    n_instances: int = 1,
+    random_tie_break: bool = False,
+    *,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.intp]:
+    """Choose the samples that are farthest from everything trusted, and from each other.
+
+    Greedy k-center [1]_ with ``classifier.X_training`` as the first centres: see
+    `k_center_greedy`, which does the work. Distances are Euclidean, between what the estimator's
+    ``extract_features`` returns; without such a method, between the samples themselves, one row
+    of numbers each. Of a Pipeline this holds for the last step, on samples transformed by the
+    steps before it.
+
+    Parameters
+    ----------
+    classifier : modAL.models.ActiveLearner or alike
+        A learner with a fitted `estimator`, and with `X_training`, the samples whose labels are
+        trusted. None or no samples: the first choice is the sample farthest from the mean.
+    X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
+        The pool, of whatever kind the estimator takes.
+    n_instances : int, default=1
+        Number of samples to choose, at least 1; more than there are chooses all.
+    random_tie_break : bool, default=False
+        Which of several samples at exactly the same largest distance comes first: any of them,
+        each equally likely, or the one of lowest index.
+    random_state : int, RandomState instance or None, default=None
+        Determines how ties are broken at random. None draws fresh entropy from the operating
+        system; NumPy's global random state is neither read nor changed.
+
+    Returns
+    -------
+    indices : ndarray of shape (min(n_instances, n_samples),)
+        Indices into `X`, in the order of choice.
+
+    Raises
+    ------
+    ValueError
+        If `X` is empty, features are not finite numbers, or a parameter is not as described.
+
+    References
+    ----------
+    .. [1] O. Sener, S. Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set
+           Approach", ICLR 2018, :doi:`10.48550/arXiv.1708.00489`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive.query import coreset_sampling
+    >>> X, y = np.array([[0.0], [1.0]]), [0, 1]
+    >>> model = LogisticRegression().fit(X, y)
+    >>> learner = SimpleNamespace(estimator=model, X_training=X, y_training=y)
+    >>> coreset_sampling(learner, np.array([[2.0], [0.5], [9.0]]), n_instances=2).tolist()
+    [2, 0]
+    """
+    n_instances = check_request(X, n_instances, random_tie_break)
+    trusted = classifier.X_training
+    nothing_trusted = trusted is None or _num_samples(trusted) == 0
+    return k_center_greedy(
+        _features(classifier.estimator, X),
+        None if nothing_trusted else _features(classifier.estimator, trusted),
+        n_instances,
+        random_tie_break=random_tie_break,
+        random_state=random_state,
+    )
+
+
+def _features(estimator: Any, X: Any) -> NDArray[Any]:
+    """What distances are taken between, of shape (n_samples, n_features)."""
+    if isinstance(estimator, Pipeline):
+        *before, (name, estimator_of_X) = estimator.steps
+        X = type(estimator)([*before, (name, "passthrough")]).transform(X)
+        estimator = estimator_of_X
+    if hasattr(estimator, "extract_features"):
+        features: NDArray[Any] = estimator.extract_features(X)
+        return features
+    X = check_array(X, allow_nd=True, input_name="X")
+    return X.reshape(len(X), -1)

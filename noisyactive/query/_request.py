@@ -1,0 +1,117 @@
+"""What strategies have in common: checks, and the choice of the highest scores."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
+
+from .._random import private_random_state
+
+_SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
+
+
+def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str = "X") -> int:
+    """Check the arguments common to all strategies.
+
+    Parameters
+    ----------
+    X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
+        The pool.
+    n_instances : int
+        Number of samples asked for.
+    random_tie_break : bool
+        Whether ties are broken at random.
+    name : str, default="X"
+        What errors call `X`.
+
+    Returns
+    -------
+    n_instances : int
+        Number of samples that can be had: at most as many as there are.
+
+    Raises
+    ------
+    ValueError
+        If the pool is empty, or a parameter is not as described.
+    """
+    if not isinstance(n_instances, Integral) or isinstance(n_instances, bool) or n_instances < 1:
+        raise ValueError(f"n_instances must be an int of at least 1, got {n_instances!r}.")
+    if not isinstance(random_tie_break, (bool, np.bool_)):
+        raise ValueError(f"random_tie_break must be True or False, got {random_tie_break!r}.")
+    n_samples = _num_samples(X)
+    if n_samples == 0:
+        raise ValueError(f"{name} holds no samples to choose from.")
+    return min(int(n_instances), n_samples)
+
+
+def check_proba(proba: ArrayLike) -> NDArray[np.float64]:
+    """Check class probabilities.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_samples, n_classes)
+        Class probabilities.
+
+    Returns
+    -------
+    proba : ndarray of float64 of shape (n_samples, n_classes)
+        The same numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a matrix, or a row is not finite, not in [0, 1] or does not sum to 1.
+    """
+    proba = np.asarray(proba, dtype=np.float64)
+    if proba.ndim != 2 or proba.shape[1] == 0:
+        raise ValueError(
+            f"proba must be of shape (n_samples, n_classes), got an array of shape {proba.shape}."
+        )
+    if not np.isfinite(proba).all():
+        raise ValueError("proba must hold finite numbers; it has NaN or infinity.")
+    inside = ((proba >= 0) & (proba <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    valid = inside & (np.abs(proba.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    if not valid.all():
+        row = int(np.argmin(valid))
+        raise ValueError(
+            "Every row of proba must hold probabilities that sum to 1; "
+            f"row {row} is {proba[row].tolist()}."
+        )
+    return proba
+
+
+def best_first(
+    scores: NDArray[Any],
+    n_instances: int,
+    random_tie_break: bool,
+    random_state: int | np.random.RandomState | None,
+    stream: str,
+) -> NDArray[np.intp]:
+    """Indices of the highest scores, highest first.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Scores.
+    n_instances : int
+        Number of indices wanted.
+    random_tie_break : bool
+        Whether equal scores come in random order, instead of that of their indices.
+    random_state : int, RandomState instance or None
+        Determines that order.
+    stream : str
+        Name of the random numbers that belong to an int.
+
+    Returns
+    -------
+    indices : ndarray of shape (min(n_instances, n_samples),)
+        Indices into `scores`.
+    """
+    if not random_tie_break:
+        return np.argsort(-scores, kind="stable")[:n_instances]
+    shuffled = private_random_state(random_state, stream).permutation(len(scores))
+    return shuffled[np.argsort(-scores[shuffled], kind="stable")[:n_instances]]
