@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from noisyactive.cleaning import ActiveLabelCleaner, GroundTruthOracle
 from noisyactive.coteaching import CoTeachingClassifier, CoTeachingVOGClassifier
 from noisyactive.imbalance import LongTailSampler
 from noisyactive.noise import (
@@ -12,10 +13,13 @@ from noisyactive.noise import (
     TransitionLabelNoise,
     UniformLabelNoise,
 )
+from noisyactive.query import rank_suspects
 
 __all__ = [
+    "ActiveLabelCleaner",
     "CoTeachingClassifier",
     "CoTeachingVOGClassifier",
+    "GroundTruthOracle",
     "InstanceDependentLabelNoise",
     "LabelNoiseSampler",
     "LongTailSampler",
@@ -23,6 +27,7 @@ __all__ = [
     "PairLabelNoise",
     "TransitionLabelNoise",
     "UniformLabelNoise",
+    "rank_suspects",
 ]
 
 __version__ = version("noisyactive")

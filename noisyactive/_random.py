@@ -1,8 +1,13 @@
-"""Random numbers that depend on nothing else that is drawn."""
+"""Random numbers that depend on nothing else that is drawn, and leave no trace."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+import torch
 
 
 def private_random_state(
@@ -32,3 +37,45 @@ def private_random_state(
     if random_state is None:
         return np.random.RandomState()
     return np.random.RandomState([random_state, *stream.encode()])
+
+
+def draw_seed(random_state: int | np.random.RandomState | None, stream: str) -> int:
+    """Draw the seed of a run, from the parameters of `private_random_state`."""
+    return int(private_random_state(random_state, stream).randint(np.iinfo(np.int32).max))
+
+
+def child_seed(seed: int, *keys: int) -> int:
+    """Seed of one part of a run, independent of the other parts' seeds."""
+    return int(np.random.SeedSequence([seed, *keys]).generate_state(1)[0])
+
+
+@contextmanager
+def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterator[None]:
+    """Seed the global generators of torch, numpy and Python; put them back afterwards.
+
+    Dropout, weight initialisation and people's augmentations draw from global generators, so these
+    are what has to be seeded. On a CUDA device its generator is treated alike.
+
+    Parameters
+    ----------
+    seed : int
+        Seed inside the block.
+    device : str, torch.device or None, default="cpu"
+        Device that is computed on.
+    """
+    numpy_state = np.random.get_state()
+    python_state = random.getstate()
+    computes_on = torch.device("cpu" if device is None else device)
+    cuda_devices = [computes_on] if computes_on.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda_devices):
+        torch.default_generator.manual_seed(seed)
+        for cuda_device in cuda_devices:
+            with torch.cuda.device(cuda_device):
+                torch.cuda.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

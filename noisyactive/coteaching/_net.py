@@ -19,6 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from torch.utils.data import Subset as TorchSubset
 
 from .._labels import find_classes
+from .._random import child_seed, draw_seed, isolated_rng
 from ._data import (
     IndexedDataset,
     NoLonelySample,
@@ -29,7 +30,6 @@ from ._data import (
 )
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
-from ._random import child_seed, draw_seed, isolated_rng
 
 
 def _stored_as(name: str) -> property:
@@ -134,7 +134,8 @@ class PairClassifier(NeuralNetClassifier):
     def initialize(self) -> "PairClassifier":
         """Build the networks, the optimizer and the callbacks, and draw the seed of the run."""
         self._check_params()
-        self.seed_ = draw_seed(self.random_state)
+        # One stream for all classifiers: with mix_ratio=0, VOG is plain Co-teaching to the bit.
+        self.seed_ = draw_seed(self.random_state, "coteaching")
         self._n_trainings = 0
         return super().initialize()
 

@@ -13,8 +13,7 @@ from sklearn.pipeline import Pipeline
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from .._random import private_random_state
-from ..coteaching._random import isolated_rng
+from .._random import isolated_rng, private_random_state
 from ._entropy import entropy_scores
 from ._request import best_first, check_proba, check_request
 

@@ -1,0 +1,13 @@
+"""Active label cleaning: whom to ask about, within a budget, and what to make of the answers."""
+
+from ._audit import NoiseEstimate, audit_sample, estimate_noise
+from ._cleaner import ActiveLabelCleaner
+from ._oracles import GroundTruthOracle
+
+__all__ = [
+    "ActiveLabelCleaner",
+    "GroundTruthOracle",
+    "NoiseEstimate",
+    "audit_sample",
+    "estimate_noise",
+]

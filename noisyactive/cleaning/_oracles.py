@@ -1,0 +1,69 @@
+"""Who answers, in studies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._labels import find_classes
+from .._random import private_random_state
+
+
+class GroundTruthOracle:
+    """A simulated expert who knows the true labels, and errs at a given rate.
+
+    Parameters
+    ----------
+    y_clean : array-like of shape (n_samples,)
+        True labels of all rows of the data set.
+    error_rate : float in [0, 1), default=0.0
+        Probability that an answer is wrong: one of the other classes, each equally likely.
+    random_state : int, RandomState or None, default=None
+        Decides which answers are wrong. An expert asked about a row again answers the same.
+
+    Examples
+    --------
+    >>> from noisyactive.cleaning import GroundTruthOracle
+    >>> GroundTruthOracle(["a", "b", "a"])([1, 2])
+    ['b', 'a']
+    """
+
+    def __init__(
+        self,
+        y_clean: ArrayLike,
+        error_rate: float = 0.0,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        if not 0 <= error_rate < 1:
+            raise ValueError(f"error_rate must be in [0, 1), got {error_rate!r}.")
+        classes, codes = find_classes(y_clean, name="y_clean")
+        if error_rate > 0 and len(classes) < 2:
+            raise ValueError("error_rate needs at least two classes in y_clean.")
+        rng = private_random_state(random_state, type(self).__name__)
+        errs = rng.random_sample(len(codes)) < error_rate
+        shift = rng.randint(1, max(2, len(classes)), size=len(codes))
+        self._answers: NDArray[Any] = classes[np.where(errs, codes + shift, codes) % len(classes)]
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __call__(self, indices: ArrayLike, X: Any = None) -> list[Any]:
+        """Answer for some rows.
+
+        Parameters
+        ----------
+        indices : array-like of int of shape (n,)
+            Rows of the data set.
+        X : object, default=None
+            Samples of these rows; not looked at.
+
+        Returns
+        -------
+        list of length n
+            A label for each row.
+        """
+        answers: list[Any] = self._answers[np.asarray(indices, dtype=np.intp)].tolist()
+        return answers
