@@ -116,7 +116,7 @@ use_caching, torch_load_kwargs
     --------
     >>> from sklearn.datasets import make_blobs
     >>> from noisyactive import CoTeachingClassifier, UniformLabelNoise
-    >>> X, y = make_blobs(400, random_state=0)
+    >>> X, y = make_blobs(400, cluster_std=0.5, random_state=0)
     >>> y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
     >>> net = CoTeachingClassifier(forget_rate=0.4, random_state=0).fit(X, y_noisy)
     >>> bool(net.score(X, y) > 0.95)

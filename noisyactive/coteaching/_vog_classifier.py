@@ -89,7 +89,7 @@ n_features_in_
     --------
     >>> from sklearn.datasets import make_blobs
     >>> from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise
-    >>> X, y = make_blobs([300, 100, 30], random_state=0)
+    >>> X, y = make_blobs([300, 100, 30], cluster_std=0.5, random_state=0)
     >>> y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
     >>> net = CoTeachingVOGClassifier(mix_ratio=0.5, random_state=0).fit(X, y_noisy)
     >>> trusted = net.clean_mask_
