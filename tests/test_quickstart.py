@@ -22,10 +22,13 @@ def load_example(name):
 
 
 @pytest.fixture(scope="module")
-def results():
-    """Results of every method and measure over the seeds."""
+def studies():
     quickstart = load_example("plot_quickstart")
-    tables = [quickstart.compare(seed)[1] for seed in SEEDS]
+    return [quickstart.study(seed) for seed in SEEDS]
+
+
+def by_method(tables):
+    """Values of every method and measure over the seeds."""
     return {
         method: {
             measure: np.array([table[method][measure] for table in tables])
@@ -33,6 +36,16 @@ def results():
         }
         for method in tables[0]
     }
+
+
+@pytest.fixture
+def results(studies):
+    return by_method([study["learning"] for study in studies])
+
+
+@pytest.fixture
+def cleaning(studies):
+    return by_method([study["cleaning"] for study in studies])
 
 
 @pytest.mark.slow
