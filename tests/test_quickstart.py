@@ -73,3 +73,14 @@ def test_what_is_trusted_is_mostly_correct(results, method):
     assert results["Cross-entropy"]["precision"].mean() < 0.65  # 40% of the labels are wrong
     assert results[method]["precision"].mean() > 0.8
     assert results[method]["found"].mean() > 0.7
+
+
+@pytest.mark.slow
+def test_answers_are_worth_more_than_tuning_and_than_random_picks(cleaning):
+    coreset = cleaning["coreset"]["macro F1"]
+    no_answers = cleaning["no answers"]["macro F1"]
+    random = cleaning["random picks"]["macro F1"]
+    assert (cleaning["coreset"]["answers"] == 88).all()
+    assert (coreset - no_answers).mean() >= 0.10, (coreset, no_answers)
+    assert (coreset - random).mean() >= 0.03, (coreset, random)
+    assert coreset.mean() < cleaning["all labels clean"]["macro F1"].mean()
