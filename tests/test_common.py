@@ -1,12 +1,9 @@
 """scikit-learn's own checks of what an estimator must be."""
 
 import pytest
-import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.slow

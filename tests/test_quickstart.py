@@ -5,13 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import ttest_rel
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SEEDS = range(10, 15)
-
-torch.set_num_threads(1)
 
 
 def load_example(name):

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from noisyactive import UniformLabelNoise
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import make_blobs
 
 from noisyactive import UniformLabelNoise
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture

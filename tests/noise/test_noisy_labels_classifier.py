@@ -22,8 +22,6 @@ from noisyactive.noise import (
     UniformLabelNoise,
 )
 
-torch.set_num_threads(1)
-
 
 @pytest.fixture
 def iris():

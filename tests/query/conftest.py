@@ -4,13 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from modAL.models import ActiveLearner
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
