@@ -199,6 +199,15 @@ use_caching, torch_load_kwargs
         self.warmup_epochs = warmup_epochs
         self.random_state = random_state
 
+    def _check_params(self, epochs: int | None = None) -> None:
+        super()._check_params()
+        if self.forget_rate == "auto" and self.warmup_epochs == 0:
+            raise ValueError(
+                'forget_rate="auto" is estimated during warm-up: warmup_epochs must be at least 1.'
+            )
+        if epochs is not None and not (isinstance(epochs, Integral) and epochs >= 1):
+            raise ValueError(f"epochs must be an int of at least 1, got {epochs!r}.")
+
     # --- training -----------------------------------------------------------------------------
 
     def fit(
@@ -230,10 +239,11 @@ use_caching, torch_load_kwargs
         FloatingPointError
             If the loss stops being finite.
         """
-        self._check_params()
+        self._check_params(epochs)
         fresh = not (self.warm_start and self.initialized_)
-        dataset = self._training_dataset(X, y, reset=fresh)
-        validation = self._validation_dataset(validation_data)
+        with self._as_before_on_error():
+            dataset = self._training_dataset(X, y, reset=fresh)
+            validation = self._validation_dataset(validation_data)
         if fresh:
             self.initialize()
         return self._train(dataset, epochs, validation)
@@ -249,7 +259,8 @@ use_caching, torch_load_kwargs
     ) -> "CoTeachingClassifier":
         """Go on with co-teaching on the fitted networks; on new ones, the same as `fit`.
 
-        The forget rate does not ramp up again. The history of gradients starts anew, since rows may
+        The forget rate does not ramp up again, unless the networks were loaded from a file. The
+        history of gradients starts anew, since rows may
         be other samples than before.
 
         Parameters
@@ -270,10 +281,11 @@ use_caching, torch_load_kwargs
         self
             The classifier.
         """
-        self._check_params()
+        self._check_params(epochs)
         fresh = getattr(self, "_facts", None) is None
-        dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
-        validation = self._validation_dataset(validation_data)
+        with self._as_before_on_error():
+            dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
+            validation = self._validation_dataset(validation_data)
         if not self.initialized_:
             self.initialize()
         self.module_.facts = self._facts
@@ -312,20 +324,21 @@ use_caching, torch_load_kwargs
             The classifier.
         """
         self.check_is_fitted()
-        self._check_params()
+        self._check_params(epochs)
         dataset = self._training_dataset(X, y, reset=False)
         validation = self._validation_dataset(validation_data)
         self._initialize_optimizer()
         if lr is not None:
             for group in self.optimizer_.param_groups:
                 group["lr"] = lr
-        return self._train(dataset, epochs, validation, selecting=False)
+        try:
+            return self._train(dataset, epochs, validation, selecting=False)
+        finally:
+            self._initialize_optimizer()  # what comes after has its own learning rate
 
     def _train(
         self, dataset: Any, epochs: int | None, validation: Any, selecting: bool = True
     ) -> "CoTeachingClassifier":
-        if epochs is not None and not (isinstance(epochs, Integral) and epochs >= 1):
-            raise ValueError(f"epochs must be an int of at least 1, got {epochs!r}.")
         self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
         self._validation = validation
         self._record: SampleRecord | None = None
@@ -336,16 +349,21 @@ use_caching, torch_load_kwargs
             self.module_.probe(to_tensor(probe, self.device))
             if selecting:
                 self._begin_selecting(dataset)
-            super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
+            try:
+                super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
+            finally:
+                self._end_schedule()
         self._record = self._crossfit = self._validation = None
         return self
 
-    def initialize(self) -> "CoTeachingClassifier":
-        """Build the networks, the optimizer and the callbacks, and draw the seed of the run."""
+    def initialize_module(self) -> "CoTeachingClassifier":
+        """Build both networks; what earlier ones said of the labels is forgotten."""
         self._n_epochs_selecting = 0
+        self._rate_is_estimated = False
         for verdict in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
             self.__dict__.pop(verdict, None)
-        return super().initialize()
+        super().initialize_module()
+        return self
 
     # --- the life of a training call ------------------------------------------------------------
 
@@ -354,7 +372,7 @@ use_caching, torch_load_kwargs
         self._record = SampleRecord(len(dataset), self.device)
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
-        elif not hasattr(self, "forget_rate_"):
+        elif not self._rate_is_estimated:
             self._crossfit = CrossFit(dataset.codes, len(self.classes_), self.device)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -365,7 +383,7 @@ use_caching, torch_load_kwargs
             return
         epoch = self._n_epochs_selecting
         if self._crossfit is not None and epoch >= self.warmup_epochs:
-            self.forget_rate_ = self._crossfit.noise_rate()
+            self._estimate_forget_rate()
             self._crossfit = None
         if self._crossfit is not None:
             if epoch == self.warmup_epochs // 2:
@@ -375,6 +393,11 @@ use_caching, torch_load_kwargs
             self._tau = scheduled_forget_rate(
                 epoch - start, self.forget_rate_, self.ramp_epochs, self.exponent
             )
+
+    def _estimate_forget_rate(self) -> None:
+        assert self._crossfit is not None
+        self.forget_rate_ = self._crossfit.noise_rate()
+        self._rate_is_estimated = True
 
     def get_train_step_accumulator(self) -> FirstStepAccumulator:
         """Report the mean loss of the two networks."""
@@ -443,7 +466,7 @@ use_caching, torch_load_kwargs
         super().on_epoch_end(net, **kwargs)
         self.history.record("forget_rate", self._tau)
         if self._record is not None:
-            self.history.record("selected_share", self._record.selected_share())
+            self.history.record("selected_share", self._record.end_epoch())
             self._n_epochs_selecting += 1
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
@@ -452,7 +475,7 @@ use_caching, torch_load_kwargs
         if self._record is None:
             return
         if self._crossfit is not None:
-            self.forget_rate_ = self._crossfit.noise_rate()
+            self._estimate_forget_rate()
             warnings.warn(
                 f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
                 f"warm-up (warmup_epochs={self.warmup_epochs}): no label was doubted. Raise "

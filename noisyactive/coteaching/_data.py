@@ -58,7 +58,7 @@ def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
     """Labels that a torch Dataset carries itself.
 
     Its attribute ``targets``, ``labels`` or ``y`` is taken if it has one of its own length;
-    otherwise every item is read once.
+    otherwise, or if it has a ``target_transform``, every item is read once.
 
     Parameters
     ----------
@@ -70,7 +70,8 @@ def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
     ndarray of shape (n_samples,)
         The labels.
     """
-    for attribute in ("targets", "labels", "y"):
+    raw = getattr(dataset, "target_transform", None) is None
+    for attribute in ("targets", "labels", "y") if raw else ():
         labels = getattr(dataset, attribute, None)
         if labels is not None and not callable(labels) and len(labels) == len(dataset):  # type: ignore[arg-type]
             return np.asarray(labels)
@@ -150,16 +151,14 @@ class NoLonelySample(BatchSampler):
         self.batches = batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        waiting: list[int] = []
+        held: list[list[int]] = []
         for batch in self.batches:
-            if waiting and len(batch) == 1:
-                waiting = waiting + batch
-                continue
-            if waiting:
-                yield waiting
-            waiting = batch
-        if waiting:
-            yield waiting
+            if len(held) == 2:
+                yield held.pop(0)
+            held.append(batch)
+        if len(held) == 2 and len(held[1]) == 1 < len(held[0]):
+            held = [held[0] + held[1]]
+        yield from held
 
     def __len__(self) -> int:
         n_samples = len(self.batches.sampler)  # type: ignore[arg-type]

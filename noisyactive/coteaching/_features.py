@@ -36,12 +36,12 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
         Dotted name as in ``network.get_submodule(name)``; None when the logits do not come straight
         from one ``nn.Linear`` on a flat input.
     """
-    outputs: dict[str, torch.Tensor] = {}
+    outputs: dict[str, tuple[torch.Tensor, int]] = {}
 
     def remember(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             if inputs[0].ndim == 2:
-                outputs[name] = output
+                outputs[name] = output, output._version
 
         return hook
 
@@ -59,8 +59,10 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
     # The address, not `is`: a view or a reshape of the layer's output is still its output.
     same = [
         name
-        for name, output in outputs.items()
-        if output.data_ptr() == logits.data_ptr() and output.numel() == logits.numel()
+        for name, (output, version) in outputs.items()
+        if output.data_ptr() == logits.data_ptr()
+        and output.numel() == logits.numel()
+        and output._version == version  # nothing has worked on it in place
     ]
     return same[-1] if same else None
 

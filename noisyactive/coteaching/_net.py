@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,7 @@ class CosineSchedule(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Start a new schedule."""
         for group in net.optimizer_.param_groups:
-            # Still there if the training before broke off.
-            group["lr"] = group.pop("initial_lr", group["lr"])
+            group.pop("initial_lr", None)
         self.schedule_ = CosineAnnealingLR(net.optimizer_, T_max=max(1, net._planned_epochs))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -56,6 +55,8 @@ class CosineSchedule(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Leave the optimizer with the learning rate it came with."""
+        if not hasattr(self, "schedule_"):
+            return
         for group in net.optimizer_.param_groups:
             group["lr"] = group.pop("initial_lr")
         del self.schedule_
@@ -83,11 +84,12 @@ class PairClassifier(NeuralNetClassifier):
 
     def set_params(self, **params: Any) -> "PairClassifier":
         """Set parameters, also nested ones such as ``module__hidden_features``."""
-        if (
-            "callbacks" in params
-        ):  # skorch would initialize them at once; that is `initialize`'s job
+        new_callbacks = "callbacks" in params
+        if new_callbacks:  # skorch would initialize them even before there is a net
             self.callbacks = params.pop("callbacks")
         super().set_params(**params)
+        if new_callbacks and self.initialized_:
+            self._initialize_callbacks()
         for name, value in params.items():  # skorch tells a built optimizer, and forgets
             if name.startswith("optimizer__"):
                 setattr(self, name, value)
@@ -247,6 +249,25 @@ class PairClassifier(NeuralNetClassifier):
         self._facts = DataFacts(tuple(dataset[0][0]["X"].shape), classes)
         return dataset
 
+    @contextmanager
+    def _as_before_on_error(self) -> Iterator[None]:
+        """Data that is refused leaves a fitted classifier as it was."""
+        names = ("_facts", "n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
+
+    def _end_schedule(self) -> None:
+        """Put the learning rate back, also after a training that broke off."""
+        for _, callback in self.callbacks_:
+            if isinstance(callback, CosineSchedule):
+                callback.on_train_end(self)
+
     def _validation_dataset(self, validation_data: Any) -> IndexedDataset | None:
         if validation_data is None:
             return None
@@ -268,8 +289,10 @@ class PairClassifier(NeuralNetClassifier):
         if self._validation is not None:
             return X, self._validation
         train, valid = super().get_split_datasets(X, y, **fit_params)
-        if isinstance(valid, SkorchDataset) and not isinstance(valid, IndexedDataset):
-            valid = self._validation_dataset((valid.X, valid.y))  # skorch's predefined_split
+        whole = valid.dataset if isinstance(valid, TorchSubset) else valid
+        if valid is not None and not isinstance(whole, IndexedDataset):  # a predefined_split
+            of_skorch = isinstance(valid, SkorchDataset)
+            valid = self._validation_dataset((valid.X, valid.y) if of_skorch else (valid, None))
         return train, valid
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:

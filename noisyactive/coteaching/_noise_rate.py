@@ -42,6 +42,11 @@ def estimate_noise_rate(proba: torch.Tensor, codes: torch.Tensor) -> float:
     float in [0, 1)
         Estimated share of wrong labels.
 
+    Raises
+    ------
+    ValueError
+        If there are no samples.
+
     References
     ----------
     .. [1] Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
@@ -49,6 +54,8 @@ def estimate_noise_rate(proba: torch.Tensor, codes: torch.Tensor) -> float:
     .. [2] Patrini et al., "Making Deep Neural Networks Robust to Label Noise: A Loss Correction
        Approach", CVPR 2017, https://doi.org/10.1109/CVPR.2017.240
     """
+    if len(codes) == 0:
+        raise ValueError("The noise rate cannot be estimated without held-out predictions.")
     if len(codes) > _MAX_ROWS:
         rows = torch.randperm(len(codes))[:_MAX_ROWS]
         proba, codes = proba[rows], codes[rows]

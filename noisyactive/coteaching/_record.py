@@ -19,11 +19,14 @@ class SampleRecord:
         Loss under each network; NaN where a sample has not been seen.
     selected : tensor of bool of shape (2, n_samples)
         Whether each network picked the sample, for the other one to train on.
+    seen : tensor of bool of shape (n_samples,)
+        Whether the current epoch has come to the sample.
     """
 
     def __init__(self, n_samples: int, device: str | torch.device):
         self.loss = torch.full((2, n_samples), torch.nan, device=device)
         self.selected = torch.zeros((2, n_samples), dtype=torch.bool, device=device)
+        self.seen = torch.zeros(n_samples, dtype=torch.bool, device=device)
 
     def store(
         self, network: int, index: torch.Tensor, loss: torch.Tensor, picks: torch.Tensor
@@ -41,10 +44,23 @@ class SampleRecord:
         picks : tensor of int64 of shape (n_selected,)
             Positions in the mini-batch that were picked.
         """
+        self.seen[index] = True
         self.loss[network, index] = loss.to(self.loss.dtype)
         self.selected[network, index] = False
         self.selected[network, index[picks]] = True
 
-    def selected_share(self) -> float:
-        """Share of the samples seen that were picked, mean of both networks."""
-        return float(self.selected[:, ~self.loss[0].isnan()].float().mean())
+    def end_epoch(self) -> float:
+        """Take back what was said of samples that the epoch did not come to, and begin another.
+
+        Returns
+        -------
+        float
+            Share of the samples seen that were picked, mean of both networks.
+        """
+        if not self.seen.any():
+            raise ValueError("No batch to train on: lower batch_size, or unset drop_last.")
+        self.loss[:, ~self.seen] = torch.nan
+        self.selected[:, ~self.seen] = False
+        share = float(self.selected[:, self.seen].float().mean())
+        self.seen.zero_()
+        return share

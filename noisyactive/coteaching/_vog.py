@@ -169,7 +169,8 @@ class VarianceOfGradients:
             Their gradients, or coefficients of the epoch's basis.
         """
         slot = self._epoch % self.window
-        self.ring[slot, index] = values.to(self.ring.dtype)
+        limit = torch.finfo(self.ring.dtype).max
+        self.ring[slot, index] = values.clamp(-limit, limit).to(self.ring.dtype)
         self._recorded[slot, index] = True
 
     def scores(self) -> torch.Tensor:

@@ -171,6 +171,7 @@ n_features_in_
     def _begin_selecting(self, dataset: Any) -> None:
         super()._begin_selecting(dataset)
         self._vog: list[torch.Tensor] | None = None
+        self._vog_was_used = False
         self._vog_histories: list[VarianceOfGradients] = []
         if self.mix_ratio == 0:
             return
@@ -220,6 +221,7 @@ n_features_in_
         super().on_epoch_end(net, **kwargs)
         if self._record is not None:
             self.history.record("vog_used", bool(self._vog))
+            self._vog_was_used |= bool(self._vog)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Pronounce the verdict on every label, with its VOG."""
@@ -233,7 +235,7 @@ n_features_in_
             else np.full(len(self.clean_mask_), np.nan, dtype=np.float32)
         )
         self._vog, self._vog_histories = None, []
-        if self.mix_ratio > 0 and not any(self.history[:, "vog_used"]):
+        if self.mix_ratio > 0 and not self._vog_was_used:
             warnings.warn(
                 f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "
                 f"VOG needs warmup_epochs={self.warmup_epochs} and vog_window={self.vog_window} "
