@@ -144,7 +144,8 @@ def estimate_noise(
     270.0
     """
     classes, codes = find_classes(y_given, name="y_given")
-    answers = list(y_answered)  # type: ignore[arg-type]
+    # NaN is how a table says None.
+    answers = [None if answer != answer else answer for answer in y_answered]  # type: ignore[union-attr]
     if len(answers) != len(codes):
         raise ValueError(
             f"y_given and y_answered must be of the same length, got {len(codes)} and "
@@ -154,6 +155,9 @@ def estimate_noise(
         raise ValueError(f"n_samples={n_samples} is smaller than the audit of {len(codes)} rows.")
     answered = np.array([answer is not None for answer in answers])
     labels = classes[codes].tolist()
+    texts = {isinstance(answer, str) for answer in answers if answer is not None}
+    if texts and texts != {isinstance(labels[0], str)}:
+        raise ValueError("y_given and y_answered must hold labels of one kind: strings or numbers.")
     wrong = answered & np.array([a != b for a, b in zip(answers, labels, strict=True)])
 
     def estimate(members: NDArray[np.bool_], n_rows: int | None) -> NoiseEstimate:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._labels import find_classes, find_codes
-from .._random import child_seed, draw_seed
+from .._random import child_seed, draw_seed, isolated_rng
 from ..query import (
     bald_sampling,
     coreset_sampling,
@@ -30,7 +31,7 @@ from ._confident import confident_mask, out_of_fold_proba
 from ._events import Answered, Asked, CleaningState, Closed, Event, Refitted, Started
 from ._learner import Learner, aligned_proba, take_rows
 from ._oracles import GroundTruthOracle
-from ._refit import go_on, refit_from_scratch, tune
+from ._refit import copy_of, go_on, refit_from_scratch, tune
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -88,8 +89,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     tune_lr : float, default=0.01
         Learning rate of "tune".
     scoring : str or callable, default="f1_macro"
-        Scores the model on validation data, and chooses the best epoch of each round there: the
-        name of a scikit-learn scorer or ``scorer(estimator, X, y)``.
+        Scores the model on validation data, and chooses the best epoch of each round of "tune"
+        and "continue" there: the name of a scikit-learn scorer or ``scorer(estimator, X, y)``.
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
@@ -243,16 +244,17 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if oracle is not None and y_clean is not None:
             raise ValueError("Pass oracle or y_clean, not both.")
+        if oracle is not None and not callable(oracle):
+            raise TypeError(f"oracle must be callable, got {oracle!r}.")
         if y_clean is not None:
             oracle = GroundTruthOracle(y_clean)
             if len(oracle) != len(find_classes(y)[1]):
                 raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
-        self.start(X, y, validation_data=validation_data)
+        self._start(X, y, validation_data, y_clean)
         while oracle is not None and len(rows := self.query()):
             self.teach(rows, oracle(rows, take_rows(self._X, rows)))
         return self
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def start(
         self, X: Any, y: ArrayLike, *, validation_data: tuple[Any, Any] | None = None
     ) -> Self:
@@ -272,23 +274,47 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self
             The cleaner.
         """
+        return self._start(X, y, validation_data, None)
+
+    def _start(self, X: Any, y: ArrayLike, validation_data: Any, y_clean: Any) -> Self:
+        before = dict(vars(self))
+        try:
+            self._begin(X, y, validation_data, y_clean)
+        except BaseException:  # an earlier run goes on as if nothing had been
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        self._warn_of_large_budget()
+        return self
+
+    def _begin(self, X: Any, y: ArrayLike, validation_data: Any, y_clean: Any) -> None:
+        self._validate_params()
         self._check_switches()
-        classes, codes = find_classes(y)
+        present, codes = find_classes(y)
         n_samples = _num_samples(X)
         if n_samples != len(codes):
             raise ValueError(
                 f"X and y have inconsistent lengths: {n_samples} samples, {len(codes)} labels."
             )
+        classes = present
         known = getattr(self.estimator, "classes", None)
         if known is not None:  # a rare class may be missing from y
-            present, classes = classes, find_classes(known, name="estimator.classes")[0]
-            codes = find_codes(present.tolist(), classes, name="y")[codes]
+            classes = find_classes(known, name="estimator.classes")[0]
+        elif y_clean is not None:
+            classes = find_classes(np.concatenate([present, find_classes(y_clean)[0]]))[0]
+        codes = find_codes(present.tolist(), classes, name="y")[codes]
         if len(classes) < 2:
             raise ValueError(f"y must hold at least 2 classes, got one class: {classes.tolist()}.")
         if validation_data is not None:
             if not isinstance(validation_data, tuple) or len(validation_data) != 2:
                 raise TypeError("validation_data must be a tuple (X_val, y_val).")
-            find_codes(find_classes(validation_data[1])[0].tolist(), classes, name="y_val")
+            present, positions = find_classes(validation_data[1], name="y_val")
+            find_codes(present.tolist(), classes, name="y_val")
+            if _num_samples(validation_data[0]) != len(positions):
+                raise ValueError(
+                    f"X_val and y_val have inconsistent lengths: "
+                    f"{_num_samples(validation_data[0])} samples, {len(positions)} labels."
+                )
         self._X = X
         self._validation_data = validation_data
         self.classes_ = classes
@@ -298,8 +324,6 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.seed_ = draw_seed(self.random_state, type(self).__name__)
         self._record(Started(self.seed_))
         self._first_phase()
-        self._warn_of_large_budget()
-        return self
 
     def query(self) -> NDArray[np.intp]:
         """Rows to ask an expert about.
@@ -348,7 +372,11 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self, "events_")
         index = np.asarray(rows)
+        if not isinstance(answers, Iterable) or isinstance(answers, str):
+            raise ValueError(f"answers must be a sequence of labels and None, got {answers!r}.")
         labels = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
+        if unhashable := [label for label in labels if not isinstance(label, Hashable)]:
+            raise ValueError(f"answers must be labels or None, got {unhashable[0]!r}.")
         if index.ndim != 1 or (len(index) and index.dtype.kind not in "iu"):
             raise ValueError(f"rows must be a list of row numbers, got {rows!r}.")
         if len(index) != len(labels):
@@ -436,6 +464,11 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _rng(self, part: int) -> np.random.RandomState:
         return np.random.RandomState(child_seed(self.seed_, part))
 
+    def _isolated(self, part: int) -> AbstractContextManager[None]:
+        """Where estimators and strategies draw from global generators, seeded and put back."""
+        device = getattr(self.estimator, "device", "cpu")
+        return isolated_rng(child_seed(self.seed_, part, 0), device)
+
     def _first_phase(self) -> None:
         n_samples = len(self._state.codes)
         self._trusted_at_first = np.full(n_samples, self.trust == "all")
@@ -449,16 +482,24 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             if name.split("__")[-1] == "random_state" and value is None
         ]
         estimator.set_params(**{name: int(rng.randint(2**31 - 1)) for name in seeds})
+        if "classes" in (own := estimator.get_params(deep=False)) and own["classes"] is None:
+            estimator.set_params(classes=self.classes_)
         self._template = estimator
         if self.initial_fit == "none":
             self._record(Refitted(np.nan))
             return
-        self.estimator_ = clone(estimator).fit(self._X, self.labels_)
+        with self._isolated(0):
+            self.estimator_ = clone(estimator).fit(self._X, self.labels_)
+            self._judge_labels(rng)
+        self._record(Refitted(self._score(self.estimator_)))
+
+    def _judge_labels(self, rng: np.random.RandomState) -> None:
+        """Let the first phase say which labels it trusts, where that is asked for."""
         if self.pool == "noisy" or self.trust == "selected":
             mask = getattr(self.estimator_, "clean_mask_", None)
             if mask is None:
                 proba = out_of_fold_proba(
-                    estimator,
+                    self._template,
                     self._X,
                     self.classes_,
                     self._state.codes,
@@ -470,7 +511,6 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 self._doubted = ~mask
             if self.trust == "selected":
                 self._trusted_at_first = mask.copy()
-        self._record(Refitted(self._score(self.estimator_)))
 
     def _pool_mask(self) -> NDArray[np.bool_]:
         return self._doubted & ~self._state.verified & ~self._state.skipped
@@ -498,19 +538,25 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rows = np.flatnonzero(self.clean_mask_)
         labels = self.labels_[rows]
         if len(np.unique(labels)) >= 2:
-            self._learn(take_rows(self._X, rows), labels)
+            with self._isolated(self._state.round):
+                self._learn(take_rows(self._X, rows), labels)
         fitted = hasattr(self, "estimator_")
         self._record(Refitted(self._score(self.estimator_) if fitted else np.nan))
 
     def _learn(self, X: Any, y: NDArray[Any]) -> None:
         score = None if self._validation_data is None else self._score
-        if self.refit == "scratch" or not hasattr(self, "estimator_"):
+        fitted = getattr(self, "estimator_", None)
+        new_class = fitted is not None and not np.isin(y, fitted.classes_).all()
+        if self.refit == "scratch" or fitted is None or new_class:
             self.estimator_ = refit_from_scratch(self._template, X, y)
-        elif self.refit == "continue":
-            self.estimator_ = go_on(self.estimator_, X, y, epochs=self.tune_epochs, score=score)
+            return
+        # A copy: a refit that breaks off leaves the model as it was.
+        fitted = copy_of(fitted)
+        if self.refit == "continue":
+            self.estimator_ = go_on(fitted, X, y, epochs=self.tune_epochs, score=score)
         else:
             self.estimator_ = tune(
-                self.estimator_, X, y, epochs=self.tune_epochs, lr=self.tune_lr, score=score
+                fitted, X, y, epochs=self.tune_epochs, lr=self.tune_lr, score=score
             )
 
     def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
@@ -530,7 +576,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         offers = {"y": labels[pool], "random_state": rng}
         accepted = inspect.signature(strategy).parameters
         extras = {name: value for name, value in offers.items() if name in accepted}
-        answer = strategy(learner, take_rows(self._X, pool), n_instances=n_rows, **extras)
+        with self._isolated(self._state.round + 1):
+            answer = strategy(learner, take_rows(self._X, pool), n_instances=n_rows, **extras)
         if isinstance(answer, tuple):  # modAL 0.4.2 and later: indices and their metrics
             answer = answer[0]
         chosen = np.asarray(answer)

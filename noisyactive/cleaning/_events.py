@@ -147,6 +147,8 @@ class CleaningState:
                 self.up_to_date = True
 
     def _answer(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
+        known = [label for label in labels if label is not None]
+        codes = find_codes(known, self.classes, name="answers")  # first: it may refuse
         answered = set(rows)
         self.open_rows = tuple(row for row in self.open_rows if row not in answered)
         self.cost += len(rows)
@@ -154,8 +156,6 @@ class CleaningState:
         index = np.array(rows, dtype=np.intp)
         self.skipped[index[~given]] = ~self.verified[index[~given]]
         index = index[given]
-        known = [label for label in labels if label is not None]
-        codes = find_codes(known, self.classes, name="answers")
         self._changed += int((self.codes[index] != codes).sum())
         self.codes[index] = codes
         self.verified[index] = True

@@ -33,9 +33,9 @@ def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]
         Probabilities.
     """
     proba = estimator.predict_proba(X)
-    known = estimator.classes_
-    if len(known) == len(classes):
+    if proba.shape[1] == len(classes):
         return proba
+    known = estimator.classes_
     aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
     aligned[:, np.searchsorted(classes, known)] = proba
     return aligned

@@ -58,6 +58,27 @@ def _watched(net: Any, score: Score | None) -> Iterator[None]:
         net.callbacks_ = callbacks
 
 
+def copy_of(estimator: Any) -> Any:
+    """Deep copy of a fitted classifier.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted.
+
+    Returns
+    -------
+    classifier
+        The copy.
+    """
+    if not isinstance(estimator, NeuralNet):
+        return copy.deepcopy(estimator)
+    # skorch copies by pickling, which refuses networks whose class was defined in a function.
+    twin = object.__new__(type(estimator))
+    twin.__dict__.update(copy.deepcopy(vars(estimator)))
+    return twin
+
+
 def refit_from_scratch(estimator: Any, X: Any, y: NDArray[Any]) -> Any:
     """Fit a clone.
 
@@ -108,9 +129,13 @@ def tune(
     if hasattr(estimator, "refine"):
         with _watched(estimator, score):
             return estimator.refine(X, y, epochs=epochs, lr=lr)
-    if isinstance(estimator, NeuralNet):
-        estimator.set_params(lr=lr)
-    return go_on(estimator, X, y, epochs=epochs, score=score)
+    if not isinstance(estimator, NeuralNet):
+        return go_on(estimator, X, y, epochs=epochs, score=score)
+    own_lr = estimator.lr
+    estimator._initialize_optimizer()
+    estimator.set_params(lr=lr)
+    tuned = go_on(estimator, X, y, epochs=epochs, score=score)
+    return tuned.set_params(lr=own_lr)
 
 
 def go_on(estimator: Any, X: Any, y: NDArray[Any], *, epochs: int, score: Score | None) -> Any:

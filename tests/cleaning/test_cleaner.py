@@ -278,6 +278,34 @@ class TestMethods:
         cleaner.teach(rows, [1, 1]).query()
         assert cleaner.predict(X).shape == y.shape
 
+    @pytest.mark.parametrize(
+        "estimator",
+        [
+            CoTeachingClassifier(**QUICK),
+            SGDClassifier(loss="log_loss"),
+            GaussianNB(),
+            NeuralNetClassifier(
+                nn.Linear,
+                module__in_features=4,
+                module__out_features=3,
+                criterion=nn.CrossEntropyLoss,
+                train_split=None,
+                verbose=0,
+            ),
+        ],
+        ids=lambda e: type(e).__name__,
+    )
+    def test_a_class_that_is_verified_only_in_a_later_round(self, data, estimator):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(
+            estimator, n_rounds=2, round_budget=6, initial_fit="none", pool="unverified",
+            trust="verified", tune_epochs=2, random_state=0,
+        ).start(X, y_noisy)  # fmt: skip
+        cleaner.teach(cleaner.query(), [0, 0, 0, 1, 1, 1])
+        cleaner.teach(cleaner.query(), [2] * 6).query()
+        assert cleaner.predict_proba(X).shape == (len(X), 3)
+        assert len(cleaner.history_["cost"]) == 3
+
     def test_alc_with_co_teaching(self, data):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(
@@ -307,7 +335,6 @@ class TestMethods:
                 criterion=nn.CrossEntropyLoss,
                 train_split=None,
                 verbose=0,
-                classes=[0, 1, 2],
             ),
         ],
         ids=lambda e: type(e).__name__,
@@ -317,11 +344,10 @@ class TestMethods:
         cleaner = ActiveLabelCleaner(
             estimator, "margin", n_rounds=3, round_budget=6, tune_epochs=2, random_state=0
         )
-        with torch.random.fork_rng():  # skorch's own nets know no other seed
-            torch.manual_seed(0)
-            cleaner.fit(X, y_noisy, y_clean=y)
-        before = (y_noisy != y).sum()
-        assert (cleaner.labels_ != y).sum() < before
+        before = torch.get_rng_state()
+        cleaner.fit(X, y_noisy, y_clean=y)
+        assert torch.equal(torch.get_rng_state(), before)
+        assert (cleaner.labels_ != y).sum() < (y_noisy != y).sum()
         assert cleaner.score(X, y) > 0.6
 
     def test_bald(self, data):
@@ -481,6 +507,8 @@ class TestBadInput:
             (lambda: cleaner.fit(X, y_noisy, y_clean=y, oracle=lambda *a: []), "not both"),
             (lambda: cleaner.fit(X, np.zeros(len(X))), "one class"),
             (lambda: cleaner.fit(X, y, validation_data=(X, y + 7)), "y_val"),
+            (lambda: cleaner.fit(X, y, validation_data=(X, y[:-1])), "115 samples, 114 labels"),
+            (lambda: cleaner.fit(X, y_noisy, oracle=lambda *a: None), "sequence of labels"),
         ]:
             with pytest.raises(ValueError, match=message):
                 call()
@@ -539,6 +567,59 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             cleaner.fit(X, y_noisy, y_clean=y)
         assert not any(isinstance(event, (Asked, Answered)) for event in cleaner.events_)
+
+    def test_a_start_that_fails_leaves_the_run_before_it(self, data, model):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=3).fit(X, y_noisy, y_clean=y)
+        labels, proba = cleaner.labels_, cleaner.predict_proba(X)
+        with pytest.raises(ValueError, match="NaN"):
+            cleaner.fit(np.full_like(X, np.nan), y_noisy)
+        np.testing.assert_array_equal(cleaner.labels_, labels)
+        np.testing.assert_array_equal(cleaner.predict_proba(X), proba)
+
+    def test_a_refit_that_breaks_off_changes_nothing(self, data):
+        X, y, y_noisy = data
+        fail = [False]
+
+        def scorer(estimator, X, y):
+            if fail and fail[0] and len(estimator.history) > 6:
+                fail.clear()
+                raise RuntimeError("no disk")
+            return estimator.score(X, y)
+
+        def run():
+            cleaner = ActiveLabelCleaner(
+                CoTeachingClassifier(**QUICK), n_rounds=2, round_budget=3, tune_epochs=4
+            ).set_params(scoring=scorer, random_state=0)
+            cleaner.start(X, y_noisy, validation_data=(X, y))
+            while True:
+                try:
+                    rows = cleaner.query()
+                except RuntimeError:
+                    continue
+                if not len(rows):
+                    return cleaner
+                cleaner.teach(rows, y[rows])
+
+        whole = run().predict_proba(X)
+        fail[:] = [True]
+        np.testing.assert_array_equal(run().predict_proba(X), whole)
+        assert not fail  # it did break off
+
+    def test_a_strategy_that_draws_from_global_generators_is_reproducible(self, data, model):
+        def strategy(learner, X, n_instances):
+            return np.random.choice(len(X), n_instances, replace=False)
+
+        X, y, y_noisy = data
+        before = np.random.get_state()[1].copy()
+        runs = [
+            ActiveLabelCleaner(model, strategy, n_rounds=2, round_budget=3, random_state=0).fit(
+                X, y_noisy, y_clean=y
+            )
+            for _ in range(2)
+        ]
+        np.testing.assert_array_equal(runs[0].relabelled_round_, runs[1].relabelled_round_)
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
 
     def test_strategies_of_modal_and_their_newer_convention(self, data, model):
         from modAL.uncertainty import entropy_sampling

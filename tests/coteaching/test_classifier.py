@@ -541,3 +541,65 @@ def test_in_a_pipeline_and_a_grid_search(blobs):
     search.fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.best_estimator_[-1].clean_mask_.shape == y.shape
+
+
+class TestAfterReview:
+    def test_batches_of_one_stay_batches_of_one(self, blobs):
+        from torch.utils.data import BatchSampler
+
+        from noisyactive.coteaching._data import NoLonelySample
+
+        for n, size, expected in [(5, 1, [1] * 5), (5, 2, [2, 3]), (4, 2, [2, 2]), (1, 3, [1])]:
+            batches = NoLonelySample(BatchSampler(range(n), size, drop_last=False))
+            assert [len(batch) for batch in batches] == expected
+            assert len(batches) == len(expected)
+
+    def test_a_refused_fit_leaves_the_classifier_as_it_was(self, blobs, net):
+        X, _, y = blobs
+        proba = net.fit(X, y).predict_proba(X)
+        letters = np.array(list("abc"))[y]
+        for bad in (
+            {"X": X[:, :1], "y": letters, "validation_data": "no"},
+            {"X": X[:, :1], "y": letters, "validation_data": (X, letters)},
+            {"X": X, "y": letters, "epochs": 0},
+            {"X": X, "y": letters[:-1]},
+        ):
+            with pytest.raises((ValueError, TypeError)):
+                net.fit(**bad)
+            np.testing.assert_array_equal(net.predict_proba(X), proba)
+            assert net.classes_.tolist() == [0, 1, 2]
+            assert net.clean_mask_.shape == y.shape
+
+    def test_learning_rate_after_refine_is_ones_own(self, blobs, net):
+        X, _, y = blobs
+        net.fit(X, y).refine(X, y, epochs=1, lr=1e-5).partial_fit(X, y, epochs=1)
+        assert net.history[:, "lr"][-2:] == [1e-5, 0.01]
+
+    def test_auto_forget_rate_needs_a_warmup(self, blobs):
+        X, _, y = blobs
+        with pytest.raises(ValueError, match="warmup_epochs must be at least 1"):
+            CoTeachingClassifier(warmup_epochs=0).fit(X, y)
+
+    def test_drop_last_gives_no_verdict_on_what_was_dropped(self, blobs):
+        X, _, y = blobs
+        net = CoTeachingClassifier(**QUICK, iterator_train__drop_last=True)
+        net.set_params(batch_size=50).fit(X, y)
+        assert np.isnan(net.sample_loss_).sum() == 15
+        assert net.clean_mask_.sum() == 2 * 35
+        with pytest.raises(ValueError, match="No batch to train on"):
+            net.set_params(batch_size=500).fit(X, y)
+
+    def test_callbacks_set_after_fit_are_called(self, blobs, net):
+        X, _, y = blobs
+        net.fit(X, y).set_params(
+            callbacks=[EpochScoring("accuracy", name="acc", on_train=True, lower_is_better=False)]
+        )
+        net.partial_fit(X, y, epochs=1)
+        assert net.history[-1, "acc"] > 0.5
+
+    def test_an_activation_in_place_hides_the_head(self):
+        from noisyactive.coteaching._features import find_head
+
+        X = torch.rand(2, 4)
+        assert find_head(nn.Sequential(nn.Linear(4, 3)), X) == "0"
+        assert find_head(nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True)), X) is None
