@@ -144,6 +144,31 @@ def test_ring_is_the_only_array_of_its_size():
     assert n_bytes <= 5 * 100 * (7 * 2 + 1)
 
 
+def test_scoring_never_holds_more_than_a_block_of_the_ring():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        """Size of the largest new tensor that any operation makes."""
+
+        numel = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.data_ptr() not in addresses:
+                self.numel = max(self.numel, result.numel())
+            return result
+
+    n, d, window = 20_000, 64, 5
+    vog = VarianceOfGradients(n, d, window, dtype=torch.float16)
+    for _ in range(window):
+        vog.begin_epoch()
+        vog.record(torch.arange(n), torch.ones(n, d))
+    addresses = {vog.ring[slot].data_ptr() for slot in range(window)}  # views of the ring
+    with Largest() as largest:
+        vog.scores()
+    assert n <= largest.numel <= n * d / 4  # the scores themselves, and blocks
+
+
 class TestHead:
     def test_last_linear_layer_is_found(self, batch):
         network, X, _ = batch
