@@ -1,4 +1,4 @@
-"""What the quickstart shows, over seeds that nothing was chosen on."""
+"""What the quickstart shows, over seeds other than those its settings were chosen on."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
