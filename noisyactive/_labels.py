@@ -30,9 +30,11 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     Raises
     ------
     ValueError
-        If `y` is empty, is not one-dimensional, has missing values, mixes strings with other
+        If `y` is None, is empty, is not one-dimensional, has missing values, mixes strings with other
         kinds, or holds continuous numbers.
     """
+    if y is None:
+        raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
     labels = np.asarray(y)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         if not all(isinstance(label, str) for label in y):

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+from torch.utils.data import Dataset
 
-from .._labels import find_classes, find_codes
+from .._labels import find_classes
+from .._pipeline import changes_labels, last_step
 from .._random import child_seed, draw_seed, isolated_rng
-from ..query import (
-    bald_sampling,
-    coreset_sampling,
-    entropy_sampling,
-    label_disagreement_sampling,
-    least_confidence_sampling,
-    margin_sampling,
-    random_sampling,
-)
+from ._checks import check_answers, check_groups, check_labels, check_validation_data
+from ._choice import STRATEGIES, choose
 from ._confident import confident_mask, out_of_fold_proba
 from ._events import Answered, Asked, CleaningState, Closed, Event, Refitted, Started
 from ._learner import Learner, aligned_proba, take_rows
 from ._oracles import GroundTruthOracle
-from ._refit import copy_of, go_on, refit_from_scratch, tune
+from ._refit import can_go_on, seeded_clone, trained_on
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-STRATEGIES: dict[str, Callable[..., Any]] = {
-    "bald": bald_sampling,
-    "coreset": coreset_sampling,
-    "entropy": entropy_sampling,
-    "label_disagreement": label_disagreement_sampling,
-    "least_confidence": least_confidence_sampling,
-    "margin": margin_sampling,
-    "random": random_sampling,
-}
 
 _N_FOLDS = 5
 
@@ -59,9 +46,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier
-        Cloned. With `clean_mask_` after `fit` (as `CoTeachingVOGClassifier` has it) it says itself
-        which labels it trusts; for any other one, confident learning on out-of-fold probabilities
-        does, where `pool` or `trust` asks for it.
+        Cloned. With `clean_mask_` after `fit` (as `CoTeachingVOGClassifier` has it, also as the
+        last step of a Pipeline) it says itself which labels it trusts; for any other one,
+        confident learning on out-of-fold probabilities does, where `pool` or `trust` asks for it.
     query_strategy : str or callable, default="entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as modAL has them;
@@ -83,7 +70,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     refit : {"tune", "continue", "scratch"}, default="tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
-        (`partial_fit`), or a clone fitted anew.
+        (`partial_fit`), or a clone fitted anew. Of a Pipeline, the first two train the last step.
     tune_epochs : int, default=25
         Epochs a round of "tune" and "continue".
     tune_lr : float, default=0.01
@@ -116,6 +103,10 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Class labels, sorted.
     seed_ : int
         The seed in use, drawn from `random_state`.
+    n_features_in_ : int
+        Number of features, where `estimator_` says so.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where `estimator_` says so.
 
     See Also
     --------
@@ -214,7 +205,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         oracle: Callable[[NDArray[np.intp], Any], Sequence[Any]] | None = None,
         y_clean: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Run all rounds with an answering machine; without one, the first phase alone.
 
@@ -229,8 +222,15 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         y_clean : array-like of shape (n_samples,), default=None
             True labels, for studies: the same as ``oracle=GroundTruthOracle(y_clean)``, and sliced
             as `y` is by cross-validation.
+        groups : array-like of shape (n_samples,), default=None
+            Samples that belong together (images of one patient): out-of-fold probabilities keep
+            them together. Estimators that say themselves which labels to trust do not need it.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every round, where it also chooses the best epoch.
+        **fit_params : dict
+            Parameters of the estimator's `fit`, as `sample_weight`, or ``step__sample_weight`` of
+            a Pipeline; with scikit-learn's metadata routing enabled, by what it requests. Those
+            of length n_samples are sliced along with the rows.
 
         Returns
         -------
@@ -250,13 +250,21 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             oracle = GroundTruthOracle(y_clean)
             if len(oracle) != len(find_classes(y)[1]):
                 raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
-        self._start(X, y, validation_data, y_clean)
-        while oracle is not None and len(rows := self.query()):
-            self.teach(rows, oracle(rows, take_rows(self._X, rows)))
+        self._start(X, y, y_clean, groups, validation_data, fit_params)
+        if oracle is not None:
+            self._warn_of_large_budget()
+            while len(rows := self.query()):
+                self.teach(rows, oracle(rows, take_rows(self._X, rows)))
         return self
 
     def start(
-        self, X: Any, y: ArrayLike, *, validation_data: tuple[Any, Any] | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        validation_data: tuple[Any, Any] | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Run the first phase; after it, `query` and `teach` take turns.
 
@@ -266,59 +274,62 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Samples, of any kind that the estimator takes.
         y : array-like of shape (n_samples,)
             Labels, some of them wrong. Not written to.
+        groups : array-like of shape (n_samples,), default=None
+            As for `fit`.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every round, where it also chooses the best epoch.
+        **fit_params : dict
+            As for `fit`.
 
         Returns
         -------
         self
             The cleaner.
         """
-        return self._start(X, y, validation_data, None)
+        self._start(X, y, None, groups, validation_data, fit_params)
+        self._warn_of_large_budget()
+        return self
 
-    def _start(self, X: Any, y: ArrayLike, validation_data: Any, y_clean: Any) -> Self:
+    def _start(
+        self,
+        X: Any,
+        y: ArrayLike,
+        y_clean: Any,
+        groups: Any,
+        validation_data: Any,
+        fit_params: dict[str, Any],
+    ) -> Self:
         before = dict(vars(self))
         try:
-            self._begin(X, y, validation_data, y_clean)
+            self._begin(X, y, y_clean, groups, validation_data, fit_params)
         except BaseException:  # an earlier run goes on as if nothing had been
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        self._warn_of_large_budget()
         return self
 
-    def _begin(self, X: Any, y: ArrayLike, validation_data: Any, y_clean: Any) -> None:
+    def _begin(
+        self,
+        X: Any,
+        y: ArrayLike,
+        y_clean: Any,
+        groups: Any,
+        validation_data: Any,
+        fit_params: dict[str, Any],
+    ) -> None:
         self._validate_params()
         self._check_switches()
-        present, codes = find_classes(y)
-        n_samples = _num_samples(X)
-        if n_samples != len(codes):
-            raise ValueError(
-                f"X and y have inconsistent lengths: {n_samples} samples, {len(codes)} labels."
-            )
-        classes = present
-        known = getattr(self.estimator, "classes", None)
-        if known is not None:  # a rare class may be missing from y
-            classes = find_classes(known, name="estimator.classes")[0]
-        elif y_clean is not None:
-            classes = find_classes(np.concatenate([present, find_classes(y_clean)[0]]))[0]
-        codes = find_codes(present.tolist(), classes, name="y")[codes]
-        if len(classes) < 2:
-            raise ValueError(f"y must hold at least 2 classes, got one class: {classes.tolist()}.")
-        if validation_data is not None:
-            if not isinstance(validation_data, tuple) or len(validation_data) != 2:
-                raise TypeError("validation_data must be a tuple (X_val, y_val).")
-            present, positions = find_classes(validation_data[1], name="y_val")
-            find_codes(present.tolist(), classes, name="y_val")
-            if _num_samples(validation_data[0]) != len(positions):
-                raise ValueError(
-                    f"X_val and y_val have inconsistent lengths: "
-                    f"{_num_samples(validation_data[0])} samples, {len(positions)} labels."
-                )
+        X = X if isinstance(X, Dataset) else indexable(X)[0]
+        known = getattr(last_step(self.estimator), "classes", None)
+        classes, codes = check_labels(X, y, known, y_clean)
+        groups = check_groups(groups, len(codes))
+        check_validation_data(validation_data, classes)
+        self._fit_params = self._routed(groups, fit_params)
+        self._groups = groups
         self._X = X
         self._validation_data = validation_data
         self.classes_ = classes
-        self._state = CleaningState(classes, codes.astype(np.intp, copy=True))
+        self._state = CleaningState(classes, codes)
         self.events_ = []
         self._round_budget = self._count(self.round_budget, len(codes))
         self.seed_ = draw_seed(self.random_state, type(self).__name__)
@@ -371,26 +382,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             `classes_`; nothing is recorded then.
         """
         check_is_fitted(self, "events_")
-        index = np.asarray(rows)
-        if not isinstance(answers, Iterable) or isinstance(answers, str):
-            raise ValueError(f"answers must be a sequence of labels and None, got {answers!r}.")
-        labels = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
-        if unhashable := [label for label in labels if not isinstance(label, Hashable)]:
-            raise ValueError(f"answers must be labels or None, got {unhashable[0]!r}.")
-        if index.ndim != 1 or (len(index) and index.dtype.kind not in "iu"):
-            raise ValueError(f"rows must be a list of row numbers, got {rows!r}.")
-        if len(index) != len(labels):
-            raise ValueError(f"Got {len(labels)} answers for {len(index)} rows.")
-        n_samples = len(self._state.codes)
-        if len(outside := index[(index < 0) | (index >= n_samples)]):
-            raise ValueError(f"rows must be from 0 to {n_samples - 1}, got {outside.tolist()}.")
-        if len(np.unique(index)) < len(index):
-            raise ValueError("rows must hold each row once; a row answered twice is ambiguous.")
-        given = [label for label in labels if label is not None]
-        codes = find_codes(given, self.classes_, name="answers")
-        known = iter(self.classes_[codes].tolist())
-        labels = [None if label is None else next(known) for label in labels]
-        self._record(Answered(tuple(index.tolist()), tuple(labels)))
+        index, labels = check_answers(rows, answers, len(self._state.codes), self.classes_)
+        self._record(Answered(index, labels))
         return self
 
     def close_round(self) -> Self:
@@ -447,11 +440,32 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f'pool="unverified" and trust="verified", got pool={self.pool!r} and '
                 f"trust={self.trust!r}."
             )
-        if self.refit == "continue" and not hasattr(self.estimator, "partial_fit"):
+        last = last_step(self.estimator)
+        if self.refit == "continue" and not hasattr(last, "partial_fit"):
             raise ValueError(
                 'refit="continue" needs an estimator with partial_fit; '
-                f"{type(self.estimator).__name__} has none."
+                f"{type(last).__name__} has none."
             )
+
+    def _routed(self, groups: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of the estimator's `fit`."""
+        if not get_config()["enable_metadata_routing"]:
+            return fit_params
+        offered = fit_params if groups is None else {**fit_params, "groups": groups}
+        return dict(process_routing(self, "fit", **offered).estimator.fit)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
+
+        Returns
+        -------
+        MetadataRouter
+            The cleaner's own requests (`oracle`, `y_clean`, `groups`, `validation_data`) and those
+            of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     @staticmethod
     def _count(budget: int | float, n_samples: int) -> int:
@@ -466,7 +480,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _isolated(self, part: int) -> AbstractContextManager[None]:
         """Where estimators and strategies draw from global generators, seeded and put back."""
-        device = getattr(self.estimator, "device", "cpu")
+        device = getattr(last_step(self.estimator), "device", "cpu")
         return isolated_rng(child_seed(self.seed_, part, 0), device)
 
     def _first_phase(self) -> None:
@@ -475,42 +489,46 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._doubted = np.ones(n_samples, dtype=bool)
         self.__dict__.pop("estimator_", None)
         rng = self._rng(0)
-        estimator = clone(self.estimator)
-        seeds = [
-            name
-            for name, value in sorted(estimator.get_params(deep=True).items())
-            if name.split("__")[-1] == "random_state" and value is None
-        ]
-        estimator.set_params(**{name: int(rng.randint(2**31 - 1)) for name in seeds})
-        if "classes" in (own := estimator.get_params(deep=False)) and own["classes"] is None:
-            estimator.set_params(classes=self.classes_)
-        self._template = estimator
+        self._template = seeded_clone(self.estimator, self.classes_, rng)
         if self.initial_fit == "none":
             self._record(Refitted(np.nan))
             return
         with self._isolated(0):
-            self.estimator_ = clone(estimator).fit(self._X, self.labels_)
-            self._judge_labels(rng)
+            self.estimator_ = self._fitted_to(np.arange(n_samples))
+            if self.pool == "noisy" or self.trust == "selected":
+                mask = self._trusted_by_model(rng)
+                if self.pool == "noisy":
+                    self._doubted = ~mask
+                if self.trust == "selected":
+                    self._trusted_at_first = mask.copy()
         self._record(Refitted(self._score(self.estimator_)))
 
-    def _judge_labels(self, rng: np.random.RandomState) -> None:
-        """Let the first phase say which labels it trusts, where that is asked for."""
-        if self.pool == "noisy" or self.trust == "selected":
-            mask = getattr(self.estimator_, "clean_mask_", None)
-            if mask is None:
-                proba = out_of_fold_proba(
-                    self._template,
-                    self._X,
-                    self.classes_,
-                    self._state.codes,
-                    n_folds=_N_FOLDS,
-                    rng=rng,
-                )
-                mask = confident_mask(proba, self._state.codes)
-            if self.pool == "noisy":
-                self._doubted = ~mask
-            if self.trust == "selected":
-                self._trusted_at_first = mask.copy()
+    def _trusted_by_model(self, rng: np.random.RandomState) -> NDArray[np.bool_]:
+        """Labels that the first phase trusts, of shape (n_samples,)."""
+        verdict = getattr(last_step(self.estimator_), "clean_mask_", None)
+        if verdict is not None and not changes_labels(self.estimator_):
+            return verdict
+        proba = out_of_fold_proba(
+            self._template,
+            self._X,
+            self.classes_,
+            self._state.codes,
+            n_folds=_N_FOLDS,
+            rng=rng,
+            groups=self._groups,
+            fit_params=self._fit_params,
+        )
+        return confident_mask(proba, self._state.codes)
+
+    def _fitted_to(self, rows: NDArray[np.intp]) -> Any:
+        """A clone of the estimator, fitted to some rows and their labels as they are now."""
+        X, y, params = self._training_data(rows)
+        return clone(self._template).fit(X, y, **params)
+
+    def _training_data(self, rows: NDArray[np.intp]) -> tuple[Any, NDArray[Any], dict[str, Any]]:
+        """Samples, labels as they are now, and parameters of `fit`, of some rows."""
+        X = self._X if len(rows) == len(self._state.codes) else take_rows(self._X, rows)
+        return X, self.labels_[rows], _check_method_params(self._X, self._fit_params, rows)
 
     def _pool_mask(self) -> NDArray[np.bool_]:
         return self._doubted & ~self._state.verified & ~self._state.skipped
@@ -536,61 +554,73 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _bring_up_to_date(self) -> None:
         rows = np.flatnonzero(self.clean_mask_)
-        labels = self.labels_[rows]
-        if len(np.unique(labels)) >= 2:
+        if len(np.unique(self._state.codes[rows])) >= 2:
             with self._isolated(self._state.round):
-                self._learn(take_rows(self._X, rows), labels)
+                self.estimator_ = self._relearned(rows)
         fitted = hasattr(self, "estimator_")
         self._record(Refitted(self._score(self.estimator_) if fitted else np.nan))
 
-    def _learn(self, X: Any, y: NDArray[Any]) -> None:
-        score = None if self._validation_data is None else self._score
+    def _relearned(self, rows: NDArray[np.intp]) -> Any:
+        """The model brought up to date with the labels of some rows."""
         fitted = getattr(self, "estimator_", None)
-        new_class = fitted is not None and not np.isin(y, fitted.classes_).all()
-        if self.refit == "scratch" or fitted is None or new_class:
-            self.estimator_ = refit_from_scratch(self._template, X, y)
-            return
-        # A copy: a refit that breaks off leaves the model as it was.
-        fitted = copy_of(fitted)
-        if self.refit == "continue":
-            self.estimator_ = go_on(fitted, X, y, epochs=self.tune_epochs, score=score)
-        else:
-            self.estimator_ = tune(
-                fitted, X, y, epochs=self.tune_epochs, lr=self.tune_lr, score=score
-            )
+        X, y, params = self._training_data(rows)
+        if (
+            fitted is None
+            or self.refit == "scratch"
+            or not can_go_on(fitted)
+            or not np.isin(y, fitted.classes_).all()  # a new class
+        ):
+            return self._fitted_to(rows)
+        return trained_on(
+            fitted,
+            X,
+            y,
+            params,
+            tune=self.refit == "tune",
+            epochs=self.tune_epochs,
+            lr=self.tune_lr,
+            score=None if self._validation_data is None else self._score,
+        )
 
     def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
         rng = self._rng(self._state.round + 1)
         if not hasattr(self, "estimator_"):
             return rng.choice(pool, size=n_rows, replace=False)
-        strategy = (
-            STRATEGIES[self.query_strategy]
-            if isinstance(self.query_strategy, str)
-            else self.query_strategy
-        )
         labels = self.labels_
         trusted = np.flatnonzero(self.clean_mask_)
         learner = Learner(
             self.estimator_, self.classes_, take_rows(self._X, trusted), labels[trusted]
         )
-        offers = {"y": labels[pool], "random_state": rng}
-        accepted = inspect.signature(strategy).parameters
-        extras = {name: value for name, value in offers.items() if name in accepted}
         with self._isolated(self._state.round + 1):
-            answer = strategy(learner, take_rows(self._X, pool), n_instances=n_rows, **extras)
-        if isinstance(answer, tuple):  # modAL 0.4.2 and later: indices and their metrics
-            answer = answer[0]
-        chosen = np.asarray(answer)
-        name = getattr(strategy, "__name__", repr(strategy))
-        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not 1 <= len(chosen) <= n_rows:
-            raise ValueError(
-                f"query_strategy {name} must return 1 to {n_rows} row numbers, got {answer!r}."
+            chosen = choose(
+                self.query_strategy,
+                learner,
+                take_rows(self._X, pool),
+                labels[pool],
+                n_rows,
+                rng,
             )
-        if chosen.min() < 0 or chosen.max() >= len(pool):
-            raise ValueError(
-                f"query_strategy {name} returned rows outside the pool of {len(pool)}: "
-                f"{chosen[(chosen < 0) | (chosen >= len(pool))].tolist()}."
-            )
-        if len(np.unique(chosen)) < len(chosen):
-            raise ValueError(f"query_strategy {name} returned rows twice.")
         return pool[chosen]
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the estimator was fitted to."""
+        return self._of_estimator("n_features_in_")
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features that the estimator was fitted to."""
+        return self._of_estimator("feature_names_in_")
+
+    def _of_estimator(self, name: str) -> Any:
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before its first fit.")
+        return getattr(self.estimator_, name)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = of_estimator.input_tags
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.non_deterministic = of_estimator.non_deterministic
+        return tags

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.validation import _check_method_params
 
 from .._labels import rank_within_class
 from ._learner import aligned_proba, take_rows
@@ -20,12 +24,14 @@ def out_of_fold_proba(
     *,
     n_folds: int,
     rng: np.random.RandomState,
+    groups: NDArray[Any] | None = None,
+    fit_params: Mapping[str, Any] | None = None,
 ) -> NDArray[np.float64]:
     """Probabilities for every sample from a clone that was fitted without it.
 
-    Each class is dealt out evenly over the folds. A class with fewer samples than folds is missing
-    from some folds, and one with a single sample from the training part of its own: its
-    probability is 0 there.
+    Each class is dealt out evenly over the folds, with groups as far as they allow. A class with
+    fewer samples than folds is missing from some folds, and one with a single sample from the
+    training part of its own: its probability is 0 there.
 
     Parameters
     ----------
@@ -41,15 +47,22 @@ def out_of_fold_proba(
         Folds, at least 2.
     rng : RandomState
         Deals the samples out.
+    groups : ndarray of shape (n_samples,), default=None
+        What stays together: a sample's probability comes from a clone that saw nothing of its
+        group.
+    fit_params : mapping of str to object, default=None
+        Parameters of the estimator's `fit`; those of length n_samples are sliced.
 
     Returns
     -------
     ndarray of shape (n_samples, n_classes)
         Out-of-fold probabilities.
     """
-    ranks = rank_within_class(codes, rng.random_sample(len(codes)))
-    # Every class starts in another fold, or the rarest would all meet in the first.
-    folds = (ranks + codes) % n_folds
+    folds = (
+        deal_out(codes, n_folds, rng)
+        if groups is None
+        else deal_out_groups(codes, groups, n_folds, rng)
+    )
     proba = np.zeros((len(codes), len(classes)))
     for fold in np.unique(folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -57,9 +70,33 @@ def out_of_fold_proba(
         if len(known) < 2:
             proba[np.ix_(test, known)] = 1
             continue
-        fitted = clone(estimator).fit(take_rows(X, train), classes[codes[train]])
+        params = _check_method_params(X, fit_params or {}, train)
+        fitted = clone(estimator).fit(take_rows(X, train), classes[codes[train]], **params)
         proba[test] = aligned_proba(fitted, take_rows(X, test), classes)
     return proba
+
+
+def deal_out(codes: NDArray[np.intp], n_folds: int, rng: np.random.RandomState) -> NDArray[np.intp]:
+    """Fold of each sample, of shape (n_samples,): every class is dealt out evenly."""
+    ranks = rank_within_class(codes, rng.random_sample(len(codes)))
+    # Every class starts in another fold, or the rarest would all meet in the first.
+    return (ranks + codes) % n_folds
+
+
+def deal_out_groups(
+    codes: NDArray[np.intp], groups: NDArray[Any], n_folds: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Fold of each sample, of shape (n_samples,): whole groups, classes as evenly as they allow."""
+    n_folds = min(n_folds, len(np.unique(groups)))
+    if n_folds < 2:
+        raise ValueError("groups must hold at least 2 groups, got one.")
+    folds = np.empty(len(codes), dtype=np.intp)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=rng)
+    with warnings.catch_warnings():  # rare classes cannot be in every fold, as documented
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for fold, (_, rows) in enumerate(splitter.split(codes, codes, groups)):
+            folds[rows] = fold
+    return folds
 
 
 def confident_mask(proba: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.bool_]:

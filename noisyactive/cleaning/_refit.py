@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+
+from .._pipeline import at_last_step, fit_params_of_last_step, last_step, with_last_step
 
 Score = Callable[[Any], float]
 
@@ -46,6 +48,115 @@ class BestEpoch(Callback):
             del self.weights_
 
 
+def seeded_clone(estimator: Any, classes: NDArray[Any], rng: np.random.RandomState) -> Any:
+    """Clone in which every seed is set, and which knows all classes where it can be told.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Cloned.
+    classes : ndarray of shape (n_classes,)
+        What each parameter `classes` that is None becomes.
+    rng : RandomState
+        Draws what each parameter `random_state` that is None becomes.
+
+    Returns
+    -------
+    classifier
+        The clone.
+    """
+    twin = clone(estimator)
+    unset = [name for name, value in sorted(twin.get_params().items()) if value is None]
+    seeds = [name for name in unset if name.split("__")[-1] == "random_state"]
+    knows = [name for name in unset if name.split("__")[-1] == "classes"]
+    twin.set_params(
+        **{name: int(rng.randint(2**31 - 1)) for name in seeds}, **dict.fromkeys(knows, classes)
+    )
+    return twin
+
+
+def can_go_on(estimator: Any) -> bool:
+    """Whether a fitted classifier, or the last step of a pipeline, can be trained on."""
+    last = last_step(estimator)
+    return hasattr(last, "refine") or hasattr(last, "partial_fit")
+
+
+def trained_on(
+    fitted: Any,
+    X: Any,
+    y: NDArray[Any],
+    fit_params: Mapping[str, Any],
+    *,
+    tune: bool,
+    epochs: int,
+    lr: float,
+    score: Score | None,
+) -> Any:
+    """Train a fitted classifier on; of a pipeline, the last step, while the others stay.
+
+    Parameters
+    ----------
+    fitted : classifier
+        Fitted, and one that `can_go_on`. Not changed: a training that breaks off leaves it whole.
+    X : object of length n_samples
+        Samples whose labels are trusted.
+    y : ndarray of shape (n_samples,)
+        Their labels.
+    fit_params : mapping of str to object
+        Parameters of its `fit`, of which `sample_weight` is of use here.
+    tune : bool
+        Whether to tune by the plain criterion (`refine`; a network's `partial_fit` with a fresh
+        optimizer and `lr`), or to go on by the classifier's own objective (`partial_fit`).
+    epochs : int
+        Epochs; each is one call of `partial_fit` where the last step is no network.
+    lr : float
+        Learning rate of networks that are tuned.
+    score : callable or None
+        Chooses the best epoch; None takes the last one.
+
+    Returns
+    -------
+    classifier
+        A trained copy.
+    """
+    last, X = at_last_step(fitted, X)
+    last = _copy_of(last)
+    weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
+    extras = {} if weight is None else {"sample_weight": weight}
+    score_last = None if score is None else lambda model: score(with_last_step(fitted, model))
+    is_net = isinstance(last, NeuralNet)
+    with _watched(last, score_last) if is_net else nullcontext():
+        if tune and hasattr(last, "refine"):
+            last.refine(X, y, epochs=epochs, lr=lr, **extras)
+        elif not is_net:
+            last = _train_on(last, X, y, extras, epochs, score_last)
+        elif tune:
+            own_lr = last.lr
+            last._initialize_optimizer()
+            last.set_params(lr=lr)
+            last.partial_fit(X, y, epochs=epochs, **extras).set_params(lr=own_lr)
+        else:
+            last.partial_fit(X, y, epochs=epochs, **extras)
+    return with_last_step(fitted, last)
+
+
+def _train_on(
+    model: Any,
+    X: Any,
+    y: NDArray[Any],
+    extras: dict[str, Any],
+    epochs: int,
+    score: Score | None,
+) -> Any:
+    """Call `partial_fit` once an epoch."""
+    best, best_score = model, -np.inf
+    for _ in range(epochs):
+        model.partial_fit(X, y, **extras)
+        if score is not None and (current := score(model)) > best_score:
+            best, best_score = copy.deepcopy(model), current
+    return model if score is None else best
+
+
 @contextmanager
 def _watched(net: Any, score: Score | None) -> Iterator[None]:
     """A fitted skorch net that ends its next training with its best epoch."""
@@ -58,115 +169,11 @@ def _watched(net: Any, score: Score | None) -> Iterator[None]:
         net.callbacks_ = callbacks
 
 
-def copy_of(estimator: Any) -> Any:
-    """Deep copy of a fitted classifier.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted.
-
-    Returns
-    -------
-    classifier
-        The copy.
-    """
+def _copy_of(estimator: Any) -> Any:
+    """Deep copy of a fitted classifier."""
     if not isinstance(estimator, NeuralNet):
         return copy.deepcopy(estimator)
     # skorch copies by pickling, which refuses networks whose class was defined in a function.
     twin = object.__new__(type(estimator))
     twin.__dict__.update(copy.deepcopy(vars(estimator)))
     return twin
-
-
-def refit_from_scratch(estimator: Any, X: Any, y: NDArray[Any]) -> Any:
-    """Fit a clone.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Not changed.
-    X : object of length n_samples
-        Samples.
-    y : ndarray of shape (n_samples,)
-        Labels that are trusted.
-
-    Returns
-    -------
-    classifier
-        The fitted clone.
-    """
-    return clone(estimator).fit(X, y)
-
-
-def tune(
-    estimator: Any, X: Any, y: NDArray[Any], *, epochs: int, lr: float, score: Score | None
-) -> Any:
-    """Tune a fitted classifier with its plain criterion on labels that are trusted.
-
-    By its `refine`, else by its `partial_fit`, else a clone is fitted from scratch.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted; it is changed.
-    X : object of length n_samples
-        Samples.
-    y : ndarray of shape (n_samples,)
-        Labels that are trusted.
-    epochs : int
-        Epochs.
-    lr : float
-        Learning rate of networks.
-    score : callable or None
-        Chooses the best epoch; None takes the last one.
-
-    Returns
-    -------
-    classifier
-        The tuned classifier.
-    """
-    if hasattr(estimator, "refine"):
-        with _watched(estimator, score):
-            return estimator.refine(X, y, epochs=epochs, lr=lr)
-    if not isinstance(estimator, NeuralNet):
-        return go_on(estimator, X, y, epochs=epochs, score=score)
-    own_lr = estimator.lr
-    estimator._initialize_optimizer()
-    estimator.set_params(lr=lr)
-    tuned = go_on(estimator, X, y, epochs=epochs, score=score)
-    return tuned.set_params(lr=own_lr)
-
-
-def go_on(estimator: Any, X: Any, y: NDArray[Any], *, epochs: int, score: Score | None) -> Any:
-    """Go on training a fitted classifier by its own objective.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted; it is changed, if it has `partial_fit`. Otherwise a clone is fitted.
-    X : object of length n_samples
-        Samples.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    epochs : int
-        Epochs; each is one call of `partial_fit` where the estimator is no network.
-    score : callable or None
-        Chooses the best epoch; None takes the last one.
-
-    Returns
-    -------
-    classifier
-        The classifier, trained on.
-    """
-    if not hasattr(estimator, "partial_fit"):
-        return refit_from_scratch(estimator, X, y)
-    if isinstance(estimator, NeuralNet):
-        with _watched(estimator, score):
-            return estimator.partial_fit(X, y, epochs=epochs)
-    best, best_score = estimator, -np.inf
-    for _ in range(epochs):
-        estimator.partial_fit(X, y)
-        if score is not None and (current := score(estimator)) > best_score:
-            best, best_score = copy.deepcopy(estimator), current
-    return estimator if score is None else best

@@ -211,7 +211,13 @@ use_caching, torch_load_kwargs
     # --- training -----------------------------------------------------------------------------
 
     def fit(
-        self, X: Any, y: Any = None, *, validation_data: Any = None, epochs: int | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int | None = None,
     ) -> "CoTeachingClassifier":
         """Build both networks and train them, anew unless `warm_start` is set.
 
@@ -222,6 +228,10 @@ use_caching, torch_load_kwargs
             whose items are ``x`` or ``(x, y)``.
         y : array-like of shape (n_samples,), default=None
             Labels of any kind that can be sorted; they win over a Dataset's own.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts in the loss that is learned from; only their proportions
+            matter. Which labels are trusted, and the estimate of the forget rate, do not depend
+            on it.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every epoch; never trained on.
         epochs : int, default=None
@@ -243,16 +253,18 @@ use_caching, torch_load_kwargs
         fresh = not (self.warm_start and self.initialized_)
         with self._as_before_on_error():
             dataset = self._training_dataset(X, y, reset=fresh)
+            weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
         if fresh:
             self.initialize()
-        return self._train(dataset, epochs, validation)
+        return self._train(dataset, epochs, validation, weights)
 
     def partial_fit(
         self,
         X: Any,
         y: Any = None,
         classes: Any = None,
+        sample_weight: Any = None,
         *,
         validation_data: Any = None,
         epochs: int | None = None,
@@ -271,6 +283,8 @@ use_caching, torch_load_kwargs
             Labels.
         classes : array-like of shape (n_classes,), default=None
             Every possible label, looked at in the first call only.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As for `fit`.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every epoch.
         epochs : int, default=None
@@ -285,16 +299,18 @@ use_caching, torch_load_kwargs
         fresh = getattr(self, "_facts", None) is None
         with self._as_before_on_error():
             dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
+            weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
         if not self.initialized_:
             self.initialize()
         self.module_.facts = self._facts
-        return self._train(dataset, epochs, validation)
+        return self._train(dataset, epochs, validation, weights)
 
     def refine(
         self,
         X: Any,
         y: Any = None,
+        sample_weight: Any = None,
         *,
         validation_data: Any = None,
         epochs: int = 25,
@@ -311,6 +327,8 @@ use_caching, torch_load_kwargs
             Samples.
         y : array-like of shape (n_samples,), default=None
             Labels that are trusted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As for `fit`.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every epoch.
         epochs : int, default=25
@@ -326,21 +344,28 @@ use_caching, torch_load_kwargs
         self.check_is_fitted()
         self._check_params(epochs)
         dataset = self._training_dataset(X, y, reset=False)
+        weights = self._checked_weights(sample_weight, dataset)
         validation = self._validation_dataset(validation_data)
         self._initialize_optimizer()
         if lr is not None:
             for group in self.optimizer_.param_groups:
                 group["lr"] = lr
         try:
-            return self._train(dataset, epochs, validation, selecting=False)
+            return self._train(dataset, epochs, validation, weights, selecting=False)
         finally:
             self._initialize_optimizer()  # what comes after has its own learning rate
 
     def _train(
-        self, dataset: Any, epochs: int | None, validation: Any, selecting: bool = True
+        self,
+        dataset: Any,
+        epochs: int | None,
+        validation: Any,
+        weights: torch.Tensor | None,
+        selecting: bool = True,
     ) -> "CoTeachingClassifier":
         self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
         self._validation = validation
+        self._weights = weights
         self._record: SampleRecord | None = None
         self._crossfit: CrossFit | None = None
         with self._rng(1 + self._n_trainings):
@@ -353,7 +378,7 @@ use_caching, torch_load_kwargs
                 super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
             finally:
                 self._end_schedule()
-        self._record = self._crossfit = self._validation = None
+        self._record = self._crossfit = self._validation = self._weights = None
         return self
 
     def initialize_module(self) -> "CoTeachingClassifier":
@@ -413,6 +438,8 @@ use_caching, torch_load_kwargs
         logits, features = zip(*self.module_.forward_each(X), strict=True)
         losses = [self.criterion_(output, targets) for output in logits]
         lessons = self._choose_lessons(index, targets, logits, features, losses)
+        if self._weights is not None:  # after the choice of lessons, which looks at plain losses
+            losses = [loss * self._weights[index] for loss in losses]
         total = sum(
             loss[lesson].sum() / max(1, len(lesson))
             for loss, lesson in zip(losses, lessons, strict=True)

@@ -7,11 +7,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch.dataset import Dataset as SkorchDataset
+from skorch.helper import SliceDataset
 from torch.utils.data import BatchSampler, Dataset, default_collate
 
 from .._labels import find_classes, find_codes
 
 Batch = tuple[dict[str, torch.Tensor], torch.Tensor]
+
+
+def is_lazy(X: Any) -> bool:
+    """Whether samples are read one by one when they are needed."""
+    return isinstance(X, (Dataset, SliceDataset))
 
 
 def encode_labels(
@@ -43,8 +49,6 @@ def encode_labels(
         If y is None, does not hold one class label per sample, or holds one that is not among the
         classes.
     """
-    if y is None:
-        raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()
     present, positions = find_classes(y, name=name)
@@ -89,7 +93,7 @@ class IndexedDataset(SkorchDataset):
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...) or torch.utils.data.Dataset
+    X : ndarray of shape (n_samples, ...), torch.utils.data.Dataset or SliceDataset
         Samples; the items of a Dataset may be ``x`` or ``(x, ...)``.
     y : ndarray of shape (n_samples,), default=None
         Labels as the user knows them.
@@ -118,13 +122,13 @@ class IndexedDataset(SkorchDataset):
 
     def __getitem__(self, i: int) -> Batch:
         item = self.X[i]
-        if isinstance(self.X, Dataset) and isinstance(item, (tuple, list)):
+        if is_lazy(self.X) and isinstance(item, (tuple, list)):
             item = item[0]
         x = item if isinstance(item, torch.Tensor) else torch.from_numpy(np.array(item))
         return {"X": x.to(torch.float32), "index": torch.tensor(int(i))}, self.codes[i]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch | list[Batch]:
-        if not self.batched or isinstance(self.X, Dataset):
+        if not self.batched or is_lazy(self.X):
             return [self[i] for i in indices]
         rows = torch.as_tensor(indices)
         x = torch.from_numpy(self.X[rows.numpy()]).to(torch.float32)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from skorch.dataset import Dataset as SkorchDataset
@@ -26,6 +26,7 @@ from ._data import (
     auto_batch_size,
     collate,
     encode_labels,
+    is_lazy,
     labels_of_dataset,
 )
 from ._networks import arguments_from_data, default_module
@@ -207,8 +208,13 @@ class PairClassifier(NeuralNetClassifier):
 
     def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
         """Samples as an array or a Dataset."""
-        if isinstance(X, Dataset):
+        if is_lazy(X):
             return X
+        if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
+            raise TypeError(
+                "X is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
+                "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
+            )
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu()
             X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
@@ -248,6 +254,15 @@ class PairClassifier(NeuralNetClassifier):
             )
         self._facts = DataFacts(tuple(dataset[0][0]["X"].shape), classes)
         return dataset
+
+    def _checked_weights(self, sample_weight: Any, dataset: IndexedDataset) -> torch.Tensor | None:
+        """Weights of mean 1, so that the learning rate means the same whatever their scale."""
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(sample_weight, dataset, dtype=np.float64)
+        if (weights < 0).any() or not weights.any():
+            raise ValueError("sample_weight must not be negative, nor zero for all samples.")
+        return torch.as_tensor(weights / weights.mean(), dtype=torch.float32, device=self.device)
 
     @contextmanager
     def _as_before_on_error(self) -> Iterator[None]:

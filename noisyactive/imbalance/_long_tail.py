@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
 from .._labels import find_classes, find_codes, rank_within_class
 from .._random import private_random_state
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class LongTailSampler(BaseEstimator):
@@ -92,6 +95,45 @@ class LongTailSampler(BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Choose the samples to keep.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor or sparse matrix of shape (n_samples, ...)
+            Samples, as for `fit_resample`.
+        y : array-like of shape (n_samples,)
+            Labels, as for `fit_resample`.
+
+        Returns
+        -------
+        self
+            The sampler, with `sample_indices_`.
+
+        Raises
+        ------
+        ValueError
+            As `fit_resample`.
+        """
+        classes, codes = find_classes(y)
+        check_consistent_length(X, y)
+        n_classes = len(classes)
+        if n_classes < 2:
+            raise ValueError(
+                f"A long tail needs at least two classes; y has only one class: {classes.tolist()}."
+            )
+        places = self._places(classes)
+        profile = np.bincount(codes).min() * self.imbalance_factor ** (-places / (n_classes - 1))
+        # Rounding first: a size of 99.9999999 is 100 but for floating point.
+        counts = np.maximum(np.floor(profile.round(6)), 1).astype(np.intp)
+        rng = private_random_state(self.random_state, type(self).__name__)
+        ranks = rank_within_class(codes, rng.random_sample(len(codes)))
+
+        self.classes_ = classes
+        self.class_counts_ = counts
+        self.sample_indices_ = np.flatnonzero(ranks < counts[codes])
+        return self
+
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Keep a long-tailed subset of the samples.
 
@@ -117,23 +159,8 @@ class LongTailSampler(BaseEstimator):
             classes or another length than `X`, if `order` is not a permutation of the classes,
             or if a parameter is out of range.
         """
-        classes, codes = find_classes(y)
+        self.fit(X, y)
         X, y = indexable(X, y)
-        n_classes = len(classes)
-        if n_classes < 2:
-            raise ValueError(
-                f"A long tail needs at least two classes; y has only one: {classes.tolist()}."
-            )
-        places = self._places(classes)
-        profile = np.bincount(codes).min() * self.imbalance_factor ** (-places / (n_classes - 1))
-        # Rounding first: a size of 99.9999999 is 100 but for floating point.
-        counts = np.maximum(np.floor(profile.round(6)), 1).astype(np.intp)
-        rng = private_random_state(self.random_state, type(self).__name__)
-        ranks = rank_within_class(codes, rng.random_sample(len(codes)))
-
-        self.classes_ = classes
-        self.class_counts_ = counts
-        self.sample_indices_ = np.flatnonzero(ranks < counts[codes])
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
     def _places(self, classes: NDArray[Any]) -> NDArray[np.intp]:
@@ -156,4 +183,5 @@ class LongTailSampler(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
         tags.target_tags.one_d_labels = True
+        tags.no_validation = True  # X is handed on as it is
         return tags

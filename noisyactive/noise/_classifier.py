@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,7 +29,7 @@ def _estimator_has(method: str) -> Callable[[Any], bool]:
     return check
 
 
-class NoisyLabelsClassifier(ClassifierMixin, BaseEstimator):
+class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit a classifier to noisy labels, and score it on the labels given.
 
     For studies of label noise with the tools of scikit-learn: `fit` corrupts the labels first,
@@ -116,7 +118,8 @@ class NoisyLabelsClassifier(ClassifierMixin, BaseEstimator):
             True labels: integers, strings, booleans or sortable objects, of at least two
             classes. Not written to.
         **fit_params : dict
-            Handed on to `fit` of the estimator; labels among them stay as they are.
+            Handed on to `fit` of the estimator, with scikit-learn's metadata routing enabled as
+            far as it requests them; labels among them stay as they are.
 
         Returns
         -------
@@ -128,6 +131,8 @@ class NoisyLabelsClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If the noise refuses the labels, or the estimator refuses anything.
         """
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
@@ -137,6 +142,17 @@ class NoisyLabelsClassifier(ClassifierMixin, BaseEstimator):
             if hasattr(self.estimator_, attribute):
                 setattr(self, attribute, getattr(self.estimator_, attribute))
         return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
+
+        Returns
+        -------
+        MetadataRouter
+            The requests of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict classes with the fitted estimator.

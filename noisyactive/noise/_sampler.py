@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class LabelNoiseSampler(BaseEstimator):
@@ -62,6 +65,29 @@ class LabelNoiseSampler(BaseEstimator):
         self.noise = noise
 
     @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Fit the noise to the labels, which stay as they are.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, as for `fit_resample`.
+        y : array-like of shape (n_samples,)
+            True labels, as for `fit_resample`.
+
+        Returns
+        -------
+        self
+            The sampler, with `noise_`.
+
+        Raises
+        ------
+        ValueError
+            As `fit_resample`.
+        """
+        self.noise_ = clone(self.noise).fit(y, X)
+        return self
+
     def fit_resample(self, X: Any, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
         """Put noise into the labels.
 
@@ -86,10 +112,7 @@ class LabelNoiseSampler(BaseEstimator):
         ValueError
             If the noise refuses the labels or the samples, or if a parameter is out of range.
         """
-        noise = clone(self.noise)
-        y_noisy = noise.fit(y, X).transform(y, X)
-        self.noise_ = noise
-        return X, y_noisy
+        return X, self.fit(X, y).noise_.transform(y, X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -99,4 +122,5 @@ class LabelNoiseSampler(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
         tags.target_tags.one_d_labels = True
+        tags.no_validation = True  # X is handed on as it is
         return tags

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.pipeline import Pipeline
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from .._pipeline import last_step
 from .._random import isolated_rng, private_random_state
 from ._entropy import entropy_scores
 from ._request import best_first, check_proba, check_request
@@ -141,8 +141,7 @@ def bald_sampling(
     n_instances = check_request(X, n_instances, random_tie_break)
     if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
         raise ValueError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
-    estimator = classifier.estimator
-    net = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    net = last_step(classifier.estimator)
     module = getattr(net, "module_", None)
     layers = _dropout_layers(module) if isinstance(module, nn.Module) else []
     if not layers:

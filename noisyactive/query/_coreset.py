@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples
 
+from .._pipeline import at_last_step
 from ._k_center import k_center_greedy
 from ._request import check_request
 
@@ -87,10 +87,7 @@ def coreset_sampling(
 
 def _features(estimator: Any, X: Any) -> NDArray[Any]:
     """What distances are taken between, of shape (n_samples, n_features)."""
-    if isinstance(estimator, Pipeline):
-        *before, (name, estimator_of_X) = estimator.steps
-        X = type(estimator)([*before, (name, "passthrough")]).transform(X)
-        estimator = estimator_of_X
+    estimator, X = at_last_step(estimator, X)
     if hasattr(estimator, "extract_features"):
         features: NDArray[Any] = estimator.extract_features(X)
         return features

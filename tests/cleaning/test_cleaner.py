@@ -24,7 +24,7 @@ from noisyactive import (
     GroundTruthOracle,
     UniformLabelNoise,
 )
-from noisyactive.cleaning._cleaner import STRATEGIES
+from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}

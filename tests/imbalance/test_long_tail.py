@@ -203,7 +203,7 @@ def test_step_of_an_imbalanced_learn_pipeline(data):
         ({"order": [0, 7]}, [1, 2], [0, 1], r"order .* not among the classes \[0, 1\]: \[7\]"),
         ({"order": 1}, [1, 2], [0, 1], "order"),
         ({}, [1, 2, 3], [0, 1], "inconsistent numbers of samples"),
-        ({}, [1, 2], [3, 3], r"at least two classes; y has only one: \[3\]"),
+        ({}, [1, 2], [3, 3], r"at least two classes; y has only one class: \[3\]"),
         ({}, [1, 2], [[0, 1], [1, 0]], "1d array"),
         ({}, [1, 2, 3], [0, 1, np.nan], "NaN"),
         ({}, [1, 2, 3], ["a", "b", None], "missing values"),

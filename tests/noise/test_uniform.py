@@ -9,7 +9,6 @@ from scipy.stats import binomtest, chisquare
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import confusion_matrix
-from sklearn.utils.estimator_checks import check_estimator
 
 from noisyactive.noise import UniformLabelNoise
 
@@ -212,13 +211,6 @@ def test_global_random_state_is_left_alone(y):
     assert (noise.transform(y) != first).any()
 
 
-@pytest.mark.filterwarnings(
-    "ignore:.*:sklearn.exceptions.SkipTestWarning"
-)  # y-only: most are skipped
-def test_scikit_learn_estimator_checks():
-    check_estimator(UniformLabelNoise(0.2, random_state=0))
-
-
 def test_tags():
     tags = UniformLabelNoise(0.2).__sklearn_tags__()
     assert tags.target_tags.one_d_labels and tags.target_tags.required
@@ -256,7 +248,7 @@ def test_noise_rate_of_a_wrong_type(noise_rate):
         (["a", 1], "labels of one kind, .*; it mixes int, str"),
         ([0.5, 1.5], "continuous"),
         ([], "no labels"),
-        (None, "1d array"),
+        (None, "requires y to be passed"),
     ],
 )
 def test_bad_labels(y, message):
