@@ -11,29 +11,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import Dataset
 
 from .._labels import find_classes
-from .._pipeline import changes_labels, last_step
+from .._pipeline import last_step
 from .._random import child_seed, draw_seed, isolated_rng
 from ._checks import check_answers, check_groups, check_labels, check_validation_data
 from ._choice import STRATEGIES, choose
-from ._confident import confident_mask, out_of_fold_proba
 from ._events import Answered, Asked, CleaningState, Closed, Event, Refitted, Started
 from ._learner import Learner, aligned_proba, take_rows
 from ._oracles import GroundTruthOracle
-from ._refit import can_go_on, seeded_clone, trained_on
+from ._refit import seeded_clone
+from ._trainer import Trainer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_N_FOLDS = 5
 
 
 class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -254,7 +252,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if oracle is not None:
             self._warn_of_large_budget()
             while len(rows := self.query()):
-                self.teach(rows, oracle(rows, take_rows(self._X, rows)))
+                self.teach(rows, oracle(rows, take_rows(self._trainer.X, rows)))
         return self
 
     def start(
@@ -324,17 +322,24 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         classes, codes = check_labels(X, y, known, y_clean)
         groups = check_groups(groups, len(codes))
         check_validation_data(validation_data, classes)
-        self._fit_params = self._routed(groups, fit_params)
-        self._groups = groups
-        self._X = X
-        self._validation_data = validation_data
+        fit_params = self._routed(groups, fit_params)
         self.classes_ = classes
         self._state = CleaningState(classes, codes)
         self.events_ = []
         self._round_budget = self._count(self.round_budget, len(codes))
         self.seed_ = draw_seed(self.random_state, type(self).__name__)
         self._record(Started(self.seed_))
-        self._first_phase()
+        rng = self._rng(0)
+        self._trainer = Trainer(
+            template=seeded_clone(self.estimator, classes, rng),
+            X=X,
+            classes=classes,
+            groups=groups,
+            fit_params=fit_params,
+            validation_data=validation_data,
+            scoring=self.scoring,
+        )
+        self._first_phase(rng)
 
     def query(self) -> NDArray[np.intp]:
         """Rows to ask an expert about.
@@ -483,52 +488,23 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         device = getattr(last_step(self.estimator), "device", "cpu")
         return isolated_rng(child_seed(self.seed_, part, 0), device)
 
-    def _first_phase(self) -> None:
-        n_samples = len(self._state.codes)
-        self._trusted_at_first = np.full(n_samples, self.trust == "all")
-        self._doubted = np.ones(n_samples, dtype=bool)
+    def _first_phase(self, rng: np.random.RandomState) -> None:
+        codes = self._state.codes
         self.__dict__.pop("estimator_", None)
-        rng = self._rng(0)
-        self._template = seeded_clone(self.estimator, self.classes_, rng)
+        self._trusted_at_first = np.full(len(codes), self.trust == "all")
+        self._doubted = np.ones(len(codes), dtype=bool)
         if self.initial_fit == "none":
             self._record(Refitted(np.nan))
             return
         with self._isolated(0):
-            self.estimator_ = self._fitted_to(np.arange(n_samples))
+            self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
             if self.pool == "noisy" or self.trust == "selected":
-                mask = self._trusted_by_model(rng)
+                trusted = self._trainer.trusted(self.estimator_, codes, rng)
                 if self.pool == "noisy":
-                    self._doubted = ~mask
+                    self._doubted = ~trusted
                 if self.trust == "selected":
-                    self._trusted_at_first = mask.copy()
-        self._record(Refitted(self._score(self.estimator_)))
-
-    def _trusted_by_model(self, rng: np.random.RandomState) -> NDArray[np.bool_]:
-        """Labels that the first phase trusts, of shape (n_samples,)."""
-        verdict = getattr(last_step(self.estimator_), "clean_mask_", None)
-        if verdict is not None and not changes_labels(self.estimator_):
-            return verdict
-        proba = out_of_fold_proba(
-            self._template,
-            self._X,
-            self.classes_,
-            self._state.codes,
-            n_folds=_N_FOLDS,
-            rng=rng,
-            groups=self._groups,
-            fit_params=self._fit_params,
-        )
-        return confident_mask(proba, self._state.codes)
-
-    def _fitted_to(self, rows: NDArray[np.intp]) -> Any:
-        """A clone of the estimator, fitted to some rows and their labels as they are now."""
-        X, y, params = self._training_data(rows)
-        return clone(self._template).fit(X, y, **params)
-
-    def _training_data(self, rows: NDArray[np.intp]) -> tuple[Any, NDArray[Any], dict[str, Any]]:
-        """Samples, labels as they are now, and parameters of `fit`, of some rows."""
-        X = self._X if len(rows) == len(self._state.codes) else take_rows(self._X, rows)
-        return X, self.labels_[rows], _check_method_params(self._X, self._fit_params, rows)
+                    self._trusted_at_first = trusted
+        self._record(Refitted(self._trainer.score(self.estimator_)))
 
     def _pool_mask(self) -> NDArray[np.bool_]:
         return self._doubted & ~self._state.verified & ~self._state.skipped
@@ -546,41 +522,15 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _score(self, estimator: Any) -> float:
-        if self._validation_data is None:
-            return float("nan")
-        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        return float(scorer(estimator, *self._validation_data))
-
     def _bring_up_to_date(self) -> None:
+        model, codes = getattr(self, "estimator_", None), self._state.codes
         rows = np.flatnonzero(self.clean_mask_)
-        if len(np.unique(self._state.codes[rows])) >= 2:
+        if len(np.unique(codes[rows])) >= 2:
             with self._isolated(self._state.round):
-                self.estimator_ = self._relearned(rows)
-        fitted = hasattr(self, "estimator_")
-        self._record(Refitted(self._score(self.estimator_) if fitted else np.nan))
-
-    def _relearned(self, rows: NDArray[np.intp]) -> Any:
-        """The model brought up to date with the labels of some rows."""
-        fitted = getattr(self, "estimator_", None)
-        X, y, params = self._training_data(rows)
-        if (
-            fitted is None
-            or self.refit == "scratch"
-            or not can_go_on(fitted)
-            or not np.isin(y, fitted.classes_).all()  # a new class
-        ):
-            return self._fitted_to(rows)
-        return trained_on(
-            fitted,
-            X,
-            y,
-            params,
-            tune=self.refit == "tune",
-            epochs=self.tune_epochs,
-            lr=self.tune_lr,
-            score=None if self._validation_data is None else self._score,
-        )
+                model = self.estimator_ = self._trainer.update(
+                    model, rows, codes, refit=self.refit, epochs=self.tune_epochs, lr=self.tune_lr
+                )
+        self._record(Refitted(self._trainer.score(model)))
 
     def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
         rng = self._rng(self._state.round + 1)
@@ -589,13 +539,13 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         labels = self.labels_
         trusted = np.flatnonzero(self.clean_mask_)
         learner = Learner(
-            self.estimator_, self.classes_, take_rows(self._X, trusted), labels[trusted]
+            self.estimator_, self.classes_, take_rows(self._trainer.X, trusted), labels[trusted]
         )
         with self._isolated(self._state.round + 1):
             chosen = choose(
                 self.query_strategy,
                 learner,
-                take_rows(self._X, pool),
+                take_rows(self._trainer.X, pool),
                 labels[pool],
                 n_rows,
                 rng,
