@@ -76,16 +76,17 @@ def coreset_sampling(
     n_instances = check_request(X, n_instances, random_tie_break)
     trusted = classifier.X_training
     nothing_trusted = trusted is None or _num_samples(trusted) == 0
+    estimator = getattr(classifier, "estimator", None)  # a committee has several
     return k_center_greedy(
-        _features(classifier.estimator, X),
-        None if nothing_trusted else _features(classifier.estimator, trusted),
+        features_of(estimator, X),
+        None if nothing_trusted else features_of(estimator, trusted),
         n_instances,
         random_tie_break=random_tie_break,
         random_state=random_state,
     )
 
 
-def _features(estimator: Any, X: Any) -> NDArray[Any]:
+def features_of(estimator: Any, X: Any) -> NDArray[Any]:
     """What distances are taken between, of shape (n_samples, n_features)."""
     estimator, X = at_last_step(estimator, X)
     if hasattr(estimator, "extract_features"):

@@ -127,7 +127,7 @@ def label_disagreement_sampling(
     ----------
     classifier : modAL.models.ActiveLearner or alike
         A learner whose `estimator` is fitted; here its `predict_proba` is called. Columns follow
-        the ``classes_`` of the estimator, or else those of the learner.
+        the ``classes_`` of the learner, or else those of the estimator.
     X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
         The pool, of whatever kind the estimator takes.
     n_instances : int, default=1
@@ -173,7 +173,7 @@ def label_disagreement_sampling(
     n_instances = check_request(X, n_instances, random_tie_break)
     if y is None:
         raise ValueError("label_disagreement_sampling needs y, the current labels of the pool X.")
-    owner = classifier.estimator if hasattr(classifier.estimator, "classes_") else classifier
+    owner = classifier if hasattr(classifier, "classes_") else classifier.estimator
     proba = classifier.predict_proba(X)
     scores = label_disagreement_scores(y, proba, classes=owner.classes_)
     stream = "label_disagreement_sampling"

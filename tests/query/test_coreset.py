@@ -160,3 +160,9 @@ def test_nothing_trusted(iris, nothing):
     learner = SimpleNamespace(estimator=None, X_training=nothing)
     expected = k_center_greedy(iris.X_pool, None, 9)
     assert_array_equal(coreset_sampling(learner, iris.X_pool, 9), expected)
+
+
+def test_a_committee_has_no_single_estimator_and_samples_are_compared(iris):
+    committee = SimpleNamespace(X_training=iris.X)
+    expected = by_hand(iris.X_pool.astype(float), iris.X.astype(float), 9)
+    assert_array_equal(coreset_sampling(committee, iris.X_pool, 9), expected)

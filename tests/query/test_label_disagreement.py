@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from noisyactive import UniformLabelNoise
+from noisyactive import ActiveLabelCleaner, UniformLabelNoise
 from noisyactive.query import (
     label_disagreement_sampling,
     label_disagreement_scores,
@@ -112,3 +113,28 @@ def test_bad_labels(iris, learn, y, message):
 def test_bad_input(y, proba, classes, message):
     with pytest.raises(ValueError, match=message):
         rank_suspects(y, proba, classes=classes)
+
+
+def test_columns_are_those_of_a_learner_that_knows_more_classes_than_its_model():
+    X, y = load_iris(return_X_y=True)
+    y_noisy = UniformLabelNoise(0.3, random_state=0).fit_transform(y)
+    cleaner = ActiveLabelCleaner(
+        LogisticRegression(max_iter=1000),
+        "label_disagreement",
+        n_rounds=4,
+        round_budget=2,
+        initial_fit="none",
+        pool="unverified",
+        trust="verified",
+        refit="scratch",
+        random_state=0,
+    )
+    n_classes = []
+
+    def oracle(rows, X_rows):
+        if hasattr(cleaner, "estimator_"):
+            n_classes.append(len(cleaner.estimator_.classes_))
+        return [y[row] if y[row] < 2 or len(n_classes) > 1 else None for row in rows]
+
+    cleaner.fit(X, y_noisy, oracle=oracle)
+    assert 2 in n_classes  # of three

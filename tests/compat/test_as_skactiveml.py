@@ -1,0 +1,317 @@
+"""Our strategies, and modAL's, in scikit-activeml's loops and wrappers."""
+
+import copy
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from modAL.uncertainty import classifier_uncertainty, uncertainty_sampling
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from noisyactive import CoTeachingClassifier
+from noisyactive.cleaning._choice import STRATEGIES
+from noisyactive.compat import as_skactiveml
+from noisyactive.query import (
+    entropy_sampling,
+    entropy_scores,
+    label_disagreement_scores,
+    least_confidence_sampling,
+    margin_sampling,
+)
+
+pytest.importorskip("skactiveml", reason="needs scikit-activeml, the extra skactiveml")
+
+from skactiveml.base import SingleAnnotatorPoolQueryStrategy  # noqa: E402
+from skactiveml.classifier import ParzenWindowClassifier, SklearnClassifier  # noqa: E402
+from skactiveml.pool import (  # noqa: E402
+    CoreSet,
+    ParallelUtilityEstimationWrapper,
+    SubSamplingWrapper,
+    UncertaintySampling,
+)
+from skactiveml.pool.multiannotator import SingleAnnotatorWrapper  # noqa: E402
+
+# Without dropout layers, and without labels of the pool: the other five.
+PLAIN = sorted(set(STRATEGIES) - {"bald", "label_disagreement"})
+
+
+@pytest.fixture
+def partly(blobs):
+    """Samples, codes of the classes, and the same with NaN for most of them."""
+    X, y = blobs
+    codes = np.unique(y, return_inverse=True)[1]
+    return X, codes, np.where(np.arange(90) < 30, codes, np.nan)
+
+
+@pytest.fixture
+def clf(model):
+    return SklearnClassifier(model, classes=[0, 1, 2], random_state=0)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+class TestConventions:
+    def test_loop(self, partly, clf, name):
+        X, codes, y = partly
+        strategy = as_skactiveml(name, random_state=0)
+        assert isinstance(strategy, SingleAnnotatorPoolQueryStrategy)
+        for n_known in (30, 34, 38):
+            indices = strategy.query(X, y, clf, batch_size=4)
+            assert np.isnan(y[indices]).all() and len(set(indices.tolist())) == 4
+            assert np.isnan(y).sum() == 90 - n_known
+            y[indices] = codes[indices]
+
+    def test_utilities(self, partly, clf, name):
+        X, _, y = partly
+        strategy = as_skactiveml(name, random_state=0)
+        indices, utilities = strategy.query(X, y, clf, batch_size=5, return_utilities=True)
+        np.testing.assert_array_equal(indices, strategy.query(X, y, clf, batch_size=5))
+        assert utilities.shape == (5, 90)
+        for step, index in enumerate(indices):
+            assert np.isnan(utilities[step, ~np.isnan(y)]).all()
+            assert np.isnan(utilities[step, indices[:step]]).all()
+            assert np.isnan(utilities[step]).sum() == 30 + step
+            assert utilities[step, index] == pytest.approx(np.nanmax(utilities[step]))
+
+    def test_candidates(self, partly, clf, name):
+        X, _, y = partly
+        strategy = as_skactiveml(name, random_state=0)
+        some = np.arange(40, 70)
+        by_index, wide = strategy.query(X, y, clf, True, None, some, 5, return_utilities=True)
+        by_sample, narrow = strategy.query(X, y, clf, True, None, X[some], 5, return_utilities=True)
+        np.testing.assert_array_equal(by_index, some[by_sample])
+        np.testing.assert_array_equal(wide[:, some], narrow)
+        assert np.isnan(np.delete(wide, some, axis=1)).all()
+
+    def test_fitted_classifier_is_used_as_it_is(self, partly, model, name):
+        X, codes, y = partly
+        clf = SklearnClassifier(model, classes=[0, 1, 2], random_state=0).fit(X, codes)
+        indices = as_skactiveml(name, random_state=0).query(X, y, clf, fit_clf=False, batch_size=5)
+        model.fit(X, codes)
+        prefitted = SklearnClassifier(model, random_state=0)
+        again = as_skactiveml(name, random_state=0).query(
+            X, y, prefitted, fit_clf=False, batch_size=5
+        )
+        np.testing.assert_array_equal(indices, again)
+
+    @pytest.mark.parametrize(
+        "duplicate", [clone, copy.deepcopy, lambda strategy: pickle.loads(pickle.dumps(strategy))]
+    )
+    def test_copies(self, partly, clf, name, duplicate):
+        X, _, y = partly
+        strategy = as_skactiveml(name, random_state=0)
+        twin = duplicate(strategy)
+        assert twin is not strategy and twin.strategy == name and twin.random_state == 0
+        np.testing.assert_array_equal(twin.query(X, y, clf), strategy.query(X, y, clf))
+
+
+class TestUtilities:
+    @pytest.mark.parametrize(
+        ("strategy", "method"),
+        [
+            (entropy_sampling, "entropy"),
+            (least_confidence_sampling, "least_confident"),
+            (margin_sampling, "margin_sampling"),
+            (partial(margin_sampling, random_tie_break=True), "margin_sampling"),
+        ],
+    )
+    def test_those_of_scikit_activeml(self, partly, clf, strategy, method):
+        X, _, y = partly
+        _, ours = as_skactiveml(strategy).query(X, y, clf, batch_size=1, return_utilities=True)
+        _, theirs = UncertaintySampling(method).query(X, y, clf, return_utilities=True)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+    def test_core_set_has_distances(self, partly):
+        X, _, y = partly
+        indices, ours = as_skactiveml("coreset").query(X, y, batch_size=4, return_utilities=True)
+        expected, theirs = CoreSet().query(X, y, batch_size=4, return_utilities=True)
+        np.testing.assert_array_equal(indices, expected)
+        np.testing.assert_allclose(ours, theirs)
+
+    def test_core_set_without_labels_begins_far_from_the_mean(self, partly):
+        X, _, _ = partly
+        nothing = np.full(90, np.nan)
+        indices, utilities = as_skactiveml("coreset").query(
+            X, nothing, batch_size=3, return_utilities=True
+        )
+        from_mean = np.linalg.norm(X - X.mean(axis=0), axis=1)
+        np.testing.assert_allclose(utilities[0], from_mean)
+        picked = cdist(X, X[indices])
+        np.testing.assert_allclose(utilities[2, indices[2]], picked[indices[2], :2].min())
+        assert indices[0] == from_mean.argmax() and indices[1] == picked[:, 0].argmax()
+
+    def test_function_of_modal(self, partly, clf):
+        X, _, y = partly
+        scored = as_skactiveml(uncertainty_sampling, scores=classifier_uncertainty)
+        indices, utilities = scored.query(X, y, clf, batch_size=3, return_utilities=True)
+        confidence = clone(clf).fit(X, y).predict_proba(X).max(axis=1)
+        np.testing.assert_allclose(
+            utilities[0], np.where(np.isnan(y), 1 - confidence, np.nan), atol=1e-12
+        )
+        np.testing.assert_allclose(
+            np.sort(confidence[indices]), np.sort(confidence[np.isnan(y)])[:3]
+        )
+
+    def test_function_of_which_nothing_is_known(self, partly, clf):
+        X, _, y = partly
+        strategy = as_skactiveml(lambda learner, X, n_instances: np.arange(n_instances) * 2)
+        indices, utilities = strategy.query(X, y, clf, batch_size=3, return_utilities=True)
+        assert indices.tolist() == [30, 32, 34]
+        assert np.nansum(utilities, axis=1).tolist() == [1, 1, 1]
+        assert utilities[[0, 1, 2], indices].tolist() == [1, 1, 1]
+        assert np.isnan(utilities[2, [30, 32]]).all()
+
+
+class TestWrappers:
+    def test_sub_sampling(self, partly, clf):
+        X, _, y = partly
+        wrapper = SubSamplingWrapper(as_skactiveml("entropy"), max_candidates=10, random_state=0)
+        indices, utilities = wrapper.query(X, y, clf=clf, batch_size=2, return_utilities=True)
+        shown = np.flatnonzero(np.isfinite(utilities[0]))
+        scores = entropy_scores(clone(clf).fit(X, y).predict_proba(X))
+        assert len(shown) == 10
+        assert scores[indices[0]] == pytest.approx(scores[shown].max())
+
+    @pytest.mark.parametrize("name", ["coreset", "entropy", "least_confidence", "margin"])
+    def test_parallel(self, partly, clf, name):
+        X, _, y = partly
+        strategy = as_skactiveml(name)
+        threads = {"backend": "threading"}
+        wrapper = ParallelUtilityEstimationWrapper(strategy, n_jobs=3, parallel_dict=threads)
+        index, utilities = wrapper.query(X, y, clf=clf, return_utilities=True)
+        _, at_once = strategy.query(X, y, clf, return_utilities=True)
+        np.testing.assert_allclose(utilities, at_once, atol=1e-12)
+        assert at_once[0, index[0]] == pytest.approx(np.nanmax(at_once))
+
+    def test_several_annotators(self, partly, clf):
+        X, _, y = partly
+        by_two = np.column_stack([y, y])
+        wrapper = SingleAnnotatorWrapper(as_skactiveml("entropy"), random_state=0)
+        pairs = wrapper.query(X, by_two, batch_size=2, n_annotators_per_sample=2, clf=clf)
+        (index,) = as_skactiveml("entropy").query(X, y, clf)
+        assert sorted(pairs.tolist()) == [[index, 0], [index, 1]]
+
+
+class TestLabels:
+    def test_label_disagreement_checks_labels_that_are_there(self, blobs, clf):
+        X, y = blobs
+        clf = clone(clf).set_params(classes=["ant", "bee", "fly"], missing_label=None)
+        strategy = as_skactiveml("label_disagreement", missing_label=None)
+        candidates = np.arange(20, 60)
+        indices, utilities = strategy.query(
+            X, y, clf, candidates=candidates, batch_size=3, return_utilities=True
+        )
+        proba = clone(clf).fit(X, y).predict_proba(X)
+        scores = label_disagreement_scores(y, proba, classes=["ant", "bee", "fly"])[candidates]
+        assert indices.tolist() == candidates[np.argsort(-scores)[:3]].tolist()
+        np.testing.assert_allclose(utilities[0, candidates], scores)
+        with pytest.raises(ValueError, match="candidates must be indices of labelled"):
+            strategy.query(X, np.where(np.arange(90) < 30, y.astype(object), None), clf)
+
+    def test_strings(self, blobs, model):
+        X, y = blobs
+        y_known = np.where(np.arange(90) < 30, y.astype(object), None)
+        clf = SklearnClassifier(model, classes=["ant", "bee", "fly"], missing_label=None)
+        strategy = as_skactiveml("entropy", missing_label=None)
+        (index,) = strategy.query(X, y_known, clf)
+        scores = entropy_scores(clone(model).fit(X[:30], y[:30]).predict_proba(X[30:]))
+        assert scores[index - 30] == pytest.approx(scores.max())
+
+    def test_labelled_candidates_are_no_centres(self, partly):
+        X, codes, _ = partly
+        candidates = np.arange(60, 90)
+        (index,) = as_skactiveml("coreset").query(X, codes.astype(float), candidates=candidates)
+        assert index - 60 == cdist(X[60:], X[:60]).min(axis=1).argmax()
+
+
+def network(in_channels, num_classes):
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 6, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(96, num_classes),
+    )
+
+
+class TestNetworks:
+    def test_images(self):
+        rng = np.random.default_rng(0)
+        X, codes = rng.normal(size=(60, 1, 6, 6)).astype(np.float32), np.arange(60) % 2
+        X[codes == 1] += 0.7
+        y = np.where(np.arange(60) < 40, codes, np.nan)
+        net = CoTeachingClassifier(
+            network, forget_rate=0.2, max_epochs=4, batch_size=20, random_state=0
+        )
+        clf = SklearnClassifier(net, classes=[0, 1])
+        net = clone(net).fit(X[:40], codes[:40])
+        before = torch.get_rng_state()
+
+        (index,) = as_skactiveml("entropy").query(X, y, clf)
+        scores = entropy_scores(net.predict_proba(X[40:]))
+        assert scores[index - 40] == pytest.approx(scores.max(), rel=1e-5)
+
+        (index,) = as_skactiveml("coreset").query(X, y, clf)
+        features, centres = net.extract_features(X[40:]), net.extract_features(X[:40])
+        distances = cdist(features, centres).min(axis=1)
+        assert distances[index - 40] == pytest.approx(distances.max(), rel=1e-5)
+
+        strategy = as_skactiveml("bald", random_state=0)
+        first, utilities = strategy.query(X, y, clf, batch_size=4, return_utilities=True)
+        np.testing.assert_array_equal(first, strategy.query(X, y, clf, batch_size=4))
+        assert np.nansum(utilities, axis=1).tolist() == [1, 1, 1, 1]
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_features_are_those_of_the_last_step_of_a_pipeline(self, partly):
+        X, _, y = partly
+        X = X * [1, 1, 1, 1e4]
+        clf = SklearnClassifier(make_pipeline(StandardScaler(), LogisticRegression()))
+        scaled = StandardScaler().fit(X[:30]).transform(X)
+        expected = cdist(scaled[30:], scaled[:30]).min(axis=1).argmax()
+        (index,) = as_skactiveml("coreset").query(X, y, clf)
+        clf.estimator.fit(X[:30], y[:30])
+        (of_fitted,) = as_skactiveml("coreset").query(X, y, clf, fit_clf=False)
+        assert index - 30 == of_fitted - 30 == expected
+
+
+class TestBadInput:
+    def test_when_it_is_made(self):
+        with pytest.raises(ValueError, match="strategy must be callable or one of"):
+            as_skactiveml("entropie")
+        with pytest.raises(ValueError, match="strategy must be callable or one of"):
+            as_skactiveml(None)
+        with pytest.raises(TypeError, match="scores must be callable"):
+            as_skactiveml("entropy", scores=[1, 2])
+
+    def test_when_it_is_asked(self, partly, clf, model):
+        X, codes, y = partly
+        entropy = as_skactiveml("entropy")
+        with pytest.raises(ValueError, match="pass clf"):
+            entropy.query(X, y)
+        with pytest.raises(TypeError, match="clf"):
+            entropy.query(X, y, model)
+        with pytest.raises(TypeError, match="missing"):
+            entropy.query(X, y, ParzenWindowClassifier(missing_label=None))
+        with pytest.raises(ValueError, match="scores must return 60 numbers"):
+            as_skactiveml("entropy", scores=lambda learner, X: X).query(
+                X, y, clf, return_utilities=True
+            )
+        with pytest.raises(ValueError, match="must return 1 to 2"):
+            as_skactiveml(lambda learner, X, n_instances: np.arange(9)).query(
+                X, y, clf, batch_size=2
+            )
+
+    def test_random_state_differs_by_round(self, partly):
+        X, codes, y = partly
+        strategy = as_skactiveml("random", random_state=0)
+        first = strategy.query(X, y, batch_size=9)
+        np.testing.assert_array_equal(strategy.query(X, y, batch_size=9), first)
+        later = y.copy()
+        later[89] = codes[89]
+        assert strategy.query(X, later, batch_size=9).tolist() != first.tolist()
