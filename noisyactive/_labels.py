@@ -30,8 +30,8 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     Raises
     ------
     ValueError
-        If `y` is None, is empty, is not one-dimensional, has missing values, mixes strings with other
-        kinds, or holds continuous numbers.
+        If `y` is None, is empty, is not one-dimensional, has missing values, mixes strings with
+        other kinds, or holds continuous numbers.
     """
     if y is None:
         raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")

@@ -1,7 +1,5 @@
 """Co-teaching: two networks that pick for each other what to learn from."""
 
-import copy
-import math
 import warnings
 from numbers import Integral, Real
 from typing import Any
@@ -14,6 +12,7 @@ from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import DataLoader, default_collate
 
+from ._data import is_lazy
 from ._features import evaluating
 from ._net import PairClassifier
 from ._noise_rate import CrossFit
@@ -68,6 +67,21 @@ class CoTeachingClassifier(PairClassifier):
         as ``optimizer__*``.
     criterion : type, default=torch.nn.CrossEntropyLoss
         Loss on logits that takes ``reduction="none"``.
+    train_transform, eval_transform : callable, default=None
+        What is done to a batch before networks see it, on the device where they are:
+        ``transform(X) -> X`` for a batch as it is loaded, of uint8 if X is. `train_transform` is
+        for training, the place for random augmentation (which takes its random numbers from
+        torch's global generator, seeded here); `eval_transform` for everything else. Afterwards X
+        is cast to float32. torchvision's transforms draw once for a whole batch.
+    head : str, default=None
+        Dotted name of the linear layer that computes the logits in `module`. None finds it.
+    autocast : {"bfloat16", "float16"}, default=None
+        Mixed precision for the networks' passes, as in ``torch.autocast``; with "float16" losses
+        are scaled. Selection and VOG compute in float32.
+    channels_last : bool, default=False
+        Memory format of networks and images, quicker for convolutions on most devices.
+    preload : bool, default=False
+        Copy all of X onto the device once, instead of batch by batch.
     classes : array-like of shape (n_classes,), default=None
         Every possible label, for data from which a rare one may be missing (a fold of
         cross-validation, say). None takes those in y.
@@ -137,6 +151,12 @@ use_caching, torch_load_kwargs
             Options(Integral, {-1}),
         ],
         "lr": [Interval(Real, 0, None, closed="left")],
+        "train_transform": [callable, None],
+        "eval_transform": [callable, None],
+        "head": [str, None],
+        "autocast": [StrOptions({"bfloat16", "float16"}), None],
+        "channels_last": ["boolean"],
+        "preload": ["boolean"],
         "classes": ["array-like", None],
         "random_state": ["random_state"],
         "module": [callable, None],
@@ -157,6 +177,12 @@ use_caching, torch_load_kwargs
         lr: float = 0.01,
         optimizer: Any = torch.optim.SGD,
         criterion: Any = torch.nn.CrossEntropyLoss,
+        train_transform: Any = None,
+        eval_transform: Any = None,
+        head: str | None = None,
+        autocast: str | None = None,
+        channels_last: bool = False,
+        preload: bool = False,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
         train_split: Any = None,
@@ -197,6 +223,12 @@ use_caching, torch_load_kwargs
         self.ramp_epochs = ramp_epochs
         self.exponent = exponent
         self.warmup_epochs = warmup_epochs
+        self.train_transform = train_transform
+        self.eval_transform = eval_transform
+        self.head = head
+        self.autocast = autocast
+        self.channels_last = channels_last
+        self.preload = preload
         self.random_state = random_state
 
     def _check_params(self, epochs: int | None = None) -> None:
@@ -370,8 +402,10 @@ use_caching, torch_load_kwargs
         self._crossfit: CrossFit | None = None
         with self._rng(1 + self._n_trainings):
             self._n_trainings += 1
+            if self.preload and not is_lazy(dataset.X):
+                dataset.X = torch.as_tensor(dataset.X, device=self.device)
             probe = default_collate([dataset[0], dataset[1]])[0]["X"]
-            self.module_.probe(to_tensor(probe, self.device))
+            self.module_.probe(self._network_input(probe), self.head)
             if selecting:
                 self._begin_selecting(dataset)
             try:
@@ -432,11 +466,12 @@ use_caching, torch_load_kwargs
         """One mini-batch: forward, mutual selection, and the gradients of both networks."""
         self._set_training(True)
         inputs, targets = unpack_data(batch)
-        X = to_tensor(inputs["X"], self.device)
+        X = self._network_input(inputs["X"], training=True)
         index = to_tensor(inputs["index"], self.device)
         targets = to_tensor(targets, self.device)
-        logits, features = zip(*self.module_.forward_each(X), strict=True)
-        losses = [self.criterion_(output, targets) for output in logits]
+        with self._precision():
+            logits, features = zip(*self.module_.forward_each(X), strict=True)
+            losses = [self.criterion_(output, targets).float() for output in logits]
         lessons = self._choose_lessons(index, targets, logits, features, losses)
         if self._weights is not None:  # after the choice of lessons, which looks at plain losses
             losses = [loss * self._weights[index] for loss in losses]
@@ -444,7 +479,8 @@ use_caching, torch_load_kwargs
             loss[lesson].sum() / max(1, len(lesson))
             for loss, lesson in zip(losses, lessons, strict=True)
         )
-        total.backward()
+        self._scaler.scale(total).backward()
+        self._scaler.unscale_(self.optimizer_)
         return {"loss": total.detach(), "y_pred": (logits[0] + logits[1]).detach() / 2}
 
     def _choose_lessons(
@@ -478,15 +514,6 @@ use_caching, torch_load_kwargs
 
     def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
         """Keep what later epochs need of a mini-batch; plain Co-teaching needs nothing."""
-
-    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kw: Any) -> None:
-        """Stop a training that has diverged."""
-        super().on_batch_end(net, batch=batch, training=training, **kw)
-        if training and not math.isfinite(self.history[-1, "batches", -1, "train_loss"]):
-            raise FloatingPointError(
-                f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
-                "that the samples of X are finite and of moderate size."
-            )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Note the forget rate and what was selected."""
@@ -540,8 +567,11 @@ use_caching, torch_load_kwargs
         features = []
         with evaluating(self.module_):
             for inputs, _ in self.get_iterator(self.get_dataset(X), training=False):
-                batch = self.module_.features(to_tensor(inputs["X"], self.device))
-                features.append(batch.float().cpu().numpy())
+                batch = self._network_input(inputs["X"])
+                if self.module_.head_name is None:  # loaded from a file, say
+                    self.module_.probe(batch, self.head)
+                with self._precision():
+                    features.append(self.module_.features(batch).float().cpu().numpy())
         return np.concatenate(features)
 
     def to_module(self) -> torch.nn.Module:
@@ -554,4 +584,4 @@ use_caching, torch_load_kwargs
             CPU. ``softmax`` of it is `predict_proba`; columns are in the order of `classes_`.
         """
         self.check_is_fitted()
-        return AverageLogits(copy.deepcopy(self.module_.networks)).cpu().eval()
+        return AverageLogits(self.module_.networks).cpu().eval()

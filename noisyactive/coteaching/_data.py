@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDataset
-from torch.utils.data import BatchSampler, Dataset, default_collate
+from torch.utils.data import BatchSampler, Dataset, RandomSampler, Subset, default_collate
 
 from .._labels import find_classes, find_codes
 
@@ -89,11 +89,11 @@ class IndexedDataset(SkorchDataset):
     """Samples with their row numbers and encoded labels.
 
     A batch is ``({"X": x, "index": rows}, codes)``, fetched from an array at once and not sample by
-    sample.
+    sample. Floating point numbers become float32, others (bytes of images) stay as they are.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...), torch.utils.data.Dataset or SliceDataset
+    X : ndarray or tensor of shape (n_samples, ...), torch Dataset or SliceDataset
         Samples; the items of a Dataset may be ``x`` or ``(x, ...)``.
     y : ndarray of shape (n_samples,), default=None
         Labels as the user knows them.
@@ -125,14 +125,96 @@ class IndexedDataset(SkorchDataset):
         if is_lazy(self.X) and isinstance(item, (tuple, list)):
             item = item[0]
         x = item if isinstance(item, torch.Tensor) else torch.from_numpy(np.array(item))
-        return {"X": x.to(torch.float32), "index": torch.tensor(int(i))}, self.codes[i]
+        return {"X": _single_precision(x), "index": torch.tensor(int(i))}, self.codes[i]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch | list[Batch]:
         if not self.batched or is_lazy(self.X):
             return [self[i] for i in indices]
-        rows = torch.as_tensor(indices)
-        x = torch.from_numpy(self.X[rows.numpy()]).to(torch.float32)
-        return {"X": x, "index": rows}, self.codes[rows]
+        return self.fetch(torch.as_tensor(indices))
+
+    def fetch(self, rows: torch.Tensor) -> Batch:
+        """A batch of samples that lie in memory.
+
+        Parameters
+        ----------
+        rows : tensor of int64 of shape (batch_size,)
+            Which ones.
+
+        Returns
+        -------
+        tuple of dict and tensor
+            The batch.
+        """
+        in_tensor = isinstance(self.X, torch.Tensor)
+        x = self.X[rows.to(self.X.device)] if in_tensor else torch.from_numpy(self.X[rows.numpy()])
+        return {"X": _single_precision(x), "index": rows}, self.codes[rows]
+
+
+def _single_precision(x: torch.Tensor) -> torch.Tensor:
+    return x.to(torch.float32) if x.is_floating_point() else x
+
+
+class WholeBatches:
+    """Mini-batches of samples that lie in memory, each fetched at once.
+
+    In the order in which a ``DataLoader`` with the same generator would bring them.
+
+    Parameters
+    ----------
+    dataset : IndexedDataset, or a torch Subset of one
+        The samples, not lazy ones.
+    batch_size : int
+        Samples per batch.
+    shuffle : bool, default=False
+        Whether each pass draws a new order.
+    drop_last : bool, default=False
+        Whether an incomplete last batch is left out.
+    merge_last : bool, default=False
+        Whether a last batch of a single sample joins the one before, as with `NoLonelySample`.
+    generator : torch.Generator, default=None
+        Draws the order.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        merge_last: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        self.dataset, self._rows = whole_dataset(dataset)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.generator = generator
+        n_samples = len(self._rows)
+        n_batches, rest = divmod(n_samples, batch_size)
+        self._sizes = [batch_size] * n_batches
+        if rest == 1 < batch_size and n_batches and merge_last and not drop_last:
+            self._sizes[-1] += 1
+        elif rest and not drop_last:
+            self._sizes.append(rest)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows = self._rows
+        if self.shuffle:
+            torch.randint(2**62, (), generator=self.generator)  # a DataLoader seeds its workers
+            rows = rows[list(RandomSampler(rows, generator=self.generator))]
+        for chosen in rows[: sum(self._sizes)].split(self._sizes):
+            yield self.dataset.fetch(chosen)
+
+
+def whole_dataset(dataset: Any) -> tuple[IndexedDataset, torch.Tensor]:
+    """The dataset behind torch Subsets of it, and the rows of it that they hold."""
+    if not isinstance(dataset, Subset):
+        return dataset, torch.arange(len(dataset))
+    whole, rows = whole_dataset(dataset.dataset)
+    return whole, rows[torch.as_tensor(dataset.indices)]
 
 
 def collate(batch: Batch | list[Batch]) -> Batch:

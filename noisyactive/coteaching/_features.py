@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -51,7 +52,7 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
         if isinstance(layer, nn.Linear)
     ]
     try:
-        with evaluating(network):
+        with evaluating(network), torch.compiler.set_stance("force_eager"):
             logits = network(X)
     finally:
         for handle in handles:
@@ -67,33 +68,37 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
     return same[-1] if same else None
 
 
-def forward_with_features(
-    network: nn.Module, head: str, X: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of a batch and, from the same forward pass, the input of the head.
+class HeadInput:
+    """Keeps what goes into a head from a forward pass until it is taken.
+
+    A hook that stays on, so that a compiled network is traced with it.
 
     Parameters
     ----------
-    network : nn.Module
-        Maps a batch to logits.
-    head : str
-        Dotted name of its linear head.
-    X : tensor of shape (batch_size, ...)
-        The batch.
-
-    Returns
-    -------
-    logits : tensor of shape (batch_size, n_classes)
-        Output of the network.
-    features : tensor of shape (batch_size, n_features)
-        Input of the head, attached to the graph.
+    head : nn.Linear
+        The layer whose input is kept.
     """
-    captured: list[torch.Tensor] = []
-    handle = network.get_submodule(head).register_forward_pre_hook(
-        lambda layer, inputs: captured.append(inputs[0])
-    )
-    try:
-        logits = network(X)
-    finally:
-        handle.remove()
-    return logits, captured[-1]
+
+    def __init__(self, head: nn.Linear):
+        self._value: torch.Tensor | None = None
+        head.register_forward_pre_hook(self)
+
+    def __call__(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self._value = inputs[0]
+
+    def take(self) -> torch.Tensor:
+        """Input of the head in the latest forward pass, of shape (batch_size, n_features)."""
+        assert self._value is not None
+        value, self._value = self._value, None
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_value": None}  # a batch is no part of a network
+
+
+def forget_head_inputs(network: nn.Module) -> None:
+    """Take the hooks of `HeadInput` off a network."""
+    for layer in network.modules():
+        hooks = layer._forward_pre_hooks
+        for key in [key for key, hook in hooks.items() if isinstance(hook, HeadInput)]:
+            del hooks[key]

@@ -1,8 +1,9 @@
 """skorch's classifier as a scikit-learn citizen: checked data, labels of any kind, seeds."""
 
+import math
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight, validate_data
-from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
-from skorch.dataset import Dataset as SkorchDataset
+from skorch.dataset import unpack_data
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
-from torch.utils.data import Subset as TorchSubset
 
-from .._labels import find_classes
 from .._random import child_seed, draw_seed, isolated_rng
-from ._data import (
-    IndexedDataset,
-    NoLonelySample,
-    auto_batch_size,
-    collate,
-    encode_labels,
-    is_lazy,
-    labels_of_dataset,
-)
+from ._inputs import CheckedInputs
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
 
@@ -63,14 +51,15 @@ class CosineSchedule(Callback):
         del self.schedule_
 
 
-class PairClassifier(NeuralNetClassifier):
+class PairClassifier(CheckedInputs):
     """Base of the co-teaching classifiers: everything but the training step.
 
-    Not for direct use. It validates X and y, encodes and decodes labels, hands sample indices along
-    inside X, seeds what it does, builds the pair of networks and restores it from a file.
+    Not for direct use. It seeds what it does, builds the pair of networks, runs them, speaks to
+    callbacks in the user's labels, and restores the pair from a file.
     """
 
     _parameter_constraints: dict[str, list[Any]] = {}
+    _scaler: torch.amp.GradScaler
 
     history_ = _stored_as("_history")
     initialized_ = _stored_as("_initialized")
@@ -160,7 +149,19 @@ class PairClassifier(NeuralNetClassifier):
             arguments = {**arguments_from_data(module, facts), **arguments}
         with self._rng(0):
             self.module_ = NetworkPair(lambda: module(**arguments), facts)
+        if self.channels_last:
+            self.module_.to(memory_format=torch.channels_last)
+        half = self.autocast == "float16"
+        self._scaler = torch.amp.GradScaler(self._device_type, enabled=half)
         return self
+
+    def torch_compile(self, module: Any, name: str) -> Any:
+        """With ``compile=True``, compile each network, for training as well as for prediction."""
+        if not (self.compile and isinstance(module, NetworkPair)):
+            return super().torch_compile(module, name)
+        for network in module.networks:
+            network.compile(**self.get_params_for("compile"))
+        return module
 
     def initialize_criterion(self) -> "PairClassifier":
         """Build the criterion with one loss per sample, and try it."""
@@ -193,155 +194,65 @@ class PairClassifier(NeuralNetClassifier):
         """Mean loss of averaged logits, as validation reports it."""
         return super().get_loss(y_pred, y_true, X=X, training=training).mean()
 
-    # --- data -------------------------------------------------------------------------------
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """Class labels of shape (n_classes,), sorted: the columns of `predict_proba`."""
-        facts = getattr(self, "_facts", None)
-        if facts is None:
-            raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
-        return facts.classes
-
-    def check_data(self, X: Any, y: Any = None) -> None:
-        """Do nothing: data has been checked on its way into an `IndexedDataset`."""
-
-    def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
-        """Samples as an array or a Dataset."""
-        if is_lazy(X):
-            return X
-        if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
-            raise TypeError(
-                "X is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
-                "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
-            )
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu()
-            X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-        return validate_data(
-            self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
-        )
-
-    def _checked(
-        self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
-    ) -> tuple[IndexedDataset, NDArray[Any]]:
-        """Samples with their labels encoded, all checked, and the classes."""
-        if isinstance(X, Dataset) and y is None:
-            y = labels_of_dataset(X)
-        X = self._check_X(X, **options)
-        labels, classes, codes = encode_labels(y, classes, name=f"y{suffix}")
-        if len(X) != len(labels):
-            raise ValueError(
-                f"X{suffix} and y{suffix} have inconsistent lengths: {len(X)} samples, "
-                f"{len(labels)} labels."
-            )
-        return IndexedDataset(X, labels, codes), classes
-
-    def _training_dataset(
-        self, X: Any, y: Any, *, reset: bool, classes: Any = None
-    ) -> IndexedDataset:
-        """Check the training data and remember, when `reset`, what the networks are built for."""
-        if not reset:
-            return self._checked(X, y, self.classes_, reset=False, min_samples=2)[0]
-        known = self.classes if self.classes is not None else classes
-        if known is not None:
-            known, _ = find_classes(known, name="classes")
-        dataset, classes = self._checked(X, y, known, reset=True, min_samples=2)
-        present = classes[np.unique(dataset.codes)]
-        if len(present) < 2:
-            raise ValueError(
-                f"y must hold at least 2 classes, got one class only: {present.tolist()}."
-            )
-        self._facts = DataFacts(tuple(dataset[0][0]["X"].shape), classes)
-        return dataset
-
-    def _checked_weights(self, sample_weight: Any, dataset: IndexedDataset) -> torch.Tensor | None:
-        """Weights of mean 1, so that the learning rate means the same whatever their scale."""
-        if sample_weight is None:
-            return None
-        weights = _check_sample_weight(sample_weight, dataset, dtype=np.float64)
-        if (weights < 0).any() or not weights.any():
-            raise ValueError("sample_weight must not be negative, nor zero for all samples.")
-        return torch.as_tensor(weights / weights.mean(), dtype=torch.float32, device=self.device)
-
-    @contextmanager
-    def _as_before_on_error(self) -> Iterator[None]:
-        """Data that is refused leaves a fitted classifier as it was."""
-        names = ("_facts", "n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
-        try:
-            yield
-        except BaseException:
-            for name in names:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
-
     def _end_schedule(self) -> None:
         """Put the learning rate back, also after a training that broke off."""
         for _, callback in self.callbacks_:
             if isinstance(callback, CosineSchedule):
                 callback.on_train_end(self)
 
-    def _validation_dataset(self, validation_data: Any) -> IndexedDataset | None:
-        if validation_data is None:
-            return None
-        if not isinstance(validation_data, tuple) or len(validation_data) != 2:
-            raise TypeError("validation_data must be a tuple (X_val, y_val).")
-        return self._checked(*validation_data, self.classes_, suffix="_val", reset=False)[0]
+    # --- running ----------------------------------------------------------------------------
 
-    def get_dataset(self, X: Any, y: Any = None) -> Any:
-        """Wrap X in an `IndexedDataset`, unless it is (a subset of) one already."""
-        whole = X.dataset if isinstance(X, TorchSubset) else X
-        if isinstance(whole, IndexedDataset):
-            return X
-        if y is None:
-            return IndexedDataset(self._check_X(X, reset=False))
-        return self._checked(X, y, self.classes_, reset=False)[0]
+    @property
+    def _device_type(self) -> str:
+        return torch.device("cpu" if self.device is None else self.device).type
 
-    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
-        """Training and validation data; ``validation_data`` of `fit` goes before `train_split`."""
-        if self._validation is not None:
-            return X, self._validation
-        train, valid = super().get_split_datasets(X, y, **fit_params)
-        whole = valid.dataset if isinstance(valid, TorchSubset) else valid
-        if valid is not None and not isinstance(whole, IndexedDataset):  # a predefined_split
-            of_skorch = isinstance(valid, SkorchDataset)
-            valid = self._validation_dataset((valid.X, valid.y) if of_skorch else (valid, None))
-        return train, valid
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Mixed precision, where `autocast` asks for it."""
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(self._device_type, dtype=getattr(torch, self.autocast))
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Batches of a dataset: shuffled for training, in order otherwise."""
-        name = "iterator_train" if training else "iterator_valid"
-        iterator = getattr(self, name)
-        arguments = self.get_params_for(name)
-        batch_size = arguments.pop("batch_size", self.batch_size)
-        if batch_size == "auto":
-            batch_size = auto_batch_size(len(dataset)) if training else 256
-        elif batch_size == -1:
-            batch_size = len(dataset)
-        if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
-            return iterator(dataset, batch_size=batch_size, **arguments)
-        if "collate_fn" in arguments:
-            dataset = _with_single_samples(dataset)
-        arguments.setdefault("collate_fn", collate)
-        # A generator of its own, so that predicting leaves the global one alone.
-        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())) if training else 0)
-        arguments.setdefault("generator", generator)
-        if training and "batch_sampler" not in arguments:
-            shuffle = arguments.pop("shuffle", True)
-            sampler = arguments.pop("sampler", None)
-            if sampler is None:
-                sampler = (
-                    RandomSampler(dataset, generator=arguments["generator"])
-                    if shuffle
-                    else SequentialSampler(dataset)
-                )
-            batches = BatchSampler(sampler, batch_size, arguments.pop("drop_last", False))
-            arguments["batch_sampler"] = NoLonelySample(batches)
-        elif "batch_sampler" not in arguments:
-            arguments["batch_size"] = batch_size
-        return iterator(dataset, **arguments)
+    def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
+        """Averaged logits of a batch, in single precision."""
+        with self._precision():
+            return self.module_(self._network_input(x["X"])).float()
+
+    def _step_optimizer(self, step_fn: Any) -> None:
+        if not self._scaler.is_enabled():
+            super()._step_optimizer(step_fn)
+            return
+        step_fn()
+        self._scaler.step(self.optimizer_)
+        self._scaler.update()
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Go through the batches once; losses are fetched from the device when all is done.
+
+        While the epoch lasts, the history's losses of batches are tensors.
+        """
+        if iterator is None:
+            return
+        losses = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            self.history.record_batch(f"{prefix}_loss", losses[-1])
+            self.history.record_batch(f"{prefix}_batch_size", len(unpack_data(batch)[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.history.record(f"{prefix}_batch_count", len(losses))
+        if not losses:
+            return
+        numbers = torch.stack(losses).tolist()
+        for row, loss in zip(self.history[-1]["batches"][-len(losses) :], numbers, strict=True):
+            row[f"{prefix}_loss"] = loss
+        if training and not math.isfinite(sum(numbers)):
+            raise FloatingPointError(
+                f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
+                "that the samples of X are finite and of moderate size."
+            )
 
     # --- the boundary to callbacks ------------------------------------------------------------
 
@@ -443,13 +354,6 @@ class PairClassifier(NeuralNetClassifier):
             self.n_features_in_ = facts.input_shape[0]
         if not same:
             self.initialize()
-
-
-def _with_single_samples(dataset: Any) -> Any:
-    """Same data for a user's own ``collate_fn``, which expects a list of samples."""
-    if isinstance(dataset, TorchSubset):
-        return TorchSubset(_with_single_samples(dataset.dataset), dataset.indices)
-    return IndexedDataset(dataset.X, dataset.y, dataset.codes, batched=False)
 
 
 def _read_facts(source: Any, use_safetensors: bool) -> DataFacts:

@@ -1,5 +1,6 @@
 """Two networks as one module."""
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ._features import evaluating, find_head, forward_with_features
+from ._features import HeadInput, evaluating, find_head, forget_head_inputs
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,20 @@ class NetworkPair(nn.Module):
         self.networks = nn.ModuleList([build(), build()])
         self.facts = facts
         self.head_name: str | None = None
+        self._head_inputs: list[HeadInput] = []
 
     def forward(self, X: torch.Tensor, index: torch.Tensor | None = None) -> torch.Tensor:
         """Average of both networks' logits; `index` names the rows and is not looked at."""
-        first, second = self.networks
-        return (first(X) + second(X)) / 2
+        (first, _), (second, _) = self.forward_each(X)
+        return (first + second) / 2
 
     def forward_each(self, X: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         """Logits and features of each network; features are None where no head was found."""
-        if self.head_name is None:
-            return [(network(X), None) for network in self.networks]
-        return [forward_with_features(network, self.head_name, X) for network in self.networks]
+        logits = [network(X) for network in self.networks]
+        if not self._head_inputs:
+            return [(output, None) for output in logits]
+        features = [head_input.take() for head_input in self._head_inputs]
+        return list(zip(logits, features, strict=True))
 
     def heads(self) -> list[nn.Linear]:
         """Linear head of each network; empty where none was found."""
@@ -95,34 +99,37 @@ class NetworkPair(nn.Module):
             raise ValueError(
                 f"module {type(self.networks[0]).__name__} has no linear head: its logits must be "
                 "the output of one torch.nn.Linear on flat features, as Variance of Gradients and "
-                "extract_features need it. With mix_ratio=0 no head is needed."
+                "extract_features need it. With mix_ratio=0 no head is needed; head='name' names "
+                "one that was not found."
             )
         return self.heads()
 
     def features(self, X: torch.Tensor) -> torch.Tensor:
         """Input of both heads side by side, of shape (n_samples, 2 * n_features)."""
-        if self.head_name is None:  # loaded from a file, say
-            self.probe(X)
         self.require_head()
         parts = [features for _, features in self.forward_each(X) if features is not None]
         return torch.cat(parts, dim=1)
 
-    def probe(self, X: torch.Tensor) -> None:
+    def probe(self, X: torch.Tensor, head: str | None = None) -> None:
         """Try the networks on a few samples: check what comes out and find the heads.
 
         Parameters
         ----------
         X : tensor of shape (n, ...)
             A few samples.
+        head : str, default=None
+            Dotted name of the linear head in a network. None looks for it.
 
         Raises
         ------
         ValueError
-            If the output is not one row of ``n_classes`` logits per sample.
+            If the output is not one row of ``n_classes`` logits per sample, or `head` is not the
+            linear layer that computes it.
         """
         n_classes = len(self.facts.classes)
-        with evaluating(self):
-            logits = self.networks[0](X)
+        first = self.networks[0]
+        with evaluating(self), torch.compiler.set_stance("force_eager"):
+            logits = first(X)
         if not isinstance(logits, torch.Tensor) or logits.shape != (len(X), n_classes):
             shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
             raise ValueError(
@@ -130,7 +137,35 @@ class NetworkPair(nn.Module):
                 f"({len(X)}, {n_classes}), got {shape}; set the number of its outputs through its "
                 f"constructor, for example module__num_classes={n_classes}."
             )
-        self.head_name = find_head(self.networks[0], X)
+        found = find_head(first, X) if head is None else head
+        if found == self.head_name and self._head_inputs:
+            return
+        self._watch_heads(found)
+        if head is not None:
+            with evaluating(self), torch.compiler.set_stance("force_eager"):
+                logits, features = self.forward_each(X)[0]
+                again = self.heads()[0](features)
+            if again.shape != logits.shape or not torch.allclose(again, logits, atol=1e-4):
+                self._watch_heads(None)
+                raise ValueError(f"head={head!r} is not the layer whose output are the logits.")
+
+    def _watch_heads(self, name: str | None) -> None:
+        forget_head_inputs(self)
+        self.head_name, self._head_inputs = name, []
+        if name is None:
+            return
+        for network in self.networks:
+            try:
+                layer = network.get_submodule(name)
+            except AttributeError as error:
+                self.head_name = None
+                raise ValueError(f"head={name!r} is no part of the network: {error}.") from error
+            if not isinstance(layer, nn.Linear):
+                self.head_name = None
+                raise ValueError(
+                    f"head={name!r} must name a torch.nn.Linear, got a {type(layer).__name__}."
+                )
+            self._head_inputs.append(HeadInput(layer))
 
     def get_extra_state(self) -> torch.Tensor:
         """Data facts as part of the ``state_dict``."""
@@ -147,12 +182,13 @@ class AverageLogits(nn.Module):
     Parameters
     ----------
     networks : nn.ModuleList
-        The networks.
+        The networks, which are copied.
     """
 
     def __init__(self, networks: nn.ModuleList):
         super().__init__()
-        self.networks = networks
+        self.networks = copy.deepcopy(networks)
+        forget_head_inputs(self.networks)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Logits of shape (n_samples, n_classes)."""

@@ -1,8 +1,14 @@
 """Variance of Gradients: per-sample gradients in closed form, their history and its score."""
 
+import os
+import tempfile
+
+import numpy as np
 import torch
 from torch import nn
 
+# From this size on, a history is kept in half precision.
+_LARGE = 4 * 1024**3
 # Rows scored at a time: the working set of a chunk stays within a core's cache.
 _CHUNK_NUMBERS = 1 << 18
 
@@ -92,6 +98,52 @@ def activation_coefficients(logits: torch.Tensor, targets: torch.Tensor) -> torc
     return coefficients * proba.gather(1, column)
 
 
+def choose_storage(n_bytes: int, device: str | torch.device | None) -> tuple[torch.dtype, str]:
+    """Type and place of a history of gradients, from its size.
+
+    Half precision from 4 GiB on; the place is the first of device, main memory and disk of which
+    it takes no more than a quarter, a half and all. The type, which results depend on, is chosen
+    from the size alone; the place also from the machine.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of all rings in float32.
+    device : str, torch.device or None
+        Where the networks compute.
+
+    Returns
+    -------
+    dtype : torch.dtype
+        float32 or float16.
+    place : {"device", "host", "disk"}
+        As for `VarianceOfGradients`.
+    """
+    dtype = torch.float32
+    if n_bytes > _LARGE:
+        dtype, n_bytes = torch.float16, n_bytes // 2
+    of_device = torch.device("cpu" if device is None else device)
+    if of_device.type == "cuda":
+        if n_bytes <= torch.cuda.get_device_properties(of_device).total_memory // 4:
+            return dtype, "device"
+        return dtype, "host" if n_bytes <= _main_memory() // 2 else "disk"
+    return dtype, "device" if n_bytes <= _main_memory() // 2 else "disk"
+
+
+def _main_memory() -> int:
+    """Bytes of main memory; where the system does not say, a cautious guess."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system has these names
+        return 8 * 1024**3
+
+
+def _zeros_on_disk(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    numpy_type = torch.empty(0, dtype=dtype).numpy().dtype
+    with tempfile.TemporaryFile(prefix="noisyactive-vog-") as file:
+        return torch.from_numpy(np.memmap(file, dtype=numpy_type, mode="w+", shape=shape))
+
+
 class VarianceOfGradients:
     """History of per-sample gradients over the last epochs, and their variance.
 
@@ -113,7 +165,10 @@ class VarianceOfGradients:
     dtype : torch.dtype, default=torch.float32
         Type the ring is stored in. Scores are computed in float32.
     device : str or torch.device, default="cpu"
-        Where the ring lies.
+        Where gradients come from and scores go to.
+    place : {"device", "host", "disk"}, default="device"
+        Where the ring lies: on the device, in main memory, or in a temporary file that is mapped
+        into memory and goes with the object.
 
     References
     ----------
@@ -132,9 +187,16 @@ class VarianceOfGradients:
         *,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
+        place: str = "device",
     ):
         self.window = window
-        self.ring = torch.zeros((window, n_samples, n_dims), dtype=dtype, device=device)
+        shape = (window, n_samples, n_dims)
+        if place == "disk":
+            self.ring = _zeros_on_disk(shape, dtype)
+        else:
+            home = device if place == "device" else "cpu"
+            self.ring = torch.zeros(shape, dtype=dtype, device=home)
+        self._device = device
         self._recorded = torch.zeros((window, n_samples), dtype=torch.bool, device=device)
         self._bases: list[torch.Tensor | None] = [None] * window
         self._epoch = -1
@@ -170,7 +232,8 @@ class VarianceOfGradients:
         """
         slot = self._epoch % self.window
         limit = torch.finfo(self.ring.dtype).max
-        self.ring[slot, index] = values.clamp(-limit, limit).to(self.ring.dtype)
+        values = values.clamp(-limit, limit).to(self.ring.dtype)
+        self.ring[slot, index.to(self.ring.device)] = values.to(self.ring.device)
         self._recorded[slot, index] = True
 
     def scores(self) -> torch.Tensor:
@@ -185,7 +248,7 @@ class VarianceOfGradients:
         basis = self._bases[0]
         n_features = n_dims if basis is None else basis.shape[1]
         n_rows = max(1, _CHUNK_NUMBERS // n_features)
-        scores = torch.empty(n_samples, dtype=torch.float32, device=self.ring.device)
+        scores = torch.empty(n_samples, dtype=torch.float32, device=self._device)
         for start in range(0, n_samples, n_rows):
             rows = slice(start, start + n_rows)
             # Sums of the differences to the first epoch: no cancellation where gradients hardly
@@ -202,6 +265,6 @@ class VarianceOfGradients:
         return scores.masked_fill_(~self._recorded.all(dim=0), torch.nan)
 
     def _gradients(self, slot: int, rows: slice) -> torch.Tensor:
-        values = self.ring[slot, rows].to(torch.float32, copy=True)
+        values = self.ring[slot, rows].to(self._device, torch.float32, copy=True)
         basis = self._bases[slot]
         return values if basis is None else values @ basis

@@ -16,6 +16,7 @@ from ._selection import select_clean
 from ._vog import (
     VarianceOfGradients,
     activation_coefficients,
+    choose_storage,
     head_gradient,
     label_logit_gradient,
 )
@@ -35,6 +36,14 @@ PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
         "warmup_epochs": 10,
     }
 )
+
+
+#: Values of ``vog_storage`` beside "auto", and what they stand for.
+_STORAGES = {
+    kind + suffix: (getattr(torch, kind), place)
+    for kind in ("float32", "float16")
+    for suffix, place in (("", "device"), (":host", "host"), (":disk", "disk"))
+}
 
 
 class CoTeachingVOGClassifier(CoTeachingClassifier):
@@ -59,11 +68,15 @@ class CoTeachingVOGClassifier(CoTeachingClassifier):
         "head": gradient of the loss with respect to the head's row (and bias) of the given label.
         "activation": gradient of the given label's softmax activation with respect to the features;
         stored as one number per class and epoch.
-    vog_storage : {"float32", "float16"}, default="float32"
-        Type of the history: ``2 * vog_window * n_samples * (n_features + 1)`` numbers for "head",
-        ``n_classes`` in place of ``n_features + 1`` for "activation".
-    forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, optimizer, criterion, classes, \
-random_state, train_split, callbacks, iterator_train, iterator_valid, predict_nonlinearity, \
+    vog_storage : str, default="auto"
+        Type of the history, "float32" or "float16", and where it lies: on the device, or with
+        ``":host"`` appended in main memory, with ``":disk"`` in a temporary file that is mapped
+        into memory. It holds ``2 * vog_window * n_samples * (n_features + 1)`` numbers for "head",
+        ``n_classes`` in place of ``n_features + 1`` for "activation". "auto" takes half precision
+        from 4 GiB on, and the first place that is large enough.
+    forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, optimizer, criterion, \
+train_transform, eval_transform, head, autocast, channels_last, preload, classes, random_state, \
+train_split, callbacks, iterator_train, iterator_valid, predict_nonlinearity, \
 warm_start, verbose, device, compile, use_caching, torch_load_kwargs, **kwargs
         As for `CoTeachingClassifier`.
     warmup_epochs : int, default=10
@@ -102,7 +115,7 @@ n_features_in_
         "mix_ratio": [Interval(Real, 0, 1, closed="both")],
         "vog_window": [Interval(Integral, 2, None, closed="left")],
         "vog_gradient": [StrOptions({"head", "activation"})],
-        "vog_storage": [StrOptions({"float32", "float16"})],
+        "vog_storage": [StrOptions({"auto", *_STORAGES})],
     }
 
     def __init__(
@@ -112,7 +125,7 @@ n_features_in_
         mix_ratio: float = 0.2,
         vog_window: int = 5,
         vog_gradient: str = "head",
-        vog_storage: str = "float32",
+        vog_storage: str = "auto",
         forget_rate: float | str = "auto",
         ramp_epochs: int = 10,
         exponent: float = 1,
@@ -122,6 +135,12 @@ n_features_in_
         lr: float = 0.01,
         optimizer: Any = torch.optim.SGD,
         criterion: Any = torch.nn.CrossEntropyLoss,
+        train_transform: Any = None,
+        eval_transform: Any = None,
+        head: str | None = None,
+        autocast: str | None = None,
+        channels_last: bool = False,
+        preload: bool = False,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
         train_split: Any = None,
@@ -148,6 +167,12 @@ n_features_in_
             lr=lr,
             optimizer=optimizer,
             criterion=criterion,
+            train_transform=train_transform,
+            eval_transform=eval_transform,
+            head=head,
+            autocast=autocast,
+            channels_last=channels_last,
+            preload=preload,
             classes=classes,
             random_state=random_state,
             train_split=train_split,
@@ -177,10 +202,14 @@ n_features_in_
             return
         heads = self.module_.require_head()
         n_dims = len(self.classes_) if self._activation else heads[0].in_features + 1
-        dtype = getattr(torch, self.vog_storage)
+        if self.vog_storage == "auto":
+            n_numbers = len(heads) * self.vog_window * len(dataset) * n_dims
+            dtype, place = choose_storage(4 * n_numbers, self.device)
+        else:
+            dtype, place = _STORAGES[self.vog_storage]
         self._vog_histories = [
             VarianceOfGradients(
-                len(dataset), n_dims, self.vog_window, dtype=dtype, device=self.device
+                len(dataset), n_dims, self.vog_window, dtype=dtype, device=self.device, place=place
             )
             for _ in heads
         ]
@@ -210,10 +239,10 @@ n_features_in_
         for network, history in enumerate(self._vog_histories):
             output = logits[network]
             if self._activation:
-                gradient = activation_coefficients(output.detach(), targets)
+                gradient = activation_coefficients(output.detach().float(), targets)
             else:
                 column = label_logit_gradient(losses[network], output, targets, self.criterion_)
-                gradient = head_gradient(column, features[network].detach())
+                gradient = head_gradient(column, features[network].detach().float())
             history.record(index, gradient)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

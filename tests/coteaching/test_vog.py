@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from noisyactive.coteaching._features import find_head, forward_with_features
+from noisyactive.coteaching._features import HeadInput, find_head, forget_head_inputs
 from noisyactive.coteaching._networks import SmallConvNet
 from noisyactive.coteaching._vog import (
     VarianceOfGradients,
@@ -33,10 +33,15 @@ def batch():
     return network, X, y
 
 
+def with_features(network, X):
+    head_input = HeadInput(network.head)
+    return network(X), head_input.take()
+
+
 @pytest.mark.parametrize("criterion", CRITERIA.values(), ids=CRITERIA.keys())
 def test_head_gradient_is_that_of_autograd(batch, criterion):
     network, X, y = batch
-    logits, features = forward_with_features(network, "head", X)
+    logits, features = with_features(network, X)
     loss = criterion(logits, y)
     closed = head_gradient(label_logit_gradient(loss, logits, y, criterion), features.detach())
     for i in range(len(X)):
@@ -51,7 +56,7 @@ def test_head_gradient_is_that_of_autograd(batch, criterion):
 
 def test_activation_gradient_is_that_of_autograd(batch):
     network, X, y = batch
-    logits, features = forward_with_features(network, "head", X)
+    logits, features = with_features(network, X)
     closed = activation_coefficients(logits.detach(), y) @ network.head.weight.detach()
     for i in range(len(X)):
         phi = features[i].detach().requires_grad_()
@@ -187,8 +192,9 @@ class TestHead:
 
     def test_features_are_what_goes_into_the_head(self, batch):
         network, X, _ = batch
-        logits, features = forward_with_features(network, "head", X)
+        logits, features = with_features(network, X)
         torch.testing.assert_close(network.head(features), logits)
+        forget_head_inputs(network)
         assert not network.head._forward_pre_hooks
 
     @pytest.mark.parametrize(

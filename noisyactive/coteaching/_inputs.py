@@ -1,0 +1,217 @@
+"""From X and y as people pass them to batches as networks take them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import _check_sample_weight, validate_data
+from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset as SkorchDataset
+from skorch.utils import to_tensor
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import Subset as TorchSubset
+
+from .._labels import find_classes
+from ._data import (
+    IndexedDataset,
+    NoLonelySample,
+    WholeBatches,
+    auto_batch_size,
+    collate,
+    encode_labels,
+    is_lazy,
+    labels_of_dataset,
+    whole_dataset,
+)
+from ._pair import DataFacts
+
+
+class CheckedInputs(NeuralNetClassifier):
+    """skorch's classifier with data that is checked, labels of any kind, and quick batches.
+
+    Not for direct use.
+    """
+
+    _validation: IndexedDataset | None = None
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Class labels of shape (n_classes,), sorted: the columns of `predict_proba`."""
+        facts = getattr(self, "_facts", None)
+        if facts is None:
+            raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
+        return facts.classes
+
+    # --- checks -----------------------------------------------------------------------------
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Do nothing: data has been checked on its way into an `IndexedDataset`."""
+
+    def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
+        """Samples as an array or a Dataset."""
+        if is_lazy(X):
+            return X
+        if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
+            raise TypeError(
+                "X is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
+                "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
+            )
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu()
+            X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+        return validate_data(
+            self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
+        )
+
+    def _checked(
+        self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
+    ) -> tuple[IndexedDataset, NDArray[Any]]:
+        """Samples with their labels encoded, all checked, and the classes."""
+        if isinstance(X, Dataset) and y is None:
+            y = labels_of_dataset(X)
+        X = self._check_X(X, **options)
+        labels, classes, codes = encode_labels(y, classes, name=f"y{suffix}")
+        if len(X) != len(labels):
+            raise ValueError(
+                f"X{suffix} and y{suffix} have inconsistent lengths: {len(X)} samples, "
+                f"{len(labels)} labels."
+            )
+        return IndexedDataset(X, labels, codes), classes
+
+    def _training_dataset(
+        self, X: Any, y: Any, *, reset: bool, classes: Any = None
+    ) -> IndexedDataset:
+        """Check the training data and remember, when `reset`, what the networks are built for."""
+        if not reset:
+            return self._checked(X, y, self.classes_, reset=False, min_samples=2)[0]
+        known = self.classes if self.classes is not None else classes
+        if known is not None:
+            known, _ = find_classes(known, name="classes")
+        dataset, classes = self._checked(X, y, known, reset=True, min_samples=2)
+        present = classes[np.unique(dataset.codes)]
+        if len(present) < 2:
+            raise ValueError(
+                f"y must hold at least 2 classes, got one class only: {present.tolist()}."
+            )
+        sample = self._network_input(dataset[0][0]["X"][None])
+        self._facts = DataFacts(tuple(sample.shape[1:]), classes)
+        return dataset
+
+    def _checked_weights(self, sample_weight: Any, dataset: IndexedDataset) -> torch.Tensor | None:
+        """Weights of mean 1, so that the learning rate means the same whatever their scale."""
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(sample_weight, dataset, dtype=np.float64)
+        if (weights < 0).any() or not weights.any():
+            raise ValueError("sample_weight must not be negative, nor zero for all samples.")
+        return torch.as_tensor(weights / weights.mean(), dtype=torch.float32, device=self.device)
+
+    def _validation_dataset(self, validation_data: Any) -> IndexedDataset | None:
+        if validation_data is None:
+            return None
+        if not isinstance(validation_data, tuple) or len(validation_data) != 2:
+            raise TypeError("validation_data must be a tuple (X_val, y_val).")
+        return self._checked(*validation_data, self.classes_, suffix="_val", reset=False)[0]
+
+    @contextmanager
+    def _as_before_on_error(self) -> Iterator[None]:
+        """Data that is refused leaves a fitted classifier as it was."""
+        names = ("_facts", "n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
+
+    # --- datasets and batches ---------------------------------------------------------------
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Wrap X in an `IndexedDataset`, unless it is (a subset of) one already."""
+        whole = X.dataset if isinstance(X, TorchSubset) else X
+        if isinstance(whole, IndexedDataset):
+            return X
+        if y is None:
+            return IndexedDataset(self._check_X(X, reset=False))
+        return self._checked(X, y, self.classes_, reset=False)[0]
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """Training and validation data; ``validation_data`` of `fit` goes before `train_split`."""
+        if self._validation is not None:
+            return X, self._validation
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        whole = valid.dataset if isinstance(valid, TorchSubset) else valid
+        if valid is not None and not isinstance(whole, IndexedDataset):  # a predefined_split
+            of_skorch = isinstance(valid, SkorchDataset)
+            valid = self._validation_dataset((valid.X, valid.y) if of_skorch else (valid, None))
+        return train, valid
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Batches of a dataset: shuffled for training, in order otherwise.
+
+        Samples in memory come as whole batches; a ``DataLoader`` fetches lazy ones, and whatever
+        is asked of one through ``iterator_train__*`` or ``iterator_valid__*``.
+        """
+        name = "iterator_train" if training else "iterator_valid"
+        iterator = getattr(self, name)
+        arguments = self.get_params_for(name)
+        batch_size = arguments.pop("batch_size", self.batch_size)
+        if batch_size == "auto":
+            batch_size = auto_batch_size(len(dataset)) if training else 256
+        elif batch_size == -1:
+            batch_size = len(dataset)
+        if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
+            return iterator(dataset, batch_size=batch_size, **arguments)
+        # A generator of its own, so that predicting leaves the global one alone.
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())) if training else 0)
+        plain = iterator is DataLoader and arguments.keys() <= _FOR_WHOLE_BATCHES
+        if plain and not is_lazy(whole_dataset(dataset)[0].X):
+            arguments.setdefault("shuffle", training)
+            return WholeBatches(
+                dataset, batch_size, generator=generator, merge_last=training, **arguments
+            )
+        if "collate_fn" in arguments:
+            dataset = _with_single_samples(dataset)
+        arguments.setdefault("collate_fn", collate)
+        arguments.setdefault("generator", generator)
+        if training and "batch_sampler" not in arguments:
+            shuffle = arguments.pop("shuffle", True)
+            sampler = arguments.pop("sampler", None)
+            if sampler is None:
+                sampler = (
+                    RandomSampler(dataset, generator=arguments["generator"])
+                    if shuffle
+                    else SequentialSampler(dataset)
+                )
+            batches = BatchSampler(sampler, batch_size, arguments.pop("drop_last", False))
+            arguments["batch_sampler"] = NoLonelySample(batches)
+        elif "batch_sampler" not in arguments:
+            arguments["batch_size"] = batch_size
+        return iterator(dataset, **arguments)
+
+    def _network_input(self, X: torch.Tensor, *, training: bool = False) -> torch.Tensor:
+        """A batch as networks take it: on their device, transformed, in single precision."""
+        X = to_tensor(X, self.device)
+        transform = self.train_transform if training else self.eval_transform
+        if transform is not None:
+            X = transform(X)
+        X = X.to(torch.float32)
+        if self.channels_last and X.ndim == 4:
+            X = X.contiguous(memory_format=torch.channels_last)
+        return X
+
+
+#: What a `WholeBatches` can do of what a ``DataLoader`` can.
+_FOR_WHOLE_BATCHES = {"shuffle", "drop_last"}
+
+
+def _with_single_samples(dataset: Any) -> Any:
+    """Same data for a user's own ``collate_fn``, which expects a list of samples."""
+    if isinstance(dataset, TorchSubset):
+        return TorchSubset(_with_single_samples(dataset.dataset), dataset.indices)
+    return IndexedDataset(dataset.X, dataset.y, dataset.codes, batched=False)
