@@ -1,6 +1,5 @@
 """Co-teaching: two networks that pick for each other what to learn from."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -8,28 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from skorch.dataset import unpack_data
-from skorch.utils import FirstStepAccumulator, to_tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
-from ._data import is_lazy
+from ._cotraining import CoTraining
 from ._features import evaluating
-from ._net import PairClassifier
-from ._noise_rate import CrossFit
 from ._pair import AverageLogits
-from ._record import SampleRecord
-from ._selection import count_selected, scheduled_forget_rate, select_clean
 
 
-class _StepOfPair(FirstStepAccumulator):
-    """Reports the mean loss of the two networks; what was optimized is the sum."""
-
-    def get_step(self) -> dict[str, Any]:
-        step = super().get_step()
-        return {**step, "loss": step["loss"] / 2}
-
-
-class CoTeachingClassifier(PairClassifier):
+class CoTeachingClassifier(CoTraining):
     """Co-teaching: two networks that learn from labels of which many are wrong.
 
     Both networks see the same mini-batches. Each ranks a batch by its own loss and hands the
@@ -386,160 +371,6 @@ use_caching, torch_load_kwargs
             return self._train(dataset, epochs, validation, weights, selecting=False)
         finally:
             self._initialize_optimizer()  # what comes after has its own learning rate
-
-    def _train(
-        self,
-        dataset: Any,
-        epochs: int | None,
-        validation: Any,
-        weights: torch.Tensor | None,
-        selecting: bool = True,
-    ) -> "CoTeachingClassifier":
-        self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
-        self._validation = validation
-        self._weights = weights
-        self._record: SampleRecord | None = None
-        self._crossfit: CrossFit | None = None
-        with self._rng(1 + self._n_trainings):
-            self._n_trainings += 1
-            if self.preload and not is_lazy(dataset.X):
-                dataset.X = torch.as_tensor(dataset.X, device=self.device)
-            probe = default_collate([dataset[0], dataset[1]])[0]["X"]
-            self.module_.probe(self._network_input(probe), self.head)
-            if selecting:
-                self._begin_selecting(dataset)
-            try:
-                super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
-            finally:
-                self._end_schedule()
-        self._record = self._crossfit = self._validation = self._weights = None
-        return self
-
-    def initialize_module(self) -> "CoTeachingClassifier":
-        """Build both networks; what earlier ones said of the labels is forgotten."""
-        self._n_epochs_selecting = 0
-        self._rate_is_estimated = False
-        for verdict in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
-            self.__dict__.pop(verdict, None)
-        super().initialize_module()
-        return self
-
-    # --- the life of a training call ------------------------------------------------------------
-
-    def _begin_selecting(self, dataset: Any) -> None:
-        """Prepare what is remembered of the samples."""
-        self._record = SampleRecord(len(dataset), self.device)
-        if self.forget_rate != "auto":
-            self.forget_rate_ = float(self.forget_rate)
-        elif not self._rate_is_estimated:
-            self._crossfit = CrossFit(dataset.codes, len(self.classes_), self.device)
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Set the forget rate of the epoch; end the warm-up when its time has come."""
-        super().on_epoch_begin(net, **kwargs)
-        self._tau = 0.0
-        if self._record is None:
-            return
-        epoch = self._n_epochs_selecting
-        if self._crossfit is not None and epoch >= self.warmup_epochs:
-            self._estimate_forget_rate()
-            self._crossfit = None
-        if self._crossfit is not None:
-            if epoch == self.warmup_epochs // 2:
-                self._crossfit.forget()
-        else:
-            start = self.warmup_epochs if self.forget_rate == "auto" else 0
-            self._tau = scheduled_forget_rate(
-                epoch - start, self.forget_rate_, self.ramp_epochs, self.exponent
-            )
-
-    def _estimate_forget_rate(self) -> None:
-        assert self._crossfit is not None
-        self.forget_rate_ = self._crossfit.noise_rate()
-        self._rate_is_estimated = True
-
-    def get_train_step_accumulator(self) -> FirstStepAccumulator:
-        """Report the mean loss of the two networks."""
-        return _StepOfPair()
-
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
-        """One mini-batch: forward, mutual selection, and the gradients of both networks."""
-        self._set_training(True)
-        inputs, targets = unpack_data(batch)
-        X = self._network_input(inputs["X"], training=True)
-        index = to_tensor(inputs["index"], self.device)
-        targets = to_tensor(targets, self.device)
-        with self._precision():
-            logits, features = zip(*self.module_.forward_each(X), strict=True)
-            losses = [self.criterion_(output, targets).float() for output in logits]
-        lessons = self._choose_lessons(index, targets, logits, features, losses)
-        if self._weights is not None:  # after the choice of lessons, which looks at plain losses
-            losses = [loss * self._weights[index] for loss in losses]
-        total = sum(
-            loss[lesson].sum() / max(1, len(lesson))
-            for loss, lesson in zip(losses, lessons, strict=True)
-        )
-        self._scaler.scale(total).backward()
-        self._scaler.unscale_(self.optimizer_)
-        return {"loss": total.detach(), "y_pred": (logits[0] + logits[1]).detach() / 2}
-
-    def _choose_lessons(
-        self, index: Any, targets: Any, logits: Any, features: Any, losses: Any
-    ) -> list[torch.Tensor]:
-        """Positions in the mini-batch that each network learns from."""
-        everyone = torch.arange(len(index), device=index.device)
-        if self._record is None:
-            return [everyone, everyone]
-        if self._crossfit is not None:
-            picks = [everyone, everyone]
-            lessons = self._crossfit.lessons(index)
-            self._crossfit.store(index, logits)
-        else:
-            n_selected = count_selected(len(index), self._tau)
-            picks = [
-                self._pick(network, index, loss.detach(), n_selected)
-                for network, loss in enumerate(losses)
-            ]
-            lessons = picks[::-1]
-        for network, loss in enumerate(losses):
-            self._record.store(network, index, loss.detach(), picks[network])
-        self._remember(index, targets, logits, features, losses)
-        return lessons
-
-    def _pick(
-        self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
-    ) -> torch.Tensor:
-        """Positions in the mini-batch that one network trusts."""
-        return select_clean(loss, n_selected)
-
-    def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
-        """Keep what later epochs need of a mini-batch; plain Co-teaching needs nothing."""
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Note the forget rate and what was selected."""
-        super().on_epoch_end(net, **kwargs)
-        self.history.record("forget_rate", self._tau)
-        if self._record is not None:
-            self.history.record("selected_share", self._record.end_epoch())
-            self._n_epochs_selecting += 1
-
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Pronounce the verdict on every label."""
-        super().on_train_end(net, X=X, y=y, **kwargs)
-        if self._record is None:
-            return
-        if self._crossfit is not None:
-            self._estimate_forget_rate()
-            warnings.warn(
-                f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
-                f"warm-up (warmup_epochs={self.warmup_epochs}): no label was doubted. Raise "
-                "max_epochs, lower warmup_epochs, or give forget_rate a number.",
-                UserWarning,
-                stacklevel=2,
-            )
-        self.selected_ = self._record.selected.cpu().numpy()
-        self.clean_mask_ = self.selected_[0].copy()
-        self.sample_loss_ = self._record.loss.mean(dim=0).cpu().numpy()
 
     # --- what the networks have learned ---------------------------------------------------------
 

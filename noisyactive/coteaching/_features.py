@@ -86,9 +86,8 @@ class HeadInput:
     def __call__(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         self._value = inputs[0]
 
-    def take(self) -> torch.Tensor:
-        """Input of the head in the latest forward pass, of shape (batch_size, n_features)."""
-        assert self._value is not None
+    def take(self) -> torch.Tensor | None:
+        """Input of the head in the latest forward pass, if it came there."""
         value, self._value = self._value, None
         return value
 

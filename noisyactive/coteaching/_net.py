@@ -157,10 +157,9 @@ class PairClassifier(CheckedInputs):
 
     def torch_compile(self, module: Any, name: str) -> Any:
         """With ``compile=True``, compile each network, for training as well as for prediction."""
-        if not (self.compile and isinstance(module, NetworkPair)):
-            return super().torch_compile(module, name)
-        for network in module.networks:
-            network.compile(**self.get_params_for("compile"))
+        if self.compile and isinstance(module, NetworkPair):
+            for network in module.networks:
+                network.compile(**self.get_params_for("compile"))
         return module
 
     def initialize_criterion(self) -> "PairClassifier":

@@ -144,8 +144,12 @@ class NetworkPair(nn.Module):
         if head is not None:
             with evaluating(self), torch.compiler.set_stance("force_eager"):
                 logits, features = self.forward_each(X)[0]
-                again = self.heads()[0](features)
-            if again.shape != logits.shape or not torch.allclose(again, logits, atol=1e-4):
+                again = None if features is None else self.heads()[0](features)
+            if (
+                again is None
+                or again.shape != logits.shape
+                or not torch.allclose(again, logits, atol=1e-4)
+            ):
                 self._watch_heads(None)
                 raise ValueError(f"head={head!r} is not the layer whose output are the logits.")
 
