@@ -203,12 +203,12 @@ def test_during_warmup_each_network_learns_from_its_own_half(blobs, monkeypatch)
     net = CoTeachingClassifier(Net, **{**SETTINGS, "forget_rate": "auto", "batch_size": -1})
     lessons = []
 
-    class Spy(_classifier.CrossFit):
+    class Spy(_cotraining.CrossFit):
         def lessons(self, index):
             lessons.append(super().lessons(index))
             return lessons[-1]
 
-    monkeypatch.setattr(_classifier, "CrossFit", Spy)
+    monkeypatch.setattr(_cotraining, "CrossFit", Spy)
     with pytest.warns(UserWarning, match="no label was doubted"):
         net.set_params(max_epochs=1).fit(X, y)
     ((first, second),) = lessons
