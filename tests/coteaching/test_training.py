@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.coteaching import _classifier, _vog_classifier
+from noisyactive.coteaching import _cotraining, _vog_classifier
 
 
 class Net(nn.Module):
