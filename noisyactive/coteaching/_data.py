@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDataset
-from torch.utils.data import BatchSampler, Dataset, RandomSampler, Subset, default_collate
+from torch.utils.data import BatchSampler, Dataset, Subset, default_collate
 
 from .._labels import find_classes, find_codes
 
@@ -189,7 +189,7 @@ class WholeBatches:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
-        n_samples = len(self._rows)
+        self._n_samples = n_samples = len(dataset)
         n_batches, rest = divmod(n_samples, batch_size)
         self._sizes = [batch_size] * n_batches
         if rest == 1 < batch_size and n_batches and merge_last and not drop_last:
@@ -201,20 +201,26 @@ class WholeBatches:
         return len(self._sizes)
 
     def __iter__(self) -> Iterator[Batch]:
-        rows = self._rows
+        n_samples, generator = self._n_samples, self.generator
         if self.shuffle:
-            torch.randint(2**62, (), generator=self.generator)  # a DataLoader seeds its workers
-            rows = rows[list(RandomSampler(rows, generator=self.generator))]
-        for chosen in rows[: sum(self._sizes)].split(self._sizes):
-            yield self.dataset.fetch(chosen)
+            torch.randint(2**62, (), generator=generator)  # as a DataLoader seeds its workers
+            order = torch.randperm(n_samples, generator=generator)
+        else:
+            order = torch.arange(n_samples)
+        for places in order[: sum(self._sizes)].split(self._sizes):
+            yield self.dataset.fetch(places if self._rows is None else self._rows[places])
+        if self.shuffle:
+            del order
+            torch.randperm(n_samples, generator=generator)  # as its RandomSampler does, in vain
 
 
-def whole_dataset(dataset: Any) -> tuple[IndexedDataset, torch.Tensor]:
-    """The dataset behind torch Subsets of it, and the rows of it that they hold."""
+def whole_dataset(dataset: Any) -> tuple[IndexedDataset, torch.Tensor | None]:
+    """The dataset behind torch Subsets of it, and the rows of it that they hold; None for all."""
     if not isinstance(dataset, Subset):
-        return dataset, torch.arange(len(dataset))
+        return dataset, None
     whole, rows = whole_dataset(dataset.dataset)
-    return whole, rows[torch.as_tensor(dataset.indices)]
+    places = torch.as_tensor(dataset.indices)
+    return whole, places if rows is None else rows[places]
 
 
 def collate(batch: Batch | list[Batch]) -> Batch:

@@ -227,27 +227,29 @@ class PairClassifier(CheckedInputs):
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Go through the batches once; losses are fetched from the device when all is done.
+        """Go through the batches once; on a GPU, losses are fetched when all is done.
 
-        While the epoch lasts, the history's losses of batches are tensors.
+        There, the history's losses of batches are tensors while the epoch lasts.
         """
         if iterator is None:
             return
-        losses = []
+        n_batches = 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
-            self.history.record_batch(f"{prefix}_loss", losses[-1])
+            loss = step["loss"].detach()
+            self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
             self.history.record_batch(f"{prefix}_batch_size", len(unpack_data(batch)[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(f"{prefix}_batch_count", len(losses))
-        if not losses:
-            return
-        numbers = torch.stack(losses).tolist()
-        for row, loss in zip(self.history[-1]["batches"][-len(losses) :], numbers, strict=True):
-            row[f"{prefix}_loss"] = loss
-        if training and not math.isfinite(sum(numbers)):
+            n_batches += 1
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        rows = self.history[-1]["batches"][-n_batches:] if n_batches else []
+        losses = [row[f"{prefix}_loss"] for row in rows]
+        if rows and isinstance(losses[0], torch.Tensor):
+            losses = torch.stack(losses).tolist()
+            for row, number in zip(rows, losses, strict=True):
+                row[f"{prefix}_loss"] = number
+        if training and not math.isfinite(sum(losses)):
             raise FloatingPointError(
                 f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
                 "that the samples of X are finite and of moderate size."
