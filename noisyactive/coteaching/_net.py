@@ -72,6 +72,13 @@ class PairClassifier(CheckedInputs):
         # What was set beside the signature, typos too: `initialize` is to find them in a clone.
         return sorted({*own, *(self._params_to_validate & vars(self).keys())})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("train_transform", "eval_transform"):
+            # Often a torch module, but no part of the model, as skorch would take it for.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def set_params(self, **params: Any) -> "PairClassifier":
         """Set parameters, also nested ones such as ``module__hidden_features``."""
         new_callbacks = "callbacks" in params
