@@ -47,6 +47,10 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     labels = column_or_1d(labels, warn=True)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
+    if labels.dtype.kind == "O" and any(
+        isinstance(label, float) and label != label for label in labels
+    ):
+        raise ValueError(f"{name} must hold a label for each sample; it has missing values (NaN).")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)

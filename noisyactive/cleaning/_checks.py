@@ -44,7 +44,11 @@ def check_labels(
     if known is not None:  # a rare class may be missing from y
         classes = find_classes(known, name="estimator.classes")[0]
     elif y_clean is not None:
-        classes = find_classes(np.concatenate([present, find_classes(y_clean)[0]]))[0]
+        clean = find_classes(y_clean, name="y_clean")[0]
+        kinds = {present.dtype.kind, clean.dtype.kind}
+        if len(kinds) > 1 and not kinds <= set("biuf"):  # numbers must not become strings
+            present, clean = present.astype(object), clean.astype(object)
+        classes = find_classes(np.concatenate([present, clean]), name="y and y_clean")[0]
     if len(classes) < 2:
         raise ValueError(f"y must hold at least 2 classes, got one class: {classes.tolist()}.")
     codes = find_codes(present.tolist(), classes, name="y")[codes]

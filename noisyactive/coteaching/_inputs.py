@@ -62,9 +62,11 @@ class CheckedInputs(NeuralNetClassifier):
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu()
             X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-        return validate_data(
+        X = validate_data(
             self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
         )
+        # A column of pandas' categories has made it an array of objects, words among them perhaps.
+        return X.astype(np.float64) if X.dtype.kind == "O" else X
 
     def _checked(
         self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any

@@ -139,6 +139,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
         for attribute in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(attribute, None)  # of an earlier fit
             if hasattr(self.estimator_, attribute):
                 setattr(self, attribute, getattr(self.estimator_, attribute))
         return self

@@ -125,7 +125,7 @@ class TransitionLabelNoise(BaseLabelNoise):
                 "noise_rate is for a dict of candidate classes; a transition matrix says itself "
                 "how often labels are replaced."
             )
-        matrix = np.array(self.transition_matrix, dtype=float)
+        matrix = np.asarray(self.transition_matrix, dtype=float).copy()
         n_classes = len(self.classes_)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"transition_matrix must be square; its shape is {matrix.shape}.")
