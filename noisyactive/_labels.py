@@ -47,10 +47,8 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     labels = column_or_1d(labels, warn=True)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
-    if labels.dtype.kind == "O" and any(
-        isinstance(label, float) and label != label for label in labels
-    ):
-        raise ValueError(f"{name} must hold a label for each sample; it has missing values (NaN).")
+    if labels.dtype.kind == "O" and any(is_missing(label) for label in labels):
+        raise ValueError(f"{name} must hold a label for each sample; it has missing values (None or NaN).")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -121,3 +119,9 @@ def rank_within_class(codes: NDArray[np.intp], scores: NDArray[Any]) -> NDArray[
     ranks = np.empty_like(codes)
     ranks[order] = np.arange(len(codes)) - first[codes[order]]
     return ranks
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN or ``pandas.NA``."""
+    differs = label != label  # so does NaN; comparing pandas.NA says neither yes nor no
+    return label is None or not isinstance(differs, (bool, np.bool_)) or bool(differs)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from .._labels import find_classes
+from .._labels import find_classes, is_missing
 from .._random import private_random_state
 
 
@@ -145,7 +145,7 @@ def estimate_noise(
     """
     classes, codes = find_classes(y_given, name="y_given")
     # NaN is how a table says None.
-    answers = [None if answer != answer else answer for answer in y_answered]  # type: ignore[union-attr]
+    answers = [None if is_missing(answer) else answer for answer in y_answered]  # type: ignore[union-attr]
     if len(answers) != len(codes):
         raise ValueError(
             f"y_given and y_answered must be of the same length, got {len(codes)} and "

@@ -272,8 +272,8 @@ use_caching, torch_load_kwargs
             dataset = self._training_dataset(X, y, reset=fresh)
             weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
-        if fresh:
-            self.initialize()
+            if fresh:
+                self.initialize()
         return self._train(dataset, epochs, validation, weights)
 
     def partial_fit(
@@ -318,8 +318,8 @@ use_caching, torch_load_kwargs
             dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
             weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
-        if not self.initialized_:
-            self.initialize()
+            if not self.initialized_:
+                self.initialize()
         self.module_.facts = self._facts
         return self._train(dataset, epochs, validation, weights)
 

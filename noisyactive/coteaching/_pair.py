@@ -128,8 +128,14 @@ class NetworkPair(nn.Module):
         """
         n_classes = len(self.facts.classes)
         first = self.networks[0]
-        with evaluating(self), torch.compiler.set_stance("force_eager"):
-            logits = first(X)
+        try:
+            with evaluating(self), torch.compiler.set_stance("force_eager"):
+                logits = first(X)
+        except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"module {type(first).__name__} does not take batches of shape (n_samples, "
+                f"{', '.join(map(str, X.shape[1:]))}): {error}"
+            ) from error
         if not isinstance(logits, torch.Tensor) or logits.shape != (len(X), n_classes):
             shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
             raise ValueError(

@@ -87,7 +87,7 @@ def read_table(csv: Any, columns: dict[str, str | None]) -> Any:
     ValueError
         If a column is not there.
     """
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
     if isinstance(csv, pd.DataFrame):
         table = csv

@@ -143,7 +143,7 @@ def paper_transforms(size: int = 224) -> tuple[nn.Module, nn.Module]:
     >>> tuple(train_transform(batch).shape), tuple(eval_transform(batch).shape)
     ((4, 3, 28, 28), (4, 3, 28, 28))
     """
-    from torchvision.transforms import v2  # type: ignore[import-untyped]
+    from torchvision.transforms import v2
 
     if not isinstance(size, Integral) or size < 8:
         raise ValueError(f"size must be an int of at least 8, got {size!r}.")

@@ -1,0 +1,102 @@
+"""What a batch of images goes through before a network of torchvision sees it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class EvalTransform(nn.Module):
+    """Resize, crop in the middle, scale to floats and normalise: a whole batch at a time.
+
+    On three channels it does what torchvision's presets do, step by step. Images with another
+    number of channels keep it: each is normalised by the averages of `mean` and `std`.
+
+    Parameters
+    ----------
+    resize : int or None
+        Length of the shorter side after resizing, in pixels; None leaves the images as they are.
+    crop : int or None
+        Side of the square that is cut out of the middle, in pixels; None leaves the images whole.
+    mean, std : sequence of 3 floats
+        What is subtracted from red, green and blue, from 0 to 1, and what they are divided by.
+    interpolation : torchvision.transforms.InterpolationMode
+        How to resize.
+    antialias : bool, default=True
+        Whether to smooth before shrinking.
+    """
+
+    def __init__(
+        self,
+        resize: int | None,
+        crop: int | None,
+        mean: Sequence[float],
+        std: Sequence[float],
+        interpolation: Any,
+        antialias: bool = True,
+    ):
+        super().__init__()
+        self.resize = resize
+        self.crop = crop
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+        self.interpolation = interpolation
+        self.antialias = antialias
+
+    def extra_repr(self) -> str:
+        """What sets one apart from another."""
+        return f"resize={self.resize}, crop={self.crop}, mean={self.mean}, std={self.std}"
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Transform a batch.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, channels, height, width)
+            Bytes (uint8), or floats from 0 to 1.
+
+        Returns
+        -------
+        tensor of float32 of shape (n, channels, crop, crop)
+            On the device of `images`; of their own height and width where `crop` is None.
+
+        Raises
+        ------
+        ValueError
+            If `images` are not as described.
+        """
+        from torchvision.transforms import functional as F
+
+        _check_images(images)
+        if self.resize is not None:
+            images = F.resize(
+                images, [self.resize], interpolation=self.interpolation, antialias=self.antialias
+            )
+        if self.crop is not None:
+            images = F.center_crop(images, [self.crop])
+        images = F.convert_image_dtype(images, torch.float32)
+        return F.normalize(images, *self._statistics(images.shape[1]))
+
+    def _statistics(self, channels: int) -> tuple[list[float], list[float]]:
+        if channels == 3:
+            return list(self.mean), list(self.std)
+        return [sum(self.mean) / 3] * channels, [sum(self.std) / 3] * channels
+
+
+def _check_images(images: torch.Tensor) -> None:
+    """Raise unless these are images whose range of values is known."""
+    if not isinstance(images, torch.Tensor) or images.ndim != 4:
+        shape = tuple(getattr(images, "shape", ())) or type(images).__name__
+        raise ValueError(
+            f"images must be a tensor of shape (n, channels, height, width), got {shape}."
+        )
+    if images.dtype == torch.uint8:
+        return
+    if not images.is_floating_point():
+        raise ValueError(f"images must be uint8 or floats from 0 to 1, got {images.dtype}.")
+    if images.numel() and not (0 <= images.min() and images.max() <= 1):
+        raise ValueError(
+            "images that are floats must lie between 0 and 1, got values from "
+            f"{images.min().item():g} to {images.max().item():g}; pass bytes as uint8."
+        )
