@@ -48,7 +48,7 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
     if labels.dtype.kind == "O" and any(is_missing(label) for label in labels):
-        raise ValueError(f"{name} must hold a label for each sample; it has missing values (None or NaN).")
+        raise ValueError(f"{name} must have no missing values (None, NaN) among its labels.")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)

@@ -111,7 +111,8 @@ class CoTraining(PairClassifier):
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
         """One mini-batch: forward, mutual selection, and the gradients of both networks."""
-        self._set_training(True)
+        if not self.module_.training:  # a callback has predicted
+            self._set_training(True)
         inputs, targets = unpack_data(batch)
         X = self._network_input(inputs["X"], training=True)
         index = to_tensor(inputs["index"], self.device)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from skorch.dataset import unpack_data
 from torch.optim.lr_scheduler import CosineAnnealingLR
@@ -19,6 +20,9 @@ from .._random import child_seed, draw_seed, isolated_rng
 from ._inputs import CheckedInputs
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
+
+# `on_grad_computed` of those who do nothing there.
+_DEAF = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
 
 
 def _stored_as(name: str) -> property:
@@ -240,6 +244,7 @@ class PairClassifier(CheckedInputs):
         """
         if iterator is None:
             return
+        self._set_training(training)
         n_batches = 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -273,6 +278,9 @@ class PairClassifier(CheckedInputs):
             super().notify(method_name, **kwargs)
             return
         del kwargs["named_parameters"]
+        listeners = [self, *(callback for _, callback in self.callbacks_)]
+        if all(getattr(one.on_grad_computed, "__func__", None) in _DEAF for one in listeners):
+            return  # going through all parameters costs more than small networks do
         for part in (*self.module_.networks, self.criterion_):
             parameters = list(part.named_parameters())
             if parameters:

@@ -240,10 +240,10 @@ def test_noise_rate_of_a_wrong_type(noise_rate):
         ([0.0, 1.0, np.inf], "y contains infinity"),
         (["a", "b", np.nan], "NaN"),
         (pd.Series(["a", "b", None]), "NaN"),
-        (["a", "b", None], "it has missing values"),
+        (["a", "b", None], "no missing values"),
         (
             pd.Series(["a", "b", pd.NA], dtype=object),
-            "it has missing values",
+            "no missing values",
         ),
         (["a", 1], "labels of one kind, .*; it mixes int, str"),
         ([0.5, 1.5], "continuous"),
