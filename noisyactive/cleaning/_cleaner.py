@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import warnings
+import os
+import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
-from torch.utils.data import Dataset
 
 from .._labels import find_classes
-from .._pipeline import last_step
-from .._random import child_seed, draw_seed, isolated_rng
-from ._checks import check_answers, check_groups, check_labels, check_validation_data
-from ._choice import STRATEGIES, choose
-from ._events import Answered, Asked, CleaningState, Closed, Event, Refitted, Started
-from ._learner import Learner, aligned_proba, take_rows
+from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
+from ._checks import check_answers, check_remarks
+from ._choice import STRATEGIES
+from ._events import Answered, Closed, Refitted
+from ._journal_file import now
+from ._learner import aligned_proba, take_rows
 from ._oracles import GroundTruthOracle
-from ._refit import seeded_clone
-from ._trainer import Trainer
+from ._rounds import Rounds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
     """Correct the labels that matter most, round after round, within a budget of answers.
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
@@ -76,6 +73,20 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     scoring : str or callable, default="f1_macro"
         Scores the model on validation data, and chooses the best epoch of each round of "tune"
         and "continue" there: the name of a scikit-learn scorer or ``scorer(estimator, X, y)``.
+    answers_per_item : int, default=1
+        Annotators who have to answer for each row that is asked about. Each answer is charged, so
+        a round asks about ``round_budget // answers_per_item`` rows.
+    aggregate : "majority" or callable, default="majority"
+        What becomes of their labels, with ``answers_per_item`` above 1: the most frequent one, or
+        ``aggregate(labels) -> label or None``. A tie (None) is asked about again, by one more
+        annotator, while the budget lasts; then the label stays as it was.
+    journal : path, default=None
+        File that keeps every event as it happens, one SQLite database, see `Journal`. If it is
+        there, `start` and `fit` go on with its run; it has to be one of the same data and
+        parameters, except that `n_rounds` may grow. Models are fitted again, from the same seeds;
+        with the same number of threads, to the same bits. Of `CoTeachingClassifier` and
+        `CoTeachingVOGClassifier` that are tuned and have no callbacks, the latest model lies
+        beside the journal, in a folder ``.checkpoint``, which may be deleted.
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
@@ -97,6 +108,14 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         (labels), ``cost`` (answers so far), ``score`` (NaN without validation data).
     events_ : list
         What happened, in order; the state of a run is a fold of it.
+    agreement_ : dict of ndarray
+        One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (settled rows with
+        a label of theirs), ``agreement`` (share of these that is the row's label now), ``kappa``
+        (Cohen's).
+    pairwise_kappa_ : ndarray of shape (n_annotators, n_annotators)
+        Cohen's kappa of every two annotators on the rows that both gave a label for; else NaN.
+    ids_ : ndarray of str of shape (n_samples,)
+        Names of the rows: those given, or row numbers as text.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     seed_ : int
@@ -108,6 +127,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
+    Journal : Write answers from another process.
     noisyactive.query.rank_suspects : A ranked list of doubtful labels, without any loop.
 
     References
@@ -157,13 +177,11 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         "tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "tune_lr": [Interval(Real, 0, None, closed="neither")],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
+        "answers_per_item": [Interval(Integral, 1, None, closed="left")],
+        "aggregate": [StrOptions({"majority"}), callable],
+        "journal": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
-
-    events_: list[Event]
-    estimator_: Any
-    classes_: NDArray[Any]
-    seed_: int
 
     def __init__(
         self,
@@ -179,6 +197,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tune_epochs: int = 25,
         tune_lr: float = 0.01,
         scoring: str | Callable[..., float] = "f1_macro",
+        answers_per_item: int = 1,
+        aggregate: str | Aggregate = "majority",
+        journal: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.estimator = estimator
@@ -192,6 +213,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.tune_epochs = tune_epochs
         self.tune_lr = tune_lr
         self.scoring = scoring
+        self.answers_per_item = answers_per_item
+        self.aggregate = aggregate
+        self.journal = journal
         self.random_state = random_state
 
     # --- the loop -------------------------------------------------------------------------------
@@ -203,6 +227,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         oracle: Callable[[NDArray[np.intp], Any], Sequence[Any]] | None = None,
         y_clean: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         validation_data: tuple[Any, Any] | None = None,
         **fit_params: Any,
@@ -216,10 +241,13 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels, some of them wrong. Not written to.
         oracle : callable, default=None
-            ``oracle(rows, X_rows) -> answers``: a label or None for each row.
+            ``oracle(rows, X_rows) -> answers``: a label or None for each row. With
+            `answers_per_item` above 1 each call counts as another annotator's.
         y_clean : array-like of shape (n_samples,), default=None
             True labels, for studies: the same as ``oracle=GroundTruthOracle(y_clean)``, and sliced
             as `y` is by cross-validation.
+        ids : array-like of str of shape (n_samples,), default=None
+            Names of the rows that stay the same (file names, accession numbers).
         groups : array-like of shape (n_samples,), default=None
             Samples that belong together (images of one patient): out-of-fold probabilities keep
             them together. Estimators that say themselves which labels to trust do not need it.
@@ -248,11 +276,16 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             oracle = GroundTruthOracle(y_clean)
             if len(oracle) != len(find_classes(y)[1]):
                 raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
-        self._start(X, y, y_clean, groups, validation_data, fit_params)
+        others = {"ids": ids, "groups": groups, "validation_data": validation_data}
+        self._start(X, y, y_clean, **others, fit_params=fit_params)
         if oracle is not None:
             self._warn_of_large_budget()
             while len(rows := self.query()):
-                self.teach(rows, oracle(rows, take_rows(self._trainer.X, rows)))
+                answers = oracle(rows, take_rows(self._trainer.X, rows))
+                several = self._state.answers_per_item > 1
+                self.teach(
+                    rows, answers, annotator=unused_name(self._state, rows) if several else None
+                )
         return self
 
     def start(
@@ -260,11 +293,14 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X: Any,
         y: ArrayLike,
         *,
+        ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         validation_data: tuple[Any, Any] | None = None,
         **fit_params: Any,
     ) -> Self:
         """Run the first phase; after it, `query` and `teach` take turns.
+
+        With a `journal` that is there already, the run goes on where it was.
 
         Parameters
         ----------
@@ -272,6 +308,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Samples, of any kind that the estimator takes.
         y : array-like of shape (n_samples,)
             Labels, some of them wrong. Not written to.
+        ids : array-like of str of shape (n_samples,), default=None
+            As for `fit`.
         groups : array-like of shape (n_samples,), default=None
             As for `fit`.
         validation_data : tuple (X_val, y_val), default=None
@@ -284,68 +322,17 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self
             The cleaner.
         """
-        self._start(X, y, None, groups, validation_data, fit_params)
+        others = {"ids": ids, "groups": groups, "validation_data": validation_data}
+        self._start(X, y, None, **others, fit_params=fit_params)
         self._warn_of_large_budget()
         return self
-
-    def _start(
-        self,
-        X: Any,
-        y: ArrayLike,
-        y_clean: Any,
-        groups: Any,
-        validation_data: Any,
-        fit_params: dict[str, Any],
-    ) -> Self:
-        before = dict(vars(self))
-        try:
-            self._begin(X, y, y_clean, groups, validation_data, fit_params)
-        except BaseException:  # an earlier run goes on as if nothing had been
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        return self
-
-    def _begin(
-        self,
-        X: Any,
-        y: ArrayLike,
-        y_clean: Any,
-        groups: Any,
-        validation_data: Any,
-        fit_params: dict[str, Any],
-    ) -> None:
-        self._validate_params()
-        self._check_switches()
-        X = X if isinstance(X, Dataset) else indexable(X)[0]
-        known = getattr(last_step(self.estimator), "classes", None)
-        classes, codes = check_labels(X, y, known, y_clean)
-        groups = check_groups(groups, len(codes))
-        check_validation_data(validation_data, classes)
-        fit_params = self._routed(groups, fit_params)
-        self.classes_ = classes
-        self._state = CleaningState(classes, codes)
-        self.events_ = []
-        self._round_budget = self._count(self.round_budget, len(codes))
-        self.seed_ = draw_seed(self.random_state, type(self).__name__)
-        self._record(Started(self.seed_))
-        rng = self._rng(0)
-        self._trainer = Trainer(
-            template=seeded_clone(self.estimator, classes, rng),
-            X=X,
-            classes=classes,
-            groups=groups,
-            fit_params=fit_params,
-            validation_data=validation_data,
-            scoring=self.scoring,
-        )
-        self._first_phase(rng)
 
     def query(self) -> NDArray[np.intp]:
         """Rows to ask an expert about.
 
         While a round is under way, those of its rows that wait for an answer. Otherwise the model
-        is brought up to date and the next round begins.
+        is brought up to date and the next round begins. Answers that others wrote to the journal
+        are taken up first.
 
         Returns
         -------
@@ -353,27 +340,43 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Rows, the most wanted first; none once the rounds, the budget or the pool have run out.
         """
         check_is_fitted(self, "events_")
+        self._catch_up()
         if not self._state.open_rows:
             if not self._state.up_to_date:
-                self._bring_up_to_date()
-            pool = np.flatnonzero(self._pool_mask())
-            n_rows = min(self._round_budget, self._budget_left(), len(pool))
-            if n_rows > 0 and self._state.round < self.n_rounds:
-                self._record(Asked(tuple(self._pick(pool, n_rows).tolist())))
+                self._update_model(self._due())
+                model = getattr(self, "estimator_", None)
+                self._record(Refitted(self._trainer.score(model)))
+                self._keep_model()
+            self._ask()
         return np.array(self._state.open_rows, dtype=np.intp)
 
-    def teach(self, rows: ArrayLike, answers: Sequence[Any] | NDArray[Any]) -> Self:
+    def teach(
+        self,
+        rows: ArrayLike,
+        answers: Sequence[Any] | NDArray[Any],
+        *,
+        annotator: str | None = None,
+        seconds: Any = None,
+        comments: Any = None,
+    ) -> Self:
         """Record an expert's answers; the model learns of them at the next `query`.
 
         Rows that were not asked about are welcome: a volunteer's correction, charged like any
-        answer. For a row answered before, the later answer counts.
+        answer. For a row answered before, the later answer counts; with `answers_per_item` above
+        1, the later one of each annotator. Once this returns, the journal has them.
 
         Parameters
         ----------
-        rows : array-like of int of shape (n_rows,)
-            Rows of the data set, each once.
+        rows : array-like of shape (n_rows,)
+            Rows of the data set, or their ids, each once.
         answers : sequence of length n_rows
             A class label for each row, or None: charged, and not asked about again.
+        annotator : str, default=None
+            Who answers; needed with `answers_per_item` above 1.
+        seconds : sequence of float of length n_rows, default=None
+            Time spent on each row, in seconds; None where it is not known.
+        comments : sequence of str of length n_rows, default=None
+            A remark on each row, or None.
 
         Returns
         -------
@@ -385,11 +388,52 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If lengths differ, a row is not of the data set or there twice, or a label is not among
             `classes_`; nothing is recorded then.
+        OSError
+            If the journal cannot be written; nothing is recorded then.
+        RuntimeError
+            If another cleaner has gone on with the journal, or this is a copy.
         """
         check_is_fitted(self, "events_")
-        index, labels = check_answers(rows, answers, len(self._state.codes), self.classes_)
-        self._record(Answered(index, labels))
+        index, labels = check_answers(
+            self._rows(rows), answers, len(self._state.codes), self.classes_
+        )
+        needed = self._state.answers_per_item
+        remarks = check_remarks(len(index), needed, annotator, seconds, comments)
+        self._record(Answered(index, labels, *remarks, now()))
         return self
+
+    def wait(self, timeout: float | None = None, *, poll: float = 0.2) -> bool:
+        """Wait until the round is complete, while others write answers to the journal.
+
+        Parameters
+        ----------
+        timeout : float, default=None
+            Longest time to wait, in seconds; None waits for ever.
+        poll : float, default=0.2
+            How often to look, in seconds.
+
+        Returns
+        -------
+        bool
+            Whether no row waits for an answer any more.
+
+        Raises
+        ------
+        ValueError
+            If there is no journal and rows wait: nobody else could answer.
+        """
+        check_is_fitted(self, "events_")
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._catch_up()
+            if not self._state.open_rows:
+                return True
+            if self._runner is None:
+                raise ValueError("wait needs a journal; without one, answers come from teach.")
+            left = poll if end is None else min(poll, end - time.monotonic())
+            if left <= 0:
+                return False
+            time.sleep(left)
 
     def close_round(self) -> Self:
         """End the round although answers are missing; their rows may be asked about again.
@@ -400,9 +444,16 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             The cleaner.
         """
         check_is_fitted(self, "events_")
+        self._catch_up()
         if self._state.open_rows:
             self._record(Closed())
         return self
+
+    def close(self) -> None:
+        """Leave the journal, so that another process may run its rounds; `start` comes back."""
+        check_is_fitted(self, "events_")
+        if self._runner is not None:
+            self._runner.close()
 
     # --- the outcome ----------------------------------------------------------------------------
 
@@ -414,7 +465,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     @property
     def clean_mask_(self) -> NDArray[np.bool_]:
         """Labels that are trusted, of shape (n_samples,)."""
-        return self._trusted_at_first | self._state.verified
+        return self._trusted()
 
     @property
     def relabelled_round_(self) -> NDArray[np.intp]:
@@ -425,6 +476,16 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def history_(self) -> dict[str, NDArray[Any]]:
         """One entry for the first phase and one for each round."""
         return {key: np.array(column) for key, column in self._state.history.items()}
+
+    @property
+    def agreement_(self) -> dict[str, NDArray[Any]]:
+        """One entry for each annotator, see the class."""
+        return agreement(self._state)
+
+    @property
+    def pairwise_kappa_(self) -> NDArray[np.float64]:
+        """Cohen's kappa of every two annotators, of shape (n_annotators, n_annotators)."""
+        return pairwise_kappa(self._state)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""
@@ -438,119 +499,18 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _check_switches(self) -> None:
-        if self.initial_fit == "none" and (self.pool, self.trust) != ("unverified", "verified"):
-            raise ValueError(
-                'initial_fit="none" has no first phase that could trust labels: it needs '
-                f'pool="unverified" and trust="verified", got pool={self.pool!r} and '
-                f"trust={self.trust!r}."
-            )
-        last = last_step(self.estimator)
-        if self.refit == "continue" and not hasattr(last, "partial_fit"):
-            raise ValueError(
-                'refit="continue" needs an estimator with partial_fit; '
-                f"{type(last).__name__} has none."
-            )
-
-    def _routed(self, groups: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
-        """Parameters of the estimator's `fit`."""
-        if not get_config()["enable_metadata_routing"]:
-            return fit_params
-        offered = fit_params if groups is None else {**fit_params, "groups": groups}
-        return dict(process_routing(self, "fit", **offered).estimator.fit)
-
     def get_metadata_routing(self) -> MetadataRouter:
         """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
 
         Returns
         -------
         MetadataRouter
-            The cleaner's own requests (`oracle`, `y_clean`, `groups`, `validation_data`) and those
-            of the estimator.
+            The cleaner's own requests (`oracle`, `y_clean`, `ids`, `groups`, `validation_data`)
+            and those of the estimator.
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    @staticmethod
-    def _count(budget: int | float, n_samples: int) -> int:
-        return int(budget) if budget >= 1 else max(1, round(budget * n_samples))
-
-    def _record(self, event: Event) -> None:
-        self._state.apply(event)  # first: what it refuses has not happened
-        self.events_.append(event)
-
-    def _rng(self, part: int) -> np.random.RandomState:
-        return np.random.RandomState(child_seed(self.seed_, part))
-
-    def _isolated(self, part: int) -> AbstractContextManager[None]:
-        """Where estimators and strategies draw from global generators, seeded and put back."""
-        device = getattr(last_step(self.estimator), "device", "cpu")
-        return isolated_rng(child_seed(self.seed_, part, 0), device)
-
-    def _first_phase(self, rng: np.random.RandomState) -> None:
-        codes = self._state.codes
-        self.__dict__.pop("estimator_", None)
-        self._trusted_at_first = np.full(len(codes), self.trust == "all")
-        self._doubted = np.ones(len(codes), dtype=bool)
-        if self.initial_fit == "none":
-            self._record(Refitted(np.nan))
-            return
-        with self._isolated(0):
-            self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
-            if self.pool == "noisy" or self.trust == "selected":
-                trusted = self._trainer.trusted(self.estimator_, codes, rng)
-                if self.pool == "noisy":
-                    self._doubted = ~trusted
-                if self.trust == "selected":
-                    self._trusted_at_first = trusted
-        self._record(Refitted(self._trainer.score(self.estimator_)))
-
-    def _pool_mask(self) -> NDArray[np.bool_]:
-        return self._doubted & ~self._state.verified & ~self._state.skipped
-
-    def _budget_left(self) -> int:
-        return self.n_rounds * self._round_budget - self._state.cost
-
-    def _warn_of_large_budget(self) -> None:
-        budget, pool = self._budget_left(), int(self._pool_mask().sum())
-        if budget > pool:
-            warnings.warn(
-                f"The budget of {budget} answers is larger than the pool of {pool} rows that may "
-                "be asked about; the rounds will end when it is empty.",
-                UserWarning,
-                stacklevel=3,
-            )
-
-    def _bring_up_to_date(self) -> None:
-        model, codes = getattr(self, "estimator_", None), self._state.codes
-        rows = np.flatnonzero(self.clean_mask_)
-        if len(np.unique(codes[rows])) >= 2:
-            with self._isolated(self._state.round):
-                model = self.estimator_ = self._trainer.update(
-                    model, rows, codes, refit=self.refit, epochs=self.tune_epochs, lr=self.tune_lr
-                )
-        self._record(Refitted(self._trainer.score(model)))
-
-    def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
-        rng = self._rng(self._state.round + 1)
-        if not hasattr(self, "estimator_"):
-            return rng.choice(pool, size=n_rows, replace=False)
-        labels = self.labels_
-        trusted = np.flatnonzero(self.clean_mask_)
-        learner = Learner(
-            self.estimator_, self.classes_, take_rows(self._trainer.X, trusted), labels[trusted]
-        )
-        with self._isolated(self._state.round + 1):
-            chosen = choose(
-                self.query_strategy,
-                learner,
-                take_rows(self._trainer.X, pool),
-                labels[pool],
-                n_rows,
-                rng,
-            )
-        return pool[chosen]
 
     @property
     def n_features_in_(self) -> int:

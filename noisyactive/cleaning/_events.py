@@ -33,14 +33,20 @@ class Asked:
     ----------
     rows : tuple of int
         Rows of the data set, the most wanted first.
+    suggested : tuple, default=()
+        What the model took each row for; empty without a model.
+    probability : tuple of float, default=()
+        Its probability of that.
     """
 
     rows: tuple[int, ...]
+    suggested: tuple[Any, ...] = ()
+    probability: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers came in, for rows that were asked about or not.
+    """Answers of one person came in, for rows that were asked about or not.
 
     Parameters
     ----------
@@ -48,6 +54,34 @@ class Answered:
         Rows of the data set, each once.
     labels : tuple
         A class label for each row, or None where the answer is "no answer".
+    annotator : str or None, default=None
+        Who answered.
+    seconds : tuple, default=()
+        Time spent on each row, in seconds, or None; empty if nobody measured it.
+    comments : tuple, default=()
+        Remark on each row, or None; empty if there is none.
+    time : str, default=""
+        When, in UTC as ISO 8601.
+    """
+
+    rows: tuple[int, ...]
+    labels: tuple[Any, ...]
+    annotator: str | None = None
+    seconds: tuple[float | None, ...] = ()
+    comments: tuple[str | None, ...] = ()
+    time: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The answers of several annotators to some rows were aggregated.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        Rows of the data set.
+    labels : tuple
+        The outcome for each, or None for a tie, which asks for one more answer.
     """
 
     rows: tuple[int, ...]
@@ -72,7 +106,7 @@ class Refitted:
     score: float
 
 
-Event = Started | Asked | Answered | Closed | Refitted
+Event = Started | Asked | Answered | Settled | Closed | Refitted
 
 
 @dataclass
@@ -85,21 +119,30 @@ class CleaningState:
         Sorted class labels.
     codes : ndarray of int of shape (n_samples,)
         Current labels, as indices into `classes`; taken over, not copied.
+    answers_per_item : int, default=1
+        Annotators who have to answer for a row. With 1, an answer is the row's label at once; with
+        more, they wait in `unsettled` for a `Settled` event.
 
     Attributes
     ----------
     verified : ndarray of bool of shape (n_samples,)
-        Rows that were answered with a label.
+        Rows that were answered with a label, and settled.
     skipped : ndarray of bool of shape (n_samples,)
-        Rows that were only ever answered with None.
+        Rows that as many annotators as are needed answered for, only ever with None.
     relabelled_round : ndarray of int of shape (n_samples,)
         Round of the latest answer with a label; -1 without one.
     round : int
         Rounds begun so far.
     open_rows : tuple of int
         Rows of the current round that wait for an answer.
+    answers : dict of dict
+        Row, annotator, and what he or she said last; None only if never anything else.
+    n_answers : dict of int
+        Answers of each annotator; each is charged, also None and corrections.
+    unsettled : set of int
+        Rows with enough answers, and a new one since they were settled last.
     cost : int
-        Answers so far; each is charged, also None and corrections.
+        Answers so far.
     up_to_date : bool
         Whether the model knows of everything that was answered.
     history : dict of list
@@ -109,9 +152,12 @@ class CleaningState:
 
     classes: NDArray[Any]
     codes: NDArray[np.intp]
+    answers_per_item: int = 1
     round: int = 0
     open_rows: tuple[int, ...] = ()
-    cost: int = 0
+    answers: dict[int, dict[str | None, Any]] = field(default_factory=dict)
+    n_answers: dict[str | None, int] = field(default_factory=dict)
+    unsettled: set[int] = field(default_factory=set)
     up_to_date: bool = False
     history: dict[str, list[Any]] = field(
         default_factory=lambda: {key: [] for key in ("round", "asked", "changed", "cost", "score")}
@@ -124,6 +170,11 @@ class CleaningState:
         self.relabelled_round = np.full(n_samples, -1)
         self._asked = self._changed = 0
 
+    @property
+    def cost(self) -> int:
+        """Answers so far."""
+        return sum(self.n_answers.values())
+
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
         match event:
@@ -134,10 +185,13 @@ class CleaningState:
                 self.open_rows = rows
                 self._asked += len(rows)
                 self.up_to_date = False
-            case Answered(rows, labels):
-                self._answer(rows, labels)
+            case Answered(rows, labels, annotator):
+                self._answer(rows, labels, annotator)
+            case Settled(rows, labels):
+                self._settle(rows, labels)
             case Closed():
-                self._asked -= len(self.open_rows)
+                waiting = (len(self.answers.get(row, ())) for row in self.open_rows)
+                self._asked -= sum(n < self.answers_per_item for n in waiting)
                 self.open_rows = ()
             case Refitted(score):
                 entry = (self.round, self._asked, self._changed, self.cost, score)
@@ -146,16 +200,38 @@ class CleaningState:
                 self._asked = self._changed = 0
                 self.up_to_date = True
 
-    def _answer(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
-        known = [label for label in labels if label is not None]
-        codes = find_codes(known, self.classes, name="answers")  # first: it may refuse
-        answered = set(rows)
-        self.open_rows = tuple(row for row in self.open_rows if row not in answered)
-        self.cost += len(rows)
-        given = np.array([label is not None for label in labels], dtype=bool)
-        index = np.array(rows, dtype=np.intp)
-        self.skipped[index[~given]] = ~self.verified[index[~given]]
-        index = index[given]
+    def _answer(
+        self, rows: tuple[int, ...], labels: tuple[Any, ...], annotator: str | None
+    ) -> None:
+        find_codes(_given(labels), self.classes, name="answers")  # first: it may refuse
+        self.n_answers[annotator] = self.n_answers.get(annotator, 0) + len(rows)
+        self.up_to_date = False
+        complete = []
+        for row, label in zip(rows, labels, strict=True):
+            said = self.answers.setdefault(row, {})
+            if label is not None or annotator not in said:
+                said[annotator] = label
+            if len(said) >= self.answers_per_item:
+                complete.append(row)
+        self.open_rows = _without(self.open_rows, complete)
+        useful = [row for row in complete if _given(self.answers[row].values())]
+        useless = np.array(_without(tuple(complete), useful), dtype=np.intp)
+        self.skipped[useless] = ~self.verified[useless]
+        if self.answers_per_item > 1:
+            self.unsettled.update(useful)
+        else:
+            self._relabel(rows, labels)
+
+    def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
+        self.unsettled.difference_update(rows)
+        ties = tuple(row for row, label in zip(rows, labels, strict=True) if label is None)
+        self.open_rows = (*_without(self.open_rows, ties), *ties)
+        self._relabel(rows, labels)
+
+    def _relabel(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
+        codes = find_codes(_given(labels), self.classes, name="answers")
+        pairs = zip(rows, labels, strict=True)
+        index = np.array([row for row, label in pairs if label is not None], dtype=np.intp)
         self._changed += int((self.codes[index] != codes).sum())
         self.codes[index] = codes
         self.verified[index] = True
@@ -164,7 +240,21 @@ class CleaningState:
         self.up_to_date = False
 
 
-def fold(events: Iterable[Event], classes: NDArray[Any], codes: NDArray[np.intp]) -> CleaningState:
+def _given(labels: Iterable[Any]) -> list[Any]:
+    return [label for label in labels if label is not None]
+
+
+def _without(rows: tuple[int, ...], others: Iterable[int]) -> tuple[int, ...]:
+    gone = set(others)
+    return tuple(row for row in rows if row not in gone)
+
+
+def fold(
+    events: Iterable[Event],
+    classes: NDArray[Any],
+    codes: NDArray[np.intp],
+    answers_per_item: int = 1,
+) -> CleaningState:
     """State after a list of events.
 
     Parameters
@@ -175,13 +265,15 @@ def fold(events: Iterable[Event], classes: NDArray[Any], codes: NDArray[np.intp]
         Sorted class labels.
     codes : ndarray of int of shape (n_samples,)
         Labels at the start, as indices into `classes`. Not written to.
+    answers_per_item : int, default=1
+        Annotators who have to answer for a row.
 
     Returns
     -------
     CleaningState
         A new state.
     """
-    state = CleaningState(classes, codes.copy())
+    state = CleaningState(classes, codes.copy(), answers_per_item)
     for event in events:
         state.apply(event)
     return state

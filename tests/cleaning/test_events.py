@@ -4,7 +4,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noisyactive.cleaning._events import Answered, Asked, CleaningState, Closed, Refitted, fold
+from noisyactive.cleaning._annotators import settle
+from noisyactive.cleaning._events import (
+    Answered,
+    Asked,
+    CleaningState,
+    Closed,
+    Refitted,
+    Settled,
+    fold,
+)
 
 CLASSES = np.array(["a", "b", "c"])
 N = 8
@@ -54,6 +63,88 @@ def test_any_prefix_folds_into_a_valid_state(history, stop):
     expected = [last.get(row, CLASSES[start[row]]) for row in range(N)]
     assert CLASSES[folded.codes].tolist() == expected
     assert ((folded.relabelled_round >= 0) == folded.verified).all()
+
+
+@st.composite
+def answers_of_somebody(draw):
+    index = draw(rows)
+    return Answered(tuple(index), tuple(draw(labels) for _ in index), draw(st.sampled_from("ABC")))
+
+
+@given(
+    st.lists(
+        rows.map(lambda r: Asked(tuple(r)))
+        | answers_of_somebody()
+        | st.just(Closed())
+        | st.just(Refitted(0.5))
+        | st.just("settle"),
+        max_size=30,
+    ),
+    st.integers(2, 3),
+)
+def test_any_prefix_folds_with_several_annotators(story, needed):
+    start = np.arange(N) % 3
+    live, history = CleaningState(CLASSES, start.copy(), needed), []
+    said, outcome, cost, settled = {}, {}, 0, True  # the same accounts, kept another way
+    for step in story:
+        event = settle(live, "majority") if step == "settle" else step
+        if event is not None:
+            live.apply(event)
+            history.append(event)
+        if isinstance(event, Answered):
+            cost += len(event.rows)
+            settled = False
+            for row, label in zip(event.rows, event.labels, strict=True):
+                by_name = said.setdefault(row, {})
+                by_name[event.annotator] = label or by_name.get(event.annotator)
+        settled |= step == "settle"
+        assert state_as_dict(fold(history, CLASSES, start, needed)) == state_as_dict(live)
+        assert live.cost == cost
+        if not settled:
+            continue
+        for row, by_name in said.items():
+            votes = sorted(label for label in by_name.values() if label)
+            counts = sorted((votes.count(label) for label in set(votes)), reverse=True)
+            if len(by_name) < needed:
+                assert not live.verified[row] and not live.skipped[row]
+            elif not votes:
+                assert live.skipped[row]
+            elif len(counts) == 1 or counts[0] > counts[1]:
+                outcome[row] = max(set(votes), key=votes.count)
+                assert live.verified[row]
+                assert row not in live.open_rows or step != "settle"
+            # What was settled stays if a later tie is not resolved.
+            assert CLASSES[live.codes[row]] == outcome.get(row, CLASSES[start[row]])
+    np.testing.assert_array_equal(start, np.arange(N) % 3)
+    untouched = sorted(set(range(N)) - set(said))
+    assert (live.codes[untouched] == start[untouched]).all()
+
+
+def test_ties_go_back_to_the_queue():
+    state = CleaningState(CLASSES, np.arange(N) % 3, 2)
+    for event in [
+        Refitted(0.1),
+        Asked((4, 1, 2)),
+        Answered((4, 1, 2), ("a", "b", None), "Ada"),
+        Answered((1, 4), ("b", "c"), "Ben"),
+    ]:
+        state.apply(event)
+    assert state.open_rows == (2,)  # one answer each is not enough
+    assert state.unsettled == {1, 4}
+    settled = settle(state, "majority")
+    assert settled == Settled((1, 4), ("b", None))
+    state.apply(settled)
+    assert state.open_rows == (2, 4)
+    assert np.flatnonzero(state.verified).tolist() == [1]
+    state.apply(Answered((2, 4), (None, "c"), "Eve"))
+    state.apply(settle(state, "majority"))
+    assert state.open_rows == ()
+    assert CLASSES[state.codes[4]] == "c"
+    assert np.flatnonzero(state.skipped).tolist() == [2]
+    state.apply(Refitted(0.2))
+    assert state.history["asked"] == [0, 3]
+    assert state.history["cost"] == [0, 7]
+    assert state.history["changed"] == [0, 1]  # row 4 was b; row 1 was b and stayed so
 
 
 def test_history_counts_what_happened_between_refits():

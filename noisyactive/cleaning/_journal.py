@@ -1,0 +1,260 @@
+"""The journal of a run: read it and write answers, from any process."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _journal_file as file
+from ._checks import check_answers, check_remarks
+from ._events import Answered, Asked, CleaningState, Event
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """A row that waits for an answer.
+
+    Attributes
+    ----------
+    row : int
+        Row of the data set.
+    item : str
+        Its id.
+    label : object
+        Its label as it is now.
+    suggested : object or None
+        What the model takes it for; None without a model, or where several annotators disagreed
+        over a row that the model was not asked about.
+    probability : float or None
+        The model's probability of that.
+    annotators : tuple of str or None
+        Who has answered so far.
+    """
+
+    row: int
+    item: str
+    label: Any
+    suggested: Any
+    probability: float | None
+    annotators: tuple[str | None, ...]
+
+
+class Journal:
+    """A journal that `ActiveLabelCleaner(..., journal=path)` keeps, opened to read or to answer.
+
+    Any number of processes and threads may do so while the cleaner waits, or while it is not
+    running at all; it takes up what they wrote at its next `query` or `wait`. Opening executes
+    nothing from the file, and every call reads the file as it is then.
+
+    Parameters
+    ----------
+    path : str or path
+        The journal.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    classes : list
+        Class labels, sorted.
+    n_samples : int
+        Rows of the data set.
+    answers_per_item : int
+        Annotators who have to answer for a row.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, no journal, or of a newer version. It is left as it is.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import ActiveLabelCleaner
+    >>> from noisyactive.cleaning import Journal
+    >>> X, y = load_iris(return_X_y=True)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "iris.db"
+    >>> names = [f"flower-{row}" for row in range(len(y))]
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> cleaner = ActiveLabelCleaner(
+    ...     model, n_rounds=2, round_budget=1, pool="unverified", journal=path
+    ... )
+    >>> rows = cleaner.start(X, y, ids=names).query()
+
+    In another process, or another room:
+
+    >>> journal = Journal(path)
+    >>> [item] = journal.open_items()
+    >>> journal.answer([item.item], [2], annotator="Ada", comments=["petals"])
+
+    And the run goes on:
+
+    >>> cleaner.wait(timeout=10)
+    True
+    >>> cleaner.labels_[rows].tolist()
+    [2]
+    >>> cleaner.close(); folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        file.check(self.path)
+        with file.transaction(self.path) as connection:
+            run = file.read_run(connection)
+            self.classes: list[Any] = run["classes"]
+            self.n_samples: int = run["n_samples"]
+            self.answers_per_item: int = run["answers_per_item"]
+            self._fold(file.read_events(connection, "true"))  # see that it can be done
+
+    def open_items(self, annotator: str | None = None) -> list[OpenItem]:
+        """Rows of the current round that wait for an answer, the most wanted first.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Leave out what he or she has answered already, which matters where several annotators
+            answer for each row.
+
+        Returns
+        -------
+        list of OpenItem
+            None while no round is under way.
+        """
+        with file.transaction(self.path) as connection:
+            events = file.read_events(connection, "true")
+            state = self._fold(events)
+            rows = [
+                row
+                for row in state.open_rows
+                if annotator is None or annotator not in state.answers.get(row, ())
+            ]
+            labels = self._labels(connection, state, rows)
+            items = file.item_of(connection, rows)
+        asked = [event for event in events if isinstance(event, Asked)]
+        suggestions: dict[int, tuple[Any, float]] = {}
+        if asked and asked[-1].suggested:
+            pairs = zip(asked[-1].suggested, asked[-1].probability, strict=True)
+            suggestions = dict(zip(asked[-1].rows, pairs, strict=True))
+        found = []
+        for row in rows:
+            suggested, probability = suggestions.get(row, (None, None))
+            who = tuple(state.answers.get(row, ()))
+            found.append(OpenItem(row, items[row], labels[row], suggested, probability, who))
+        return found
+
+    def answer(
+        self,
+        rows: ArrayLike,
+        answers: Sequence[Any] | NDArray[Any],
+        *,
+        annotator: str | None = None,
+        seconds: Any = None,
+        comments: Any = None,
+    ) -> None:
+        """Write answers, all of them or, if it raises, none.
+
+        Parameters
+        ----------
+        rows : array-like of shape (n_rows,)
+            Rows of the data set, or their ids, each once; also such as nobody asked about.
+        answers : sequence of length n_rows
+            A class label for each, or None: charged, and not asked about again.
+        annotator : str, default=None
+            Who answers; needed where several annotators answer for each row.
+        seconds : sequence of float of length n_rows, default=None
+            Time spent on each, in seconds; None where it is not known.
+        comments : sequence of str of length n_rows, default=None
+            A remark on each, or None.
+
+        Raises
+        ------
+        ValueError
+            If a row, an answer or a remark is not as described.
+        OSError
+            If the file cannot be written.
+        """
+        rows = self._rows(rows)
+        index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
+        remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
+        with file.transaction(self.path, write=True) as connection:
+            self._insert(connection, Answered(index, labels, *remarks, file.now()), None)
+
+    def labels(self) -> dict[str, Any]:
+        """The label of each item as it is now, by its id."""
+        with file.transaction(self.path) as connection:
+            state = self._fold(file.read_events(connection, "true"))
+            given = file.read_items(connection)
+        return {
+            item: self.classes[state.codes[row]] if state.verified[row] else label
+            for row, item, label in given
+        }
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Every answer, in the order in which they came in.
+
+        Returns
+        -------
+        list of dict
+            With the keys row, item, old_label (when it was written), new_label (None: skipped),
+            annotator, time (UTC, ISO 8601), seconds, comment.
+        """
+        with file.transaction(self.path) as connection:
+            return file.read_answers(connection)
+
+    def events(self) -> list[Event]:
+        """What happened, in order; answers that the cleaner has not yet taken up are the last."""
+        with file.transaction(self.path) as connection:
+            return file.read_events(connection, "true")
+
+    def _fold(self, events: list[Event]) -> CleaningState:
+        """The state but for labels that nobody answered for, which are not read."""
+        nothing = np.zeros(self.n_samples, dtype=np.intp)
+        state = CleaningState(np.array(self.classes), nothing, self.answers_per_item)
+        try:
+            for event in events:
+                state.apply(event)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.path} is damaged, or no journal: {error}.") from error
+        return state
+
+    def _labels(
+        self, connection: sqlite3.Connection, state: CleaningState, rows: Sequence[int]
+    ) -> dict[int, Any]:
+        given = file.given_label_of(connection, rows)
+        return {
+            row: self.classes[state.codes[row]] if state.verified[row] else given[row]
+            for row in rows
+        }
+
+    def _insert(self, connection: sqlite3.Connection, event: Event, position: int | None) -> None:
+        number = file.insert(connection, event, position)
+        if isinstance(event, Answered):
+            before = f"id != {number}"
+            state = self._fold(file.read_events(connection, before))
+            labels = self._labels(connection, state, event.rows)
+            file.insert_answers(connection, number, event, labels)
+
+    def _rows(self, rows: Any) -> Any:
+        names = list(rows) if np.ndim(rows) == 1 else []
+        if not any(isinstance(name, str) for name in names):
+            return rows
+        with file.transaction(self.path) as connection:
+            found = [file.row_of(connection, name) for name in names]
+        if unknown := [name for name, row in zip(names, found, strict=True) if row is None]:
+            raise ValueError(f"rows must be row numbers, or ids of the journal, got {unknown[:5]}.")
+        return found

@@ -1,0 +1,390 @@
+"""What happens between questions and answers: the cleaner's inside."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import process_routing
+from torch.utils.data import Dataset
+
+from .._pipeline import last_step
+from .._random import child_seed, draw_seed, isolated_rng
+from . import _checkpoint as checkpoint
+from ._annotators import Aggregate, settle
+from ._checkpoint import can_keep, keys_of
+from ._checks import check_groups, check_ids, check_labels, check_validation_data
+from ._choice import choose
+from ._events import Asked, CleaningState, Closed, Event, Refitted, Started
+from ._fingerprint import describe, describe_data
+from ._learner import Learner, aligned_proba, take_rows
+from ._refit import can_go_on, seeded_clone
+from ._runner import Runner
+from ._trainer import Trainer
+
+
+class Rounds(BaseEstimator):
+    """Base of the cleaner: events, models and the journal; nothing here is for direct use."""
+
+    estimator: Any
+    query_strategy: str | Callable[..., Any]
+    n_rounds: int
+    round_budget: int | float
+    initial_fit: str
+    pool: str
+    trust: str
+    refit: str
+    tune_epochs: int
+    tune_lr: float
+    scoring: str | Callable[..., float]
+    answers_per_item: int
+    aggregate: str | Aggregate
+    journal: str | os.PathLike[str] | None
+    random_state: int | np.random.RandomState | None
+
+    events_: list[Event]
+    estimator_: Any
+    classes_: NDArray[Any]
+    seed_: int
+    _ids: NDArray[np.str_] | None
+    _runner: Runner | None
+    _state: CleaningState
+    _trainer: Trainer
+
+    # --- the beginning --------------------------------------------------------------------------
+
+    def _start(self, X: Any, y: ArrayLike, y_clean: Any, **others: Any) -> None:
+        """Begin a run, or go on with that of the journal."""
+        before = dict(vars(self))
+        earlier = before.get("_runner")
+        self._runner = None
+        try:
+            self._begin(X, y, y_clean, **others)
+        except BaseException:  # an earlier run goes on as if nothing had been
+            if self._runner is not None:
+                self._runner.close()
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        if earlier is not None:
+            earlier.close()
+
+    def _begin(
+        self,
+        X: Any,
+        y: ArrayLike,
+        y_clean: Any,
+        *,
+        ids: Any,
+        groups: Any,
+        validation_data: Any,
+        fit_params: dict[str, Any],
+    ) -> None:
+        self._validate_params()
+        self._check_switches()
+        X = X if isinstance(X, Dataset) else indexable(X)[0]
+        known = getattr(last_step(self.estimator), "classes", None)
+        classes, codes = check_labels(X, y, known, y_clean)
+        groups = check_groups(groups, len(codes))
+        check_validation_data(validation_data, classes)
+        self._ids = None if ids is None else check_ids(ids, len(codes))
+        self._row_of: dict[str, int] = {}
+        fit_params = self._routed(groups, fit_params)
+        self.classes_ = classes
+        self._state = CleaningState(classes, codes, self.answers_per_item)
+        self.events_ = []
+        self._round_budget = self._count(self.round_budget, len(codes))
+        self._check_budget()
+        past: list[Event] = []
+        if self.journal is not None:
+            others = {"groups": groups, "validation data": validation_data}
+            past = self._open_journal(X, classes, codes, others, fit_params)
+        self.seed_ = draw_seed(self.random_state, type(self).__name__)
+        if past and isinstance(past[0], Started):
+            self.seed_ = past[0].seed
+        rng = self._rng(0)
+        self._trainer = Trainer(
+            template=seeded_clone(self.estimator, classes, rng),
+            X=X,
+            classes=classes,
+            groups=groups,
+            fit_params=fit_params,
+            validation_data=validation_data,
+            scoring=self.scoring,
+        )
+        if past:
+            self._replay(past, rng)
+            return
+        self._first_phase(rng)
+        model = getattr(self, "estimator_", None)
+        first: list[Event] = [Started(self.seed_), Refitted(self._trainer.score(model))]
+        if self._runner is not None:
+            self._runner.publish(first)
+        for event in first:
+            self._apply(event)
+        self._keep_model()
+
+    def _open_journal(
+        self,
+        X: Any,
+        classes: NDArray[Any],
+        codes: NDArray[np.intp],
+        others: dict[str, Any],
+        fit_params: dict[str, Any],
+    ) -> list[Event]:
+        """Events of the journal, if there is one already; it has to agree with what was given."""
+        assert self.journal is not None
+        if odd := [x for x in classes.tolist() if not isinstance(x, (str, int, float))]:
+            raise ValueError(
+                "A journal can keep labels that are strings, numbers or booleans; y holds "
+                f"{odd[0]!r}."
+            )
+        parameters: dict[str, str] = {}
+        for name, value in self.get_params(deep=False).items():
+            parameters.update(describe(name, value))
+        data = describe_data(X, classes, codes, self.ids_, others, fit_params)
+        self._runner = Runner(self.journal, parameters, data)
+        past = self._runner.past()
+        if not past:
+            self._runner.draft(classes, codes, self.ids_, self.answers_per_item)
+        return past
+
+    def _replay(self, events: list[Event], rng: np.random.RandomState) -> None:
+        """Do again what the journal says was done: facts are the journal's, models are computed.
+
+        A model that is fitted from scratch owes nothing to the ones before it, of which all but
+        the last are left out; and nothing is computed that was kept beside the journal.
+        """
+        n_known = self._kept_model(events)
+        if not n_known:
+            self._first_phase(rng)
+        scratch = self.refit == "scratch" or not can_go_on(self._trainer.template)
+        due, first = None, True
+        for number, event in enumerate(events):
+            if isinstance(event, Refitted) and not first and number >= n_known:
+                due = self._due() or due
+                if not scratch:
+                    self._update_model(due)
+                    due = None
+            first &= not isinstance(event, Refitted)  # the first one was the first phase
+            self._apply(event)
+        self._update_model(due)
+
+    def _check_switches(self) -> None:
+        if self.initial_fit == "none" and (self.pool, self.trust) != ("unverified", "verified"):
+            raise ValueError(
+                'initial_fit="none" has no first phase that could trust labels: it needs '
+                f'pool="unverified" and trust="verified", got pool={self.pool!r} and '
+                f"trust={self.trust!r}."
+            )
+        last = last_step(self.estimator)
+        if self.refit == "continue" and not hasattr(last, "partial_fit"):
+            raise ValueError(
+                'refit="continue" needs an estimator with partial_fit; '
+                f"{type(last).__name__} has none."
+            )
+
+    def _check_budget(self) -> None:
+        if self._round_budget < self.answers_per_item:
+            raise ValueError(
+                f"round_budget={self.round_budget!r} is {self._round_budget} answers a round, "
+                f"fewer than answers_per_item={self.answers_per_item}."
+            )
+
+    def _routed(self, groups: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of the estimator's `fit`."""
+        if not get_config()["enable_metadata_routing"]:
+            return fit_params
+        offered = fit_params if groups is None else {**fit_params, "groups": groups}
+        return dict(process_routing(self, "fit", **offered).estimator.fit)
+
+    @staticmethod
+    def _count(budget: int | float, n_samples: int) -> int:
+        return int(budget) if budget >= 1 else max(1, round(budget * n_samples))
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _apply(self, event: Event) -> None:
+        self._state.apply(event)  # first: what it refuses has not happened
+        self.events_.append(event)
+
+    def _record(self, event: Event) -> None:
+        """Let an event happen; with a journal, on disk first."""
+        known = len(self.events_)
+        for new in [event] if self._runner is None else self._runner.write(event, known):
+            self._apply(new)
+
+    def _catch_up(self) -> None:
+        """Take up what other processes answered, and settle what several annotators said."""
+        if self._runner is not None:
+            for event in self._runner.news(len(self.events_)):
+                self._apply(event)
+        settled = settle(self._state, self.aggregate)
+        if settled is not None:
+            self._record(settled)
+        answers, needed = self._state.answers, self._state.answers_per_item
+        ties = [len(answers.get(row, ())) >= needed for row in self._state.open_rows]
+        if ties and all(ties) and self._budget_left() <= 0:
+            self._record(Closed())  # a tie is asked about again within the budget
+
+    @property
+    def ids_(self) -> NDArray[np.str_]:
+        """Names of the rows, of shape (n_samples,)."""
+        return check_ids(None, len(self._state.codes)) if self._ids is None else self._ids
+
+    def _rows(self, rows: Any) -> Any:
+        """Row numbers, where rows are given by their ids."""
+        names = list(rows) if np.ndim(rows) == 1 else []
+        if not any(isinstance(name, str) for name in names):
+            return rows
+        if not self._row_of:
+            self._row_of = {name: row for row, name in enumerate(self.ids_.tolist())}
+        if unknown := [name for name in names if name not in self._row_of]:
+            raise ValueError(f"rows must be row numbers, or ids among ids_, got {unknown[:5]}.")
+        return [self._row_of[name] for name in names]
+
+    # --- models ---------------------------------------------------------------------------------
+
+    def _rng(self, part: int) -> np.random.RandomState:
+        return np.random.RandomState(child_seed(self.seed_, part))
+
+    def _isolated(self, part: int) -> AbstractContextManager[None]:
+        """Where estimators and strategies draw from global generators, seeded and put back."""
+        device = getattr(last_step(self.estimator), "device", "cpu")
+        return isolated_rng(child_seed(self.seed_, part, 0), device)
+
+    def _first_phase(self, rng: np.random.RandomState) -> None:
+        codes = self._state.codes
+        self.__dict__.pop("estimator_", None)
+        self._trusted_at_first = np.full(len(codes), self.trust == "all")
+        self._doubted = np.ones(len(codes), dtype=bool)
+        if self.initial_fit == "none":
+            return
+        with self._isolated(0):
+            self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
+            if self.pool == "noisy" or self.trust == "selected":
+                trusted = self._trainer.trusted(self.estimator_, codes, rng)
+                if self.pool == "noisy":
+                    self._doubted = ~trusted
+                if self.trust == "selected":
+                    self._trusted_at_first = trusted
+
+    def _due(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]] | None:
+        """What the model is to be brought up to date with: round, rows and all labels.
+
+        None while there are fewer than two classes.
+        """
+        rows, codes = np.flatnonzero(self._trusted()), self._state.codes
+        return (self._state.round, rows, codes.copy()) if len(np.unique(codes[rows])) > 1 else None
+
+    def _update_model(self, due: tuple[int, NDArray[np.intp], NDArray[np.intp]] | None) -> None:
+        if due is None:
+            return
+        number, rows, codes = due
+        with self._isolated(number):
+            self.estimator_ = self._trainer.update(
+                getattr(self, "estimator_", None),
+                rows,
+                codes,
+                refit=self.refit,
+                epochs=self.tune_epochs,
+                lr=self.tune_lr,
+            )
+
+    def _keep_model(self) -> None:
+        """Save the model beside the journal, if it is of a kind that can be."""
+        if self._runner is None or not can_keep(self._trainer.template, self.refit):
+            return
+        if not hasattr(self, "estimator_"):
+            return
+        key = list(keys_of(self._runner.description, self.events_))[-1]
+        try:
+            masks = self._doubted, self._trusted_at_first
+            checkpoint.save(self._runner.checkpoint, key, self.estimator_, *masks)
+        except OSError as error:
+            warnings.warn(
+                f"The model could not be saved beside the journal ({error}); a run that is resumed "
+                "from here will train it again. The journal is whole.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _kept_model(self, events: list[Event]) -> int:
+        """Take the model that was saved beside the journal: events that it knows, or 0."""
+        self.__dict__.pop("estimator_", None)
+        if self._runner is None or not can_keep(self._trainer.template, self.refit):
+            return 0
+        keys = keys_of(self._runner.description, events)
+        kept = checkpoint.load(self._runner.checkpoint, keys, self._trainer.template)
+        if kept is None:
+            return 0
+        n_known, self.estimator_, self._doubted, self._trusted_at_first = kept
+        return n_known
+
+    # --- the choice -----------------------------------------------------------------------------
+
+    def _trusted(self) -> NDArray[np.bool_]:
+        return self._trusted_at_first | self._state.verified
+
+    def _pool_mask(self) -> NDArray[np.bool_]:
+        return self._doubted & ~self._state.verified & ~self._state.skipped
+
+    def _budget_left(self) -> int:
+        return self.n_rounds * self._round_budget - self._state.cost
+
+    def _warn_of_large_budget(self) -> None:
+        pool = int(self._pool_mask().sum())
+        if self._budget_left() // self.answers_per_item > pool:
+            warnings.warn(
+                f"The budget of {self._budget_left()} answers is larger than the pool of {pool} "
+                "rows that may be asked about; the rounds will end when it is empty.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _ask(self) -> None:
+        """Begin the next round, if there is to be one."""
+        pool = np.flatnonzero(self._pool_mask())
+        n_answers = min(self._round_budget, self._budget_left())
+        n_rows = min(n_answers // self._state.answers_per_item, len(pool))
+        if n_rows > 0 and self._state.round < self.n_rounds:
+            rows = self._pick(pool, n_rows)
+            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows)))
+
+    def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
+        rng = self._rng(self._state.round + 1)
+        if not hasattr(self, "estimator_"):
+            return rng.choice(pool, size=n_rows, replace=False)
+        labels = self.classes_[self._state.codes]
+        trusted = np.flatnonzero(self._trusted())
+        learner = Learner(
+            self.estimator_, self.classes_, take_rows(self._trainer.X, trusted), labels[trusted]
+        )
+        with self._isolated(self._state.round + 1):
+            chosen = choose(
+                self.query_strategy,
+                learner,
+                take_rows(self._trainer.X, pool),
+                labels[pool],
+                n_rows,
+                rng,
+            )
+        return pool[chosen]
+
+    def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        """What the model takes rows for, and how surely; for people who see it in a journal."""
+        if self._runner is None or not hasattr(self, "estimator_"):
+            return (), ()
+        with self._isolated(self._state.round + 1):
+            proba = aligned_proba(self.estimator_, take_rows(self._trainer.X, rows), self.classes_)
+        best = proba.argmax(axis=1)
+        sure = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
+        return tuple(self.classes_[best].tolist()), tuple(sure.tolist())
