@@ -18,12 +18,13 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
+from .._rows import take_rows
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import check_answers, check_remarks
 from ._choice import STRATEGIES
 from ._events import Answered, Closed, Refitted
 from ._journal_file import now
-from ._learner import aligned_proba, take_rows
+from ._learner import aligned_proba
 from ._oracles import GroundTruthOracle
 from ._rounds import Rounds
 

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from .._pipeline import last_step
 from .._random import child_seed, draw_seed, isolated_rng
+from .._rows import take_rows
 from . import _checkpoint as checkpoint
 from ._annotators import Aggregate, settle
 from ._checkpoint import can_keep, keys_of
@@ -25,7 +26,7 @@ from ._checks import check_groups, check_ids, check_labels, check_validation_dat
 from ._choice import choose
 from ._events import Asked, CleaningState, Closed, Event, Refitted, Started
 from ._fingerprint import describe, describe_data
-from ._learner import Learner, aligned_proba, take_rows
+from ._learner import Learner, aligned_proba
 from ._refit import can_go_on, seeded_clone
 from ._runner import Runner
 from ._trainer import Trainer

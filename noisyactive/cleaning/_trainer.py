@@ -13,8 +13,8 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.validation import _check_method_params
 
 from .._pipeline import changes_labels, last_step
+from .._rows import take_rows
 from ._confident import confident_mask, out_of_fold_proba
-from ._learner import take_rows
 from ._refit import can_go_on, trained_on
 
 _N_FOLDS = 5

@@ -14,7 +14,7 @@ from modAL.utils.data import data_vstack, retrieve_rows
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _num_samples
 
-from ..cleaning._learner import take_rows
+from .._rows import take_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import PredefinedSplit
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
-from torch.utils.data import Dataset, Subset
 
 from .._labels import is_missing
+from .._rows import take_rows
 
 
 def verified_scorer(
@@ -185,8 +184,3 @@ def hold_out_verified(y_clean: Iterable[Any]) -> PredefinedSplit:
 def find_verified(labels: Iterable[Any]) -> NDArray[np.intp]:
     """Rows whose label is not None, NaN or ``pandas.NA``."""
     return np.flatnonzero([not is_missing(label) for label in labels])
-
-
-def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Some samples of any kind of X."""
-    return Subset(X, rows.tolist()) if isinstance(X, Dataset) else _safe_indexing(X, rows)
