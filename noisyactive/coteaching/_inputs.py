@@ -98,8 +98,9 @@ class CheckedInputs(NeuralNetClassifier):
             raise ValueError(
                 f"y must hold at least 2 classes, got one class only: {present.tolist()}."
             )
-        sample = self._network_input(dataset[0][0]["X"][None])
-        self._facts = DataFacts(tuple(sample.shape[1:]), classes)
+        sample = dataset[0][0]["X"]
+        taken = self._network_input(sample[None])[0]
+        self._facts = DataFacts(tuple(taken.shape), classes, tuple(sample.shape))
         return dataset
 
     def _checked_weights(self, sample_weight: Any, dataset: IndexedDataset) -> torch.Tensor | None:

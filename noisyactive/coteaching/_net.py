@@ -366,8 +366,8 @@ class PairClassifier(CheckedInputs):
             and len(known.classes) == len(facts.classes)
         )
         self._facts = facts
-        if facts.input_shape:
-            self.n_features_in_ = facts.input_shape[0]
+        if facts.sample_shape:
+            self.n_features_in_ = facts.sample_shape[0]
         if not same:
             self.initialize()
 

@@ -21,13 +21,16 @@ class DataFacts:
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one sample.
+        Shape of one sample, as the network takes it.
     classes : ndarray of shape (n_classes,)
         Sorted class labels.
+    sample_shape : tuple of int, default=()
+        Shape of one sample before it is transformed.
     """
 
     input_shape: tuple[int, ...]
     classes: NDArray[Any]
+    sample_shape: tuple[int, ...] = ()
 
     def to_tensor(self) -> torch.Tensor:
         """Bytes of a JSON text, a form that every checkpoint format can hold."""
@@ -35,6 +38,7 @@ class DataFacts:
         text = json.dumps(
             {
                 "input_shape": self.input_shape,
+                "sample_shape": self.sample_shape,
                 "classes": self.classes.tolist(),
                 "dtype": "object" if kind.kind == "O" else kind.str,
             }
@@ -46,7 +50,7 @@ class DataFacts:
         """Inverse of `to_tensor`."""
         facts = json.loads(tensor.cpu().numpy().tobytes().decode())
         classes = np.array(facts["classes"], dtype=np.dtype(facts["dtype"]))
-        return cls(tuple(facts["input_shape"]), classes)
+        return cls(tuple(facts["input_shape"]), classes, tuple(facts["sample_shape"]))
 
 
 class NetworkPair(nn.Module):

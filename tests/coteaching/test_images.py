@@ -120,7 +120,7 @@ class TestTransforms:
         np.testing.assert_array_equal(runs[0], runs[1])
         assert (runs[0] != runs[2]).any()
 
-    def test_networks_are_built_for_what_comes_out(self, images):
+    def test_networks_are_built_for_what_comes_out(self, images, tmp_path):
         X, y = images
 
         def coloured(X):
@@ -130,6 +130,10 @@ class TestTransforms:
         net.fit(X, y)
         assert net.module_.facts.input_shape == (3, 4, 4)
         assert net.score(X, y) > 0.9
+        net.save_params(f_params=tmp_path / "params")
+        other = CoTeachingVOGClassifier(eval_transform=coloured)
+        other.load_params(f_params=tmp_path / "params")
+        np.testing.assert_array_equal(other.predict_proba(X), net.predict_proba(X))
 
     def test_a_transform_that_fails_does_so_before_training(self, images):
         X, y = images
