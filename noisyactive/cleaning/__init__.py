@@ -2,7 +2,8 @@
 
 from ._audit import NoiseEstimate, audit_sample, estimate_noise
 from ._cleaner import ActiveLabelCleaner
-from ._journal import Journal, OpenItem
+from ._items import OpenItem, Progress
+from ._journal import Journal
 from ._oracles import GroundTruthOracle
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Journal",
     "NoiseEstimate",
     "OpenItem",
+    "Progress",
     "audit_sample",
     "estimate_noise",
 ]

@@ -23,6 +23,7 @@ from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import check_answers, check_remarks
 from ._choice import STRATEGIES
 from ._events import Answered, Closed, Refitted
+from ._items import OpenItem, open_items, open_rows
 from ._journal_file import now
 from ._learner import aligned_proba
 from ._oracles import GroundTruthOracle
@@ -359,12 +360,14 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         annotator: str | None = None,
         seconds: Any = None,
         comments: Any = None,
+        only_open: bool = False,
     ) -> Self:
         """Record an expert's answers; the model learns of them at the next `query`.
 
         Rows that were not asked about are welcome: a volunteer's correction, charged like any
         answer. For a row answered before, the later answer counts; with `answers_per_item` above
-        1, the later one of each annotator. Once this returns, the journal has them.
+        1, the later one of each annotator. None takes back one's own label. Once this returns,
+        the journal has them.
 
         Parameters
         ----------
@@ -378,6 +381,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
             Time spent on each row, in seconds; None where it is not known.
         comments : sequence of str of length n_rows, default=None
             A remark on each row, or None.
+        only_open : bool, default=False
+            Leave out rows that do not wait for an answer (of this annotator), instead of taking
+            it for a correction. So a file that is read twice is counted once.
 
         Returns
         -------
@@ -400,8 +406,28 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         )
         needed = self._state.answers_per_item
         remarks = check_remarks(len(index), needed, annotator, seconds, comments)
-        self._record(Answered(index, labels, *remarks, now()))
+        self._record_answers(Answered(index, labels, *remarks, now()), only_open)
         return self
+
+    def open_items(self, annotator: str | None = None) -> list[OpenItem]:
+        """Rows of the current round that wait for an answer, as people are shown them.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Leave out what he or she has answered already.
+
+        Returns
+        -------
+        list of OpenItem
+            The most wanted first; none while no round is under way.
+        """
+        check_is_fitted(self, "events_")
+        self._catch_up()
+        rows = open_rows(self._state, annotator)
+        names = dict(zip(rows, self.ids_[rows].tolist(), strict=True))
+        labels = dict(zip(rows, self.labels_[rows].tolist(), strict=True))
+        return open_items(self._state, rows, names, labels)
 
     def wait(self, timeout: float | None = None, *, poll: float = 0.2) -> bool:
         """Wait until the round is complete, while others write answers to the journal.

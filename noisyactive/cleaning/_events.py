@@ -37,11 +37,17 @@ class Asked:
         What the model took each row for; empty without a model.
     probability : tuple of float, default=()
         Its probability of that.
+    budget_left : int, default=0
+        Answers that might still be bought, those to this round included.
+    reason : str, default=""
+        How the rows were picked, for people.
     """
 
     rows: tuple[int, ...]
     suggested: tuple[Any, ...] = ()
     probability: tuple[float, ...] = ()
+    budget_left: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,12 @@ class Refitted:
     score: float
 
 
-Event = Started | Asked | Answered | Settled | Closed | Refitted
+@dataclass(frozen=True)
+class Ended:
+    """Nothing was left to ask: rounds, budget or pool had run out."""
+
+
+Event = Started | Asked | Answered | Settled | Closed | Refitted | Ended
 
 
 @dataclass
@@ -128,15 +139,17 @@ class CleaningState:
     verified : ndarray of bool of shape (n_samples,)
         Rows that were answered with a label, and settled.
     skipped : ndarray of bool of shape (n_samples,)
-        Rows that as many annotators as are needed answered for, only ever with None.
+        Rows that as many annotators as are needed answered for, all of them with None last.
     relabelled_round : ndarray of int of shape (n_samples,)
         Round of the latest answer with a label; -1 without one.
     round : int
         Rounds begun so far.
+    asked : Asked or None
+        The latest round's question.
     open_rows : tuple of int
-        Rows of the current round that wait for an answer.
+        Rows of that round that wait for an answer.
     answers : dict of dict
-        Row, annotator, and what he or she said last; None only if never anything else.
+        Row, annotator, and what he or she said last; who answered last comes last.
     n_answers : dict of int
         Answers of each annotator; each is charged, also None and corrections.
     unsettled : set of int
@@ -145,6 +158,8 @@ class CleaningState:
         Answers so far.
     up_to_date : bool
         Whether the model knows of everything that was answered.
+    ended : bool
+        Whether nothing is left to ask.
     history : dict of list
         One entry per refit: round, rows asked about and labels changed since the refit before,
         cost so far, score.
@@ -154,11 +169,13 @@ class CleaningState:
     codes: NDArray[np.intp]
     answers_per_item: int = 1
     round: int = 0
+    asked: Asked | None = None
     open_rows: tuple[int, ...] = ()
     answers: dict[int, dict[str | None, Any]] = field(default_factory=dict)
     n_answers: dict[str | None, int] = field(default_factory=dict)
     unsettled: set[int] = field(default_factory=set)
     up_to_date: bool = False
+    ended: bool = False
     history: dict[str, list[Any]] = field(
         default_factory=lambda: {key: [] for key in ("round", "asked", "changed", "cost", "score")}
     )
@@ -168,12 +185,19 @@ class CleaningState:
         self.verified = np.zeros(n_samples, dtype=bool)
         self.skipped = np.zeros(n_samples, dtype=bool)
         self.relabelled_round = np.full(n_samples, -1)
-        self._asked = self._changed = 0
+        self._first_codes = self.codes.copy()
+        self._asked = self._changed = self._cost_before = 0
 
     @property
     def cost(self) -> int:
         """Answers so far."""
         return sum(self.n_answers.values())
+
+    @property
+    def budget_left(self) -> int | None:
+        """Answers that may still be bought, as the latest question has it; None before any."""
+        spent = self.cost - self._cost_before
+        return None if self.asked is None else max(0, self.asked.budget_left - spent)
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -182,9 +206,11 @@ class CleaningState:
                 pass
             case Asked(rows):
                 self.round += 1
+                self.asked = event
                 self.open_rows = rows
                 self._asked += len(rows)
-                self.up_to_date = False
+                self._cost_before = self.cost
+                self.up_to_date = self.ended = False
             case Answered(rows, labels, annotator):
                 self._answer(rows, labels, annotator)
             case Settled(rows, labels):
@@ -199,28 +225,34 @@ class CleaningState:
                     column.append(value)
                 self._asked = self._changed = 0
                 self.up_to_date = True
+            case Ended():
+                self.ended = True
 
     def _answer(
         self, rows: tuple[int, ...], labels: tuple[Any, ...], annotator: str | None
     ) -> None:
         find_codes(_given(labels), self.classes, name="answers")  # first: it may refuse
         self.n_answers[annotator] = self.n_answers.get(annotator, 0) + len(rows)
-        self.up_to_date = False
+        self.up_to_date = self.ended = False
         complete = []
         for row, label in zip(rows, labels, strict=True):
             said = self.answers.setdefault(row, {})
-            if label is not None or annotator not in said:
-                said[annotator] = label
+            said.pop(annotator, None)
+            said[annotator] = label
             if len(said) >= self.answers_per_item:
                 complete.append(row)
         self.open_rows = _without(self.open_rows, complete)
-        useful = [row for row in complete if _given(self.answers[row].values())]
-        useless = np.array(_without(tuple(complete), useful), dtype=np.intp)
-        self.skipped[useless] = ~self.verified[useless]
+        useful = tuple(row for row in complete if _given(self.answers[row].values()))
+        useless = _without(tuple(complete), useful)
+        self.unsettled.difference_update(useless)
+        self._take_back(useless)
         if self.answers_per_item > 1:
             self.unsettled.update(useful)
         else:
-            self._relabel(rows, labels)
+            latest = {row: _given(self.answers[row].values())[-1] for row in useful}
+            given = {row for row, label in zip(rows, labels, strict=True) if label is not None}
+            due = [r for r in useful if r in given or latest[r] != self.classes[self.codes[r]]]
+            self._relabel(tuple(due), tuple(latest[row] for row in due))
 
     def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         self.unsettled.difference_update(rows)
@@ -238,6 +270,15 @@ class CleaningState:
         self.skipped[index] = False
         self.relabelled_round[index] = self.round
         self.up_to_date = False
+
+    def _take_back(self, rows: tuple[int, ...]) -> None:
+        """Nobody has a label for these rows, or has one any more."""
+        index = np.array(rows, dtype=np.intp)
+        self._changed += int((self.codes[index] != self._first_codes[index]).sum())
+        self.codes[index] = self._first_codes[index]
+        self.verified[index] = False
+        self.skipped[index] = True
+        self.relabelled_round[index] = -1
 
 
 def _given(labels: Iterable[Any]) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _journal_file as file
 from ._checks import check_answers, check_remarks
-from ._events import Answered, Asked, CleaningState, Event
-
-
-@dataclass(frozen=True)
-class OpenItem:
-    """A row that waits for an answer.
-
-    Attributes
-    ----------
-    row : int
-        Row of the data set.
-    item : str
-        Its id.
-    label : object
-        Its label as it is now.
-    suggested : object or None
-        What the model takes it for; None without a model, or where several annotators disagreed
-        over a row that the model was not asked about.
-    probability : float or None
-        The model's probability of that.
-    annotators : tuple of str or None
-        Who has answered so far.
-    """
-
-    row: int
-    item: str
-    label: Any
-    suggested: Any
-    probability: float | None
-    annotators: tuple[str | None, ...]
+from ._events import Answered, CleaningState, Event
+from ._items import OpenItem, Progress, first_answers, open_items, open_rows, progress
 
 
 class Journal:
@@ -136,26 +107,15 @@ class Journal:
             None while no round is under way.
         """
         with file.transaction(self.path) as connection:
-            events = file.read_events(connection, "true")
-            state = self._fold(events)
-            rows = [
-                row
-                for row in state.open_rows
-                if annotator is None or annotator not in state.answers.get(row, ())
-            ]
+            state = self._fold(file.read_events(connection, "true"))
+            rows = open_rows(state, annotator)
             labels = self._labels(connection, state, rows)
-            items = file.item_of(connection, rows)
-        asked = [event for event in events if isinstance(event, Asked)]
-        suggestions: dict[int, tuple[Any, float]] = {}
-        if asked and asked[-1].suggested:
-            pairs = zip(asked[-1].suggested, asked[-1].probability, strict=True)
-            suggestions = dict(zip(asked[-1].rows, pairs, strict=True))
-        found = []
-        for row in rows:
-            suggested, probability = suggestions.get(row, (None, None))
-            who = tuple(state.answers.get(row, ()))
-            found.append(OpenItem(row, items[row], labels[row], suggested, probability, who))
-        return found
+            return open_items(state, rows, file.item_of(connection, rows), labels)
+
+    def progress(self) -> Progress:
+        """How far the run is, answers included that the cleaner has not yet taken up."""
+        with file.transaction(self.path) as connection:
+            return progress(self._fold(file.read_events(connection, "true")))
 
     def answer(
         self,
@@ -165,7 +125,8 @@ class Journal:
         annotator: str | None = None,
         seconds: Any = None,
         comments: Any = None,
-    ) -> None:
+        only_open: bool = False,
+    ) -> list[int]:
         """Write answers, all of them or, if it raises, none.
 
         Parameters
@@ -173,13 +134,22 @@ class Journal:
         rows : array-like of shape (n_rows,)
             Rows of the data set, or their ids, each once; also such as nobody asked about.
         answers : sequence of length n_rows
-            A class label for each, or None: charged, and not asked about again.
+            A class label for each, or None: charged, and not asked about again. A later answer
+            corrects an earlier one; None takes back one's own label.
         annotator : str, default=None
             Who answers; needed where several annotators answer for each row.
         seconds : sequence of float of length n_rows, default=None
             Time spent on each, in seconds; None where it is not known.
         comments : sequence of str of length n_rows, default=None
             A remark on each, or None.
+        only_open : bool, default=False
+            Leave out rows that do not wait for an answer (of this annotator), instead of taking
+            it for a correction. So what is sent twice is counted once.
+
+        Returns
+        -------
+        list of int
+            Rows whose answers were written.
 
         Raises
         ------
@@ -191,8 +161,13 @@ class Journal:
         rows = self._rows(rows)
         index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
+        answered = Answered(index, labels, *remarks, file.now())
         with file.transaction(self.path, write=True) as connection:
-            self._insert(connection, Answered(index, labels, *remarks, file.now()), None)
+            first = self._first_answers(connection, answered) if only_open else answered
+            if first is None:
+                return []
+            self._insert(connection, first, None)
+        return list(first.rows)
 
     def labels(self) -> dict[str, Any]:
         """The label of each item as it is now, by its id."""
@@ -240,6 +215,9 @@ class Journal:
             row: self.classes[state.codes[row]] if state.verified[row] else given[row]
             for row in rows
         }
+
+    def _first_answers(self, connection: sqlite3.Connection, answered: Answered) -> Answered | None:
+        return first_answers(self._fold(file.read_events(connection, "true")), answered)
 
     def _insert(self, connection: sqlite3.Connection, event: Event, position: int | None) -> None:
         number = file.insert(connection, event, position)

@@ -12,11 +12,12 @@ the schema. Labels and payloads are JSON; nothing in the file is ever executed.
 
             ============ ========================================================================
             ``started``  seed
-            ``asked``    rows, suggested (labels), probability
+            ``asked``    rows, suggested (labels), probability, budget_left, reason
             ``answered`` nothing: see the table ``answers``
             ``settled``  rows, labels (null for a tie): answers of several annotators, aggregated
             ``closed``   nothing: a round ended before all answers were in
             ``refitted`` score (null for NaN)
+            ``ended``    nothing: there was nothing left to ask
             ============ ========================================================================
 ``answers`` event, row, item, old_label (before the answer), new_label (empty: skipped), annotator,
             time, seconds, comment; rows of one event were written in one transaction
@@ -40,7 +41,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ._events import Answered, Asked, Closed, Event, Refitted, Settled, Started
+from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 
 APPLICATION_ID = 0x6E616A6C
 VERSION = 1
@@ -177,8 +178,8 @@ def insert(connection: sqlite3.Connection, event: Event, position: int | None) -
     match event:
         case Started(seed):
             payload = {"seed": seed}
-        case Asked(rows, suggested, probability):
-            payload = {"rows": rows, "suggested": suggested, "probability": probability}
+        case Asked():
+            payload = vars(event)
         case Settled(rows, labels):
             payload = {"rows": rows, "labels": labels}
         case Refitted(score):
@@ -262,8 +263,13 @@ def _decode(connection: sqlite3.Connection, event: int, kind: str, payload: str)
             case "started":
                 return Started(int(facts["seed"]))
             case "asked":
-                keys = ("rows", "suggested", "probability")
-                return Asked(*(tuple(facts[key]) for key in keys))
+                return Asked(
+                    rows=tuple(facts["rows"]),
+                    suggested=tuple(facts["suggested"]),
+                    probability=tuple(facts["probability"]),
+                    budget_left=int(facts["budget_left"]),
+                    reason=str(facts["reason"]),
+                )
             case "answered":
                 return _read_answers(connection, event)
             case "settled":
@@ -272,6 +278,8 @@ def _decode(connection: sqlite3.Connection, event: int, kind: str, payload: str)
                 return Closed()
             case "refitted":
                 return Refitted(math.nan if facts["score"] is None else float(facts["score"]))
+            case "ended":
+                return Ended()
         raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:
         raise sqlite3.DatabaseError(f"event {event} cannot be understood: {error!r}") from error

@@ -24,8 +24,9 @@ from ._annotators import Aggregate, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import check_groups, check_ids, check_labels, check_validation_data
 from ._choice import choose
-from ._events import Asked, CleaningState, Closed, Event, Refitted, Started
+from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
 from ._fingerprint import describe, describe_data
+from ._items import first_answers
 from ._learner import Learner, aligned_proba
 from ._refit import can_go_on, seeded_clone
 from ._runner import Runner
@@ -223,6 +224,14 @@ class Rounds(BaseEstimator):
         for new in [event] if self._runner is None else self._runner.write(event, known):
             self._apply(new)
 
+    def _record_answers(self, answered: Answered, only_open: bool) -> None:
+        """The same for answers, of which some may be left out."""
+        if self._runner is not None:
+            for new in self._runner.write(answered, len(self.events_), only_open=only_open):
+                self._apply(new)
+        elif first := first_answers(self._state, answered) if only_open else answered:
+            self._apply(first)
+
     def _catch_up(self) -> None:
         """Take up what other processes answered, and settle what several annotators said."""
         if self._runner is not None:
@@ -358,7 +367,10 @@ class Rounds(BaseEstimator):
         n_rows = min(n_answers // self._state.answers_per_item, len(pool))
         if n_rows > 0 and self._state.round < self.n_rounds:
             rows = self._pick(pool, n_rows)
-            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows)))
+            left, reason = self._budget_left(), self._reason()
+            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows), left, reason))
+        elif not self._state.ended:
+            self._record(Ended())
 
     def _pick(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
         rng = self._rng(self._state.round + 1)
@@ -381,11 +393,21 @@ class Rounds(BaseEstimator):
         return pool[chosen]
 
     def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """What the model takes rows for, and how surely; for people who see it in a journal."""
-        if self._runner is None or not hasattr(self, "estimator_"):
+        """What the model takes rows for, and how surely; for people."""
+        if not hasattr(self, "estimator_"):
             return (), ()
         with self._isolated(self._state.round + 1):
             proba = aligned_proba(self.estimator_, take_rows(self._trainer.X, rows), self.classes_)
         best = proba.argmax(axis=1)
         sure = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
         return tuple(self.classes_[best].tolist()), tuple(sure.tolist())
+
+    def _reason(self) -> str:
+        """How the rows of this round were picked, for people."""
+        strategy = self.query_strategy
+        if not hasattr(self, "estimator_"):
+            strategy = "chance"
+        elif not isinstance(strategy, str):
+            strategy = getattr(strategy, "__name__", type(strategy).__name__)
+        whom = "not trusted" if self.pool == "noisy" else "not verified"
+        return f"by {strategy.replace('_', ' ')} among the labels {whom}"

@@ -139,7 +139,7 @@ class Runner:
                 return file.read_events(connection, "position >= ?", since)
         return self._write(None, since)
 
-    def write(self, event: Event, since: int) -> list[Event]:
+    def write(self, event: Event, since: int, *, only_open: bool = False) -> list[Event]:
         """Write an event of the run; answers take up those that others wrote before.
 
         Parameters
@@ -148,16 +148,18 @@ class Runner:
             What happened.
         since : int
             Number of events that the run knows.
+        only_open : bool, default=False
+            Of answers, write those alone that somebody waits for.
 
         Returns
         -------
         list of Event
-            Those that come after, `event` the last.
+            Those that come after, `event` the last, if anything of it was written.
         """
         self._own().check()
-        return self._write(event, since)
+        return self._write(event, since, only_open)
 
-    def _write(self, event: Event | None, since: int) -> list[Event]:
+    def _write(self, event: Event | None, since: int, only_open: bool = False) -> list[Event]:
         if self._journal is None:
             raise RuntimeError("The journal was not written yet.")
         with file.transaction(self.path, write=True) as connection:
@@ -173,6 +175,8 @@ class Runner:
                         "UPDATE events SET position = ? WHERE id = ?", (position, number)
                     )
                     position += 1
+            if only_open and isinstance(event, Answered):
+                event = self._journal._first_answers(connection, event)
             if event is not None:
                 self._journal._insert(connection, event, position)
             return file.read_events(connection, "position >= ?", since)

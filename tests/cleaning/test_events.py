@@ -10,10 +10,12 @@ from noisyactive.cleaning._events import (
     Asked,
     CleaningState,
     Closed,
+    Ended,
     Refitted,
     Settled,
     fold,
 )
+from noisyactive.cleaning._items import Progress, first_answers, progress
 
 CLASSES = np.array(["a", "b", "c"])
 N = 8
@@ -56,7 +58,8 @@ def test_any_prefix_folds_into_a_valid_state(history, stop):
         if isinstance(event, Answered):
             cost += len(event.rows)
             everyone |= set(event.rows)
-            last |= {r: a for r, a in zip(event.rows, event.labels, strict=True) if a is not None}
+            last |= dict(zip(event.rows, event.labels, strict=True))
+    last = {row: label for row, label in last.items() if label is not None}
     assert folded.cost == cost
     assert set(np.flatnonzero(folded.verified)) == set(last)
     assert set(np.flatnonzero(folded.skipped)) == everyone - set(last)
@@ -96,7 +99,7 @@ def test_any_prefix_folds_with_several_annotators(story, needed):
             settled = False
             for row, label in zip(event.rows, event.labels, strict=True):
                 by_name = said.setdefault(row, {})
-                by_name[event.annotator] = label or by_name.get(event.annotator)
+                by_name[event.annotator] = label
         settled |= step == "settle"
         assert state_as_dict(fold(history, CLASSES, start, needed)) == state_as_dict(live)
         assert live.cost == cost
@@ -108,7 +111,8 @@ def test_any_prefix_folds_with_several_annotators(story, needed):
             if len(by_name) < needed:
                 assert not live.verified[row] and not live.skipped[row]
             elif not votes:
-                assert live.skipped[row]
+                outcome.pop(row, None)
+                assert live.skipped[row] and not live.verified[row]
             elif len(counts) == 1 or counts[0] > counts[1]:
                 outcome[row] = max(set(votes), key=votes.count)
                 assert live.verified[row]
@@ -170,3 +174,54 @@ def test_history_counts_what_happened_between_refits():
     }
     assert state.relabelled_round.tolist() == [1, 2, -1, -1, -1, 1, -1, -1]
     assert state.skipped.tolist() == [False, False, True] + [False] * 5
+
+
+def test_who_answered_may_take_it_back():
+    start = np.arange(N) % 3  # a b c a b c a b
+    state = CleaningState(CLASSES, start.copy())
+    state.apply(Asked((0, 1, 2)))
+    state.apply(Answered((0, 1, 2), ("c", "c", "a"), "Ada"))
+    state.apply(Answered((0,), (None,), "Ada"))  # a slip: back to the label as it was
+    state.apply(Answered((1,), (None,), "Ben"))  # who never had a label for it
+    state.apply(Answered((2,), ("b",), "Ben"))
+    state.apply(Answered((2,), (None,), "Ben"))  # so Ada's counts again
+    assert CLASSES[state.codes[:3]].tolist() == ["a", "c", "a"]
+    assert state.verified[:3].tolist() == [False, True, True]
+    assert state.skipped[:3].tolist() == [True, False, False]
+    assert state.relabelled_round[:3].tolist() == [-1, 1, 1]
+    assert state.cost == 7
+    assert state.open_rows == ()
+
+
+class TestFirstAnswers:
+    def test_leaves_out_what_nobody_waits_for(self):
+        state = CleaningState(CLASSES, np.arange(N) % 3)
+        state.apply(Asked((4, 1)))
+        answered = Answered((1, 3, 4), ("a", "b", None), "Ada", (1.0, 2.0, 3.0), ("x", None, None))
+        first = first_answers(state, answered)
+        assert first == Answered((1, 4), ("a", None), "Ada", (1.0, 3.0), ("x", None))
+        state.apply(first)
+        assert first_answers(state, answered) is None
+
+    def test_of_this_annotator(self):
+        state = CleaningState(CLASSES, np.arange(N) % 3, 2)
+        state.apply(Asked((4, 1)))
+        state.apply(Answered((4,), ("a",), "Ada"))
+        both = ((4, 1), ("b", "b"))
+        assert first_answers(state, Answered(*both, "Ada")).rows == (1,)
+        assert first_answers(state, Answered(*both, "Ben")).rows == (4, 1)
+
+
+def test_progress():
+    state = CleaningState(CLASSES, np.arange(N) % 3)
+    assert progress(state) == Progress(0, 0, 0, 0, None, False)
+    state.apply(Answered((7,), ("a",)))  # before the first round
+    state.apply(Asked((0, 1, 2), budget_left=5))
+    assert progress(state) == Progress(1, 3, 0, 1, 5, False)
+    state.apply(Answered((0, 5), ("b", "b")))  # row 5 was not asked about
+    assert progress(state) == Progress(1, 3, 1, 3, 3, False)
+    state.apply(Closed())
+    state.apply(Ended())
+    assert progress(state) == Progress(1, 3, 3, 3, 3, True)
+    state.apply(Answered((5,), ("a",)))
+    assert not progress(state).finished  # the model does not know of it yet

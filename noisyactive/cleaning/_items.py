@@ -1,0 +1,148 @@
+"""What waits for an answer, how far the round is, and which answers would be the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ._events import Answered, CleaningState
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """A row that waits for an answer.
+
+    Attributes
+    ----------
+    row : int
+        Row of the data set.
+    item : str
+        Its id.
+    label : object
+        Its label as it is now.
+    suggested : object or None
+        What the model takes it for; None without a model, or where several annotators disagreed
+        over a row that the model was not asked about.
+    probability : float or None
+        The model's probability of that.
+    annotators : tuple of str or None
+        Who has answered so far.
+    reason : str
+        Why it is asked about, for people.
+    """
+
+    row: int
+    item: str
+    label: Any
+    suggested: Any
+    probability: float | None
+    annotators: tuple[str | None, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    While no row waits (``answered == asked``) and the run has not `finished`, the process that
+    runs the rounds computes the next one, or has to be started again to do so.
+
+    Attributes
+    ----------
+    round : int
+        The current round, from 1; 0 before the first.
+    asked : int
+        Rows of it.
+    answered : int
+        Those of them that wait no more.
+    cost : int
+        Answers in all, each of which is charged.
+    budget_left : int or None
+        Answers that may still be bought; None before the first round.
+    finished : bool
+        Whether nothing is left to ask.
+    """
+
+    round: int
+    asked: int
+    answered: int
+    cost: int
+    budget_left: int | None
+    finished: bool
+
+
+def open_rows(state: CleaningState, annotator: str | None) -> list[int]:
+    """Rows that wait for an answer, apart from those that this annotator has answered for."""
+    if annotator is None:
+        return list(state.open_rows)
+    return [row for row in state.open_rows if annotator not in state.answers.get(row, ())]
+
+
+def open_items(
+    state: CleaningState, rows: list[int], items: Mapping[int, str], labels: Mapping[int, Any]
+) -> list[OpenItem]:
+    """Describe rows that wait for an answer.
+
+    Parameters
+    ----------
+    state : CleaningState
+        The run's state.
+    rows : list of int
+        Some of its open rows.
+    items : mapping of int to str
+        Id of each.
+    labels : mapping of int to object
+        Label of each.
+
+    Returns
+    -------
+    list of OpenItem
+        One for each row.
+    """
+    asked = state.asked
+    if asked is None:
+        return []
+    suggestions: dict[int, tuple[Any, float]] = {}
+    if asked.suggested:
+        pairs = zip(asked.suggested, asked.probability, strict=True)
+        suggestions = dict(zip(asked.rows, pairs, strict=True))
+    place = {row: number for number, row in enumerate(asked.rows, 1)}
+    found = []
+    for row in rows:
+        reason = f"round {state.round}: its annotators disagree"
+        if row in place:
+            reason = f"round {state.round}: {place[row]} of {len(asked.rows)} {asked.reason}"
+        suggested, probability = suggestions.get(row, (None, None))
+        who = tuple(state.answers.get(row, ()))
+        found.append(
+            OpenItem(row, items[row], labels[row], suggested, probability, who, reason.rstrip())
+        )
+    return found
+
+
+def progress(state: CleaningState) -> Progress:
+    """How far a run is."""
+    rows = () if state.asked is None else state.asked.rows
+    n_open = len(set(rows).intersection(state.open_rows))
+    left = state.budget_left
+    return Progress(state.round, len(rows), len(rows) - n_open, state.cost, left, state.ended)
+
+
+def first_answers(state: CleaningState, answered: Answered) -> Answered | None:
+    """Those answers that somebody waits for; None if nobody does for any of them."""
+    waiting = set(open_rows(state, answered.annotator))
+    kept = [number for number, row in enumerate(answered.rows) if row in waiting]
+    if not kept:
+        return None
+
+    def pick(column: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(column[number] for number in kept) if column else ()
+
+    return replace(
+        answered,
+        rows=pick(answered.rows),
+        labels=pick(answered.labels),
+        seconds=pick(answered.seconds),
+        comments=pick(answered.comments),
+    )
