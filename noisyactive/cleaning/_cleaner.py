@@ -72,6 +72,9 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         Epochs a round of "tune" and "continue".
     tune_lr : float, default=0.01
         Learning rate of "tune".
+    lower_forget_rate : bool, default=False
+        With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
+        of the first phase, less the share of the labels that were corrected since [2]_.
     scoring : str or callable, default="f1_macro"
         Scores the model on validation data, and chooses the best epoch of each round of "tune"
         and "continue" there: the name of a scikit-learn scorer or ``scorer(estimator, X, y)``.
@@ -178,6 +181,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         "refit": [StrOptions({"tune", "continue", "scratch"})],
         "tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "tune_lr": [Interval(Real, 0, None, closed="neither")],
+        "lower_forget_rate": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
         "answers_per_item": [Interval(Integral, 1, None, closed="left")],
         "aggregate": [StrOptions({"majority"}), callable],
@@ -198,6 +202,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         refit: str = "tune",
         tune_epochs: int = 25,
         tune_lr: float = 0.01,
+        lower_forget_rate: bool = False,
         scoring: str | Callable[..., float] = "f1_macro",
         answers_per_item: int = 1,
         aggregate: str | Aggregate = "majority",
@@ -214,6 +219,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         self.refit = refit
         self.tune_epochs = tune_epochs
         self.tune_lr = tune_lr
+        self.lower_forget_rate = lower_forget_rate
         self.scoring = scoring
         self.answers_per_item = answers_per_item
         self.aggregate = aggregate

@@ -199,6 +199,11 @@ class CleaningState:
         spent = self.cost - self._cost_before
         return None if self.asked is None else max(0, self.asked.budget_left - spent)
 
+    @property
+    def share_corrected(self) -> float:
+        """Share of the labels that are others than at the start."""
+        return float((self.codes != self._first_codes).mean())
+
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
         match event:

@@ -86,6 +86,7 @@ def trained_on(
     X: Any,
     y: NDArray[Any],
     fit_params: Mapping[str, Any],
+    changed: Mapping[str, Any],
     *,
     tune: bool,
     epochs: int,
@@ -104,6 +105,8 @@ def trained_on(
         Their labels.
     fit_params : mapping of str to object
         Parameters of its `fit`, of which `sample_weight` is of use here.
+    changed : mapping of str to object
+        Parameters that the last step takes from now on.
     tune : bool
         Whether to tune by the plain criterion (`refine`; a network's `partial_fit` with a fresh
         optimizer and `lr`), or to go on by the classifier's own objective (`partial_fit`).
@@ -120,7 +123,7 @@ def trained_on(
         A trained copy.
     """
     last, X = at_last_step(fitted, X)
-    last = _copy_of(last)
+    last = _copy_of(last).set_params(**changed)
     weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,15 @@ from ._runner import Runner
 from ._trainer import Trainer
 
 
+class _Due(NamedTuple):
+    """What a model is brought up to date with."""
+
+    round: int
+    rows: NDArray[np.intp]
+    codes: NDArray[np.intp]
+    forget_rate: float | None
+
+
 class Rounds(BaseEstimator):
     """Base of the cleaner: events, models and the journal; nothing here is for direct use."""
 
@@ -46,6 +55,7 @@ class Rounds(BaseEstimator):
     refit: str
     tune_epochs: int
     tune_lr: float
+    lower_forget_rate: bool
     scoring: str | Callable[..., float]
     answers_per_item: int
     aggregate: str | Aggregate
@@ -193,6 +203,14 @@ class Rounds(BaseEstimator):
                 'refit="continue" needs an estimator with partial_fit; '
                 f"{type(last).__name__} has none."
             )
+        if self.lower_forget_rate and (
+            self.refit == "tune" or self.initial_fit == "none" or not hasattr(last, "forget_rate")
+        ):
+            raise ValueError(
+                'lower_forget_rate needs refit="continue" or "scratch", initial_fit="noisy", and '
+                f"an estimator with forget_rate; got {type(last).__name__}, refit={self.refit!r} "
+                f"and initial_fit={self.initial_fit!r}."
+            )
 
     def _check_budget(self) -> None:
         if self._round_budget < self.answers_per_item:
@@ -280,6 +298,8 @@ class Rounds(BaseEstimator):
             return
         with self._isolated(0):
             self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
+            if self.lower_forget_rate:
+                self._first_forget_rate = last_step(self.estimator_).forget_rate_
             if self.pool == "noisy" or self.trust == "selected":
                 trusted = self._trainer.trusted(self.estimator_, codes, rng)
                 if self.pool == "noisy":
@@ -287,23 +307,25 @@ class Rounds(BaseEstimator):
                 if self.trust == "selected":
                     self._trusted_at_first = trusted
 
-    def _due(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]] | None:
-        """What the model is to be brought up to date with: round, rows and all labels.
-
-        None while there are fewer than two classes.
-        """
+    def _due(self) -> _Due | None:
+        """What the model is to be brought up to date with; None with fewer than two classes."""
         rows, codes = np.flatnonzero(self._trusted()), self._state.codes
-        return (self._state.round, rows, codes.copy()) if len(np.unique(codes[rows])) > 1 else None
+        if len(np.unique(codes[rows])) < 2:
+            return None
+        rate = None
+        if self.lower_forget_rate:
+            rate = max(0.0, self._first_forget_rate - self._state.share_corrected)
+        return _Due(self._state.round, rows, codes.copy(), rate)
 
-    def _update_model(self, due: tuple[int, NDArray[np.intp], NDArray[np.intp]] | None) -> None:
+    def _update_model(self, due: _Due | None) -> None:
         if due is None:
             return
-        number, rows, codes = due
-        with self._isolated(number):
+        with self._isolated(due.round):
             self.estimator_ = self._trainer.update(
                 getattr(self, "estimator_", None),
-                rows,
-                codes,
+                due.rows,
+                due.codes,
+                forget_rate=due.forget_rate,
                 refit=self.refit,
                 epochs=self.tune_epochs,
                 lr=self.tune_lr,

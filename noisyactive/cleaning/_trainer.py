@@ -87,21 +87,29 @@ class Trainer:
         refit: str,
         epochs: int,
         lr: float,
+        forget_rate: float | None,
     ) -> Any:
-        """A model brought up to date with the labels of some rows; `fitted` may be None."""
+        """A model brought up to date with the labels of some rows; `fitted` may be None.
+
+        It takes another `forget_rate`, if there is one.
+        """
         X, y, params = self._training_data(rows, codes)
+        changed = {} if forget_rate is None else {"forget_rate": forget_rate}
         if (
             fitted is None
             or refit == "scratch"
             or not can_go_on(fitted)
             or not np.isin(y, fitted.classes_).all()  # a class that it does not know
         ):
-            return clone(self.template).fit(X, y, **params)
+            fresh = clone(self.template)
+            last_step(fresh).set_params(**changed)
+            return fresh.fit(X, y, **params)
         return trained_on(
             fitted,
             X,
             y,
             params,
+            changed,
             tune=refit == "tune",
             epochs=epochs,
             lr=lr,

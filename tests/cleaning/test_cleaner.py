@@ -322,6 +322,44 @@ class TestMethods:
         tau = cleaner.estimator_.history[:, "forget_rate"]
         assert tau[-6:] == [0.3] * 6  # co-teaching went on
 
+    @pytest.mark.parametrize("refit", ["continue", "scratch"])
+    def test_the_forget_rate_may_follow_the_corrections(self, data, refit):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(
+            CoTeachingClassifier(**QUICK),
+            n_rounds=3,
+            round_budget=20,
+            pool="unverified",
+            trust="all",
+            refit=refit,
+            tune_epochs=2,
+            lower_forget_rate=True,
+            random_state=0,
+        ).start(X, y_noisy)
+        corrected, rates = [], []
+        while len(rows := cleaner.query()):
+            cleaner.teach(rows, y[rows])
+            corrected.append((cleaner.labels_ != y_noisy).mean())
+            rates.append(cleaner.estimator_.forget_rate_)
+        rates = [*rates[1:], cleaner.estimator_.forget_rate_]
+        assert corrected[0] > 0.05
+        np.testing.assert_allclose(rates, np.maximum(0, 0.3 - np.array(corrected)))
+        assert cleaner.estimator_.history[-1, "forget_rate"] == rates[-1]
+        assert cleaner.estimator.forget_rate == 0.3  # the user's is left alone
+
+    def test_an_estimated_forget_rate_is_lowered_too(self, data):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(
+            CoTeachingClassifier(**{**QUICK, "forget_rate": "auto", "warmup_epochs": 2}),
+            n_rounds=1, round_budget=20, pool="unverified", trust="all", refit="continue",
+            tune_epochs=1, lower_forget_rate=True, random_state=0,
+        ).start(X, y_noisy)  # fmt: skip
+        estimated = cleaner.estimator_.forget_rate_
+        cleaner.teach(rows := cleaner.query(), y[rows]).query()
+        expected = max(0, estimated - (cleaner.labels_ != y_noisy).mean())
+        assert cleaner.estimator_.forget_rate_ == pytest.approx(expected)
+        assert expected != estimated
+
     @pytest.mark.parametrize(
         "estimator",
         [
@@ -491,6 +529,8 @@ class TestBadInput:
             ({"scoring": "beauty"}, "scoring"),
             ({"initial_fit": "none"}, "no first phase"),
             ({"refit": "continue"}, "partial_fit; LogisticRegression has none"),
+            ({"lower_forget_rate": True}, "lower_forget_rate needs .* got LogisticRegression"),
+            ({"lower_forget_rate": "yes"}, "lower_forget_rate"),
         ],
     )
     def test_parameters(self, data, model, parameters, message):
