@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
+from .._progress import progress, report
 from .._rows import take_rows
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import check_answers, check_remarks
@@ -95,6 +96,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
+    verbose : int, default=0
+        1 shows a progress bar while models are trained, with answers and score.
 
     Attributes
     ----------
@@ -187,6 +190,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         "aggregate": [StrOptions({"majority"}), callable],
         "journal": [str, os.PathLike, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -208,6 +212,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         aggregate: str | Aggregate = "majority",
         journal: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.estimator = estimator
         self.query_strategy = query_strategy
@@ -225,6 +230,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         self.aggregate = aggregate
         self.journal = journal
         self.random_state = random_state
+        self.verbose = verbose
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -285,15 +291,20 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
             if len(oracle) != len(find_classes(y)[1]):
                 raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
-        self._start(X, y, y_clean, **others, fit_params=fit_params)
-        if oracle is not None:
+        n_rounds = 0 if oracle is None else self.n_rounds
+        with progress("Cleaning labels", 1 + n_rounds, verbose=self.verbose):
+            self._start(X, y, y_clean, **others, fit_params=fit_params)
+            report(**self._latest())
+            if oracle is None:
+                return self
             self._warn_of_large_budget()
-            while len(rows := self.query()):
+            several = self._state.answers_per_item > 1
+            rows = self.query()
+            while len(rows):
                 answers = oracle(rows, take_rows(self._trainer.X, rows))
-                several = self._state.answers_per_item > 1
-                self.teach(
-                    rows, answers, annotator=unused_name(self._state, rows) if several else None
-                )
+                name = unused_name(self._state, rows) if several else None
+                rows = self.teach(rows, answers, annotator=name).query()
+                report(**self._latest())
         return self
 
     def start(
@@ -331,7 +342,8 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
             The cleaner.
         """
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
-        self._start(X, y, None, **others, fit_params=fit_params)
+        with progress("First phase", 1, verbose=self.verbose):
+            self._start(X, y, None, **others, fit_params=fit_params)
         self._warn_of_large_budget()
         return self
 
@@ -351,10 +363,12 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         self._catch_up()
         if not self._state.open_rows:
             if not self._state.up_to_date:
-                self._update_model(self._due())
-                model = getattr(self, "estimator_", None)
-                self._record(Refitted(self._trainer.score(model)))
-                self._keep_model()
+                with progress(f"Round {self._state.round}", 1, verbose=self.verbose):
+                    self._update_model(self._due())
+                    model = getattr(self, "estimator_", None)
+                    self._record(Refitted(self._trainer.score(model)))
+                    self._keep_model()
+                    report(**self._latest())
             self._ask()
         return np.array(self._state.open_rows, dtype=np.intp)
 
@@ -531,6 +545,12 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
         return aligned_proba(self.estimator_, X, self.classes_)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _latest(self) -> dict[str, Any]:
+        """What a progress bar tells."""
+        latest = {key: column[-1] for key, column in self._state.history.items() if column}
+        facts = {"round": latest["round"], "answers": latest["cost"]}
+        return facts if np.isnan(latest["score"]) else {**facts, "score": latest["score"]}
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.

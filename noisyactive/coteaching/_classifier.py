@@ -78,7 +78,7 @@ class CoTeachingClassifier(CoTraining):
 use_caching, torch_load_kwargs
         As in skorch's ``NeuralNet``. Training batches are shuffled.
     verbose : int, default=0
-        1 prints a line per epoch.
+        1 shows a progress bar with the latest losses; 2 prints a line per epoch.
     **kwargs : dict
         ``module__*``, ``optimizer__*``, ``criterion__*``, ``iterator_train__*``, ``callbacks__*``
         and so on, as in skorch.

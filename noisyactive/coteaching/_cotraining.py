@@ -10,6 +10,7 @@ from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
+from .._progress import progress
 from ._data import is_lazy
 from ._net import PairClassifier
 from ._noise_rate import CrossFit
@@ -55,10 +56,12 @@ class CoTraining(PairClassifier):
             self.module_.probe(self._network_input(probe), self.head)
             if selecting:
                 self._begin_selecting(dataset)
-            try:
-                super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
-            finally:
-                self._end_schedule()
+            title = type(self).__name__
+            with progress(title, self._planned_epochs, verbose=self.verbose == 1):
+                try:
+                    super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
+                finally:
+                    self._end_schedule()
         self._record = self._crossfit = self._validation = self._weights = None
         return self
 

@@ -17,6 +17,7 @@ from skorch.dataset import unpack_data
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from .._random import child_seed, draw_seed, isolated_rng
+from ._display import Steps, Table, html_of
 from ._inputs import CheckedInputs
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
@@ -64,6 +65,7 @@ class PairClassifier(CheckedInputs):
 
     _parameter_constraints: dict[str, list[Any]] = {}
     _scaler: torch.amp.GradScaler
+    verbose: int
 
     history_ = _stored_as("_history")
     initialized_ = _stored_as("_initialized")
@@ -116,9 +118,9 @@ class PairClassifier(CheckedInputs):
             for item in (self.callbacks if isinstance(self.callbacks, list) else [])
             for part in (item if isinstance(item, tuple) else (item,))
         )
-        *others, print_log = super()._default_callbacks
+        *others, _ = super()._default_callbacks
         schedule = [] if own_schedule else [("lr_schedule", CosineSchedule())]
-        return [*others, *schedule, print_log]
+        return [*others, *schedule, ("print_log", Table()), ("progress", Steps())]
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
         """Arguments of the optimizer; SGD has momentum 0.9 and weight decay 1e-4 if not set."""
@@ -199,6 +201,15 @@ class PairClassifier(CheckedInputs):
             raise ValueError(f"{wanted} gives losses of shape {tuple(loss.shape)} for 2 samples.")
         self.criterion_ = criterion
         return self
+
+    def _initialize_optimizer(self, reason: Any = None) -> "PairClassifier":
+        """As skorch does, which would announce each beginning beside the progress bar."""
+        verbose: int = self.verbose
+        self.verbose = verbose if verbose > 1 else 0
+        try:
+            return super()._initialize_optimizer(reason)
+        finally:
+            self.verbose = verbose
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Mean loss of averaged logits, as validation reports it."""
@@ -330,6 +341,19 @@ class PairClassifier(CheckedInputs):
         """
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    # --- notebooks ----------------------------------------------------------------------------
+
+    def _repr_html_inner(self) -> str:
+        """scikit-learn's diagram, and the two networks."""
+        return super()._repr_html_inner() + html_of(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """scikit-learn's diagram, and the two networks."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += html_of(self)
+        return bundle
 
     # --- files --------------------------------------------------------------------------------
 
