@@ -14,12 +14,31 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from .._pipeline import at_last_step, fit_params_of_last_step, last_step, with_last_step
+from ..coteaching._loggers import copy_with_loggers
 
 Score = Callable[[Any], float]
 
 
+class Facts(Callback):
+    """Notes in a net's history what its epochs belong to, for those who read it while it grows.
+
+    Parameters
+    ----------
+    facts : mapping of str to int
+        Keys and values.
+    """
+
+    def __init__(self, facts: Mapping[str, int]):
+        self.facts = facts
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Record them."""
+        for key, value in self.facts.items():
+            net.history.record(key, value)
+
+
 class BestEpoch(Callback):
-    """Ends a training with the weights of its best epoch.
+    """Ends a training with the weights of its best epoch; keeps the scores in the history.
 
     Parameters
     ----------
@@ -37,6 +56,7 @@ class BestEpoch(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the weights if they are the best so far."""
         score = self.score(net)
+        net.history.record("score", score)
         if score > self.best_:
             self.best_ = score
             self.weights_ = copy.deepcopy(net.module_.state_dict())
@@ -92,6 +112,7 @@ def trained_on(
     epochs: int,
     lr: float,
     score: Score | None,
+    facts: Mapping[str, int],
 ) -> Any:
     """Train a fitted classifier on; of a pipeline, the last step, while the others stay.
 
@@ -116,6 +137,8 @@ def trained_on(
         Learning rate of networks that are tuned.
     score : callable or None
         Chooses the best epoch; None takes the last one.
+    facts : mapping of str to int
+        What a network's history says of these epochs.
 
     Returns
     -------
@@ -128,7 +151,7 @@ def trained_on(
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))
     is_net = isinstance(last, NeuralNet)
-    with _watched(last, score_last) if is_net else nullcontext():
+    with _watched(last, score_last, facts) if is_net else nullcontext():
         if tune and hasattr(last, "refine"):
             last.refine(X, y, epochs=epochs, lr=lr, **extras)
         elif not is_net:
@@ -161,11 +184,12 @@ def _train_on(
 
 
 @contextmanager
-def _watched(net: Any, score: Score | None) -> Iterator[None]:
+def _watched(net: Any, score: Score | None, facts: Mapping[str, int]) -> Iterator[None]:
     """A fitted skorch net that ends its next training with its best epoch."""
     callbacks = net.callbacks_
-    if score is not None:
-        net.callbacks_ = [*callbacks, ("best_epoch", BestEpoch(score).initialize())]
+    own: list[Callback] = [Facts(facts)] if score is None else [Facts(facts), BestEpoch(score)]
+    # First, so that loggers find what they note.
+    net.callbacks_ = [(type(one).__name__, one.initialize()) for one in own] + callbacks
     try:
         yield
     finally:
@@ -178,5 +202,5 @@ def _copy_of(estimator: Any) -> Any:
         return copy.deepcopy(estimator)
     # skorch copies by pickling, which refuses networks whose class was defined in a function.
     twin = object.__new__(type(estimator))
-    twin.__dict__.update(copy.deepcopy(vars(estimator)))
+    twin.__dict__.update(copy_with_loggers(vars(estimator), estimator.callbacks_))
     return twin

@@ -39,6 +39,7 @@ class _Due(NamedTuple):
     round: int
     rows: NDArray[np.intp]
     codes: NDArray[np.intp]
+    answers: int
     forget_rate: float | None
 
 
@@ -315,7 +316,7 @@ class Rounds(BaseEstimator):
         rate = None
         if self.lower_forget_rate:
             rate = max(0.0, self._first_forget_rate - self._state.share_corrected)
-        return _Due(self._state.round, rows, codes.copy(), rate)
+        return _Due(self._state.round, rows, codes.copy(), self._state.cost, rate)
 
     def _update_model(self, due: _Due | None) -> None:
         if due is None:
@@ -326,6 +327,7 @@ class Rounds(BaseEstimator):
                 due.rows,
                 due.codes,
                 forget_rate=due.forget_rate,
+                facts={"round": due.round, "answers": due.answers},
                 refit=self.refit,
                 epochs=self.tune_epochs,
                 lr=self.tune_lr,

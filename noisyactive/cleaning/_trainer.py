@@ -88,10 +88,11 @@ class Trainer:
         epochs: int,
         lr: float,
         forget_rate: float | None,
+        facts: Mapping[str, int],
     ) -> Any:
         """A model brought up to date with the labels of some rows; `fitted` may be None.
 
-        It takes another `forget_rate`, if there is one.
+        It takes another `forget_rate`, if there is one; a network's history notes the `facts`.
         """
         X, y, params = self._training_data(rows, codes)
         changed = {} if forget_rate is None else {"forget_rate": forget_rate}
@@ -114,6 +115,7 @@ class Trainer:
             epochs=epochs,
             lr=lr,
             score=None if self.validation_data is None else self.score,
+            facts=facts,
         )
 
     def score(self, fitted: Any) -> float:

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from .._random import child_seed, draw_seed, isolated_rng
 from ._display import Steps, Table, html_of
 from ._inputs import CheckedInputs
+from ._loggers import copy_with_loggers
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
 
@@ -98,6 +99,14 @@ class PairClassifier(CheckedInputs):
                 setattr(self, name, value)
                 self._params_to_validate.add(name)
         return self
+
+    def __sklearn_clone__(self) -> "PairClassifier":
+        """Clone without memory; loggers go on writing where they write."""
+        bare = object.__new__(type(self))
+        bare.__dict__.update(vars(self), callbacks=None)
+        twin = BaseEstimator.__sklearn_clone__(bare)
+        twin.callbacks = copy_with_loggers(self.callbacks, self.callbacks)
+        return twin
 
     def _check_params(self) -> None:
         """Raise before anything starts if a parameter has a wrong type or value."""
