@@ -1,4 +1,4 @@
-"""One progress bar for a long call, and for everything that it calls."""
+"""How far a long call is: one progress bar for all that it calls, and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,71 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:  # scikit-learn before 1.9 has no callbacks
+    CallbackSupportMixin = object
+
+    def with_callbacks(method: Any) -> Any:
+        """Nothing to look after."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Hooks", "progress", "report", "with_callbacks"]
+
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+class Hooks:
+    """scikit-learn's callbacks on an estimator, told of each step of its `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `fit` is wrapped in `with_callbacks`.
+    X, y : object
+        What it is fitted to.
+    n_steps : int
+        Steps at most.
+    name : str
+        What a step is called.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, n_steps: int, name: str):
+        self._name, self._n_left = name, n_steps
+        self._facts = {"estimator": estimator, "X": X, "y": y}
+        self._root: Any = None
+        self._step: Any = None
+        if hasattr(estimator, "_skl_callbacks"):
+            self._root = estimator._init_callback_context(max_subtasks=n_steps)
+            self._root.call_on_fit_task_begin(**self._facts)
+            self._begin_step()
+
+    def _begin_step(self) -> None:
+        if self._n_left:
+            self._n_left -= 1
+            self._step = self._root.subcontext(task_name=self._name)
+            self._step.call_on_fit_task_begin(**self._facts)
+
+    def _end(self, context: Any) -> bool:
+        return context.call_on_fit_task_end(**self._facts, reconstruction_attributes=lambda: {})
+
+    def step(self) -> bool:
+        """End a step and begin the next; whether a callback asks to stop."""
+        if self._step is None:
+            return False
+        step, self._step = self._step, None
+        stop = self._end(step)
+        if not stop:
+            self._begin_step()
+        return stop
+
+    def finish(self) -> None:
+        """No step comes any more."""
+        if self._step is not None:
+            self._end(self._step)
+        if self._root is not None:
+            self._end(self._root)
 
 
 class Task:
@@ -17,61 +81,74 @@ class Task:
 
     Parameters
     ----------
-    bar : tqdm
-        A bar from 0 to 1.
+    bar : tqdm or None
+        A bar from 0 to 1; None shows nothing.
     start, width : float
         The stretch.
     n_steps : int
         Steps.
+    hooks : Hooks or None
+        Told of each step.
     """
 
-    def __init__(self, bar: Any, start: float, width: float, n_steps: int):
-        self._bar, self._start, self._width = bar, start, width
-        self._n_steps, self._n_done = max(1, n_steps), 0
+    def __init__(self, bar: Any, start: float, width: float, n_steps: int, hooks: Hooks | None):
+        self.bar, self._start, self._width = bar, start, width
+        self._n_steps, self._n_done, self._hooks = max(1, n_steps), 0, hooks
 
-    def step(self, **facts: float | int | str) -> None:
-        """One more step is done.
-
-        Parameters
-        ----------
-        **facts : float, int or str
-            What is known by now, shown beside the bar.
-        """
+    def step(self, facts: dict[str, Any]) -> bool:
+        """One more step is done; whether a callback asks to stop."""
         self._n_done = min(self._n_done + 1, self._n_steps)
         self._move(facts)
+        return self._hooks is not None and self._hooks.step()
 
     def finish(self) -> None:
         """The rest is done too, or need not be."""
         self._n_done = self._n_steps
         self._move({})
+        if self._hooks is not None:
+            self._hooks.finish()
 
-    def part(self, n_steps: int) -> Task:
+    def part(self, n_steps: int, hooks: Hooks | None) -> Task:
         """The next step, as a task of its own."""
         width = self._width / self._n_steps
-        return Task(self._bar, self._start + width * self._n_done, width, n_steps)
+        return Task(self.bar, self._start + width * self._n_done, width, n_steps, hooks)
 
     def _move(self, facts: dict[str, Any]) -> None:
+        if self.bar is None:
+            return
         if facts:
             texts = (
                 f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items()
             )
-            self._bar.set_postfix_str(", ".join(texts), refresh=False)
+            self.bar.set_postfix_str(", ".join(texts), refresh=False)
         reached = self._start + self._width * self._n_done / self._n_steps
-        self._bar.update(max(0.0, reached - self._bar.n))  # never backwards
+        self.bar.update(max(0.0, reached - self.bar.n))  # never backwards
 
 
 _current: ContextVar[Task | None] = ContextVar("task", default=None)
 
 
-def report(**facts: float | int | str) -> None:
-    """One more step of what is under way is done; see `Task.step`."""
+def report(**facts: float | int | str) -> bool:
+    """One more step of what is under way is done.
+
+    Parameters
+    ----------
+    **facts : float, int or str
+        What is known by now, shown beside the bar.
+
+    Returns
+    -------
+    bool
+        Whether a callback asks to stop.
+    """
     task = _current.get()
-    if task is not None:
-        task.step(**facts)
+    return task is not None and task.step(facts)
 
 
 @contextmanager
-def progress(title: str, n_steps: int, *, verbose: int) -> Iterator[None]:
+def progress(
+    title: str, n_steps: int, *, verbose: bool | int, hooks: Hooks | None = None
+) -> Iterator[None]:
     """Show how far the block is, unless a call around it does.
 
     Parameters
@@ -80,18 +157,18 @@ def progress(title: str, n_steps: int, *, verbose: int) -> Iterator[None]:
         What is being done.
     n_steps : int
         Steps, each of which the block is to `report`.
-    verbose : int
+    verbose : bool or int
         0 shows nothing, unless a call around it does.
+    hooks : Hooks, default=None
+        Told of each step.
     """
-    outer = _current.get()
-    if outer is None and not verbose:
-        yield
-        return
-    if outer is not None:
-        bar, task = None, outer.part(n_steps)
+    outer, bar = _current.get(), None
+    if outer is not None and outer.bar is not None:
+        task = outer.part(n_steps, hooks)
     else:
-        bar = tqdm(total=1.0, desc=title, bar_format=_FORMAT, miniters=0)
-        task = Task(bar, 0.0, 1.0, n_steps)
+        if verbose:
+            bar = tqdm(total=1.0, desc=title, bar_format=_FORMAT, miniters=0)
+        task = Task(bar, 0.0, 1.0, n_steps, hooks)
     token = _current.set(task)
     try:
         yield

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
 from noisyactive._progress import _current, progress, report
@@ -108,7 +111,7 @@ def test_parts_of_parts(capsys):
         report()
         with progress("inner", 4, verbose=0):
             report()
-            assert _current.get()._bar.n == pytest.approx(0.5 + 0.5 / 4)
+            assert _current.get().bar.n == pytest.approx(0.5 + 0.5 / 4)
     found, _ = bars(capsys)
     assert list(found) == ["outer"]
     assert found["outer"][-1] == 100
@@ -141,3 +144,87 @@ class TestNotebook:
         html = net.fit(X, y)._repr_mimebundle_()["text/html"]
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert(1)" in html
+
+
+class Recorder:
+    """A callback as scikit-learn's protocol has it; it may ask to stop."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_after=None):
+        self.log, self.scores, self.stop_after = [], [], stop_after
+
+    def setup(self, estimator, context):
+        self.log.append("setup")
+
+    def teardown(self, estimator, context):
+        self.log.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.log.append(f"{context.task_name} begins")
+
+    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+        self.log.append(f"{context.task_name} ends")
+        if hasattr(fitted_estimator, "score"):
+            self.scores.append(fitted_estimator.score(X, y))
+        return self.log.count(f"{context.task_name} ends") == self.stop_after
+
+
+class TestCallbacksOfScikitLearn:
+    pytestmark = pytest.mark.skipif(
+        not hasattr(CoTeachingClassifier, "set_callbacks"), reason="needs scikit-learn 1.9"
+    )
+
+    def test_on_a_net(self, data):
+        X, y = data
+        recorder = Recorder()
+        net = CoTeachingClassifier(**NET.get_params()).set_callbacks(recorder).fit(X, y)
+        epochs = ["epoch begins", "epoch ends"] * 4
+        assert recorder.log == ["setup", "fit begins", *epochs, "fit ends", "teardown"]
+        assert recorder.scores[-1] == net.score(X, y)
+        net.partial_fit(X, y, epochs=1)
+        assert len(recorder.log) == 12  # of fit alone
+
+    def test_on_a_net_that_is_told_to_stop(self, data):
+        X, y = data
+        recorder = Recorder(stop_after=2)
+        net = CoTeachingClassifier(**NET.get_params()).set_callbacks(recorder).fit(X, y)
+        assert len(net.history) == 2
+        assert net.clean_mask_.shape == (60,)
+        assert recorder.log[-3:] == ["epoch ends", "fit ends", "teardown"]
+
+    def test_on_a_cleaner(self, data):
+        X, y = data
+        recorder = Recorder()
+        ActiveLabelCleaner(
+            LogisticRegression(), n_rounds=2, round_budget=4, pool="unverified"
+        ).set_callbacks(recorder).fit(X, y, y_clean=y)
+        rounds = ["round begins", "round ends"] * 3
+        assert recorder.log == ["setup", "fit begins", *rounds, "fit ends", "teardown"]
+
+    def test_on_a_cleaner_that_is_told_to_stop(self, data):
+        X, y = data
+        recorder = Recorder(stop_after=2)
+        cleaner = ActiveLabelCleaner(
+            LogisticRegression(), n_rounds=5, round_budget=4, pool="unverified"
+        ).set_callbacks(recorder)
+        cleaner.fit(X, y, y_clean=y)
+        assert cleaner.history_["round"].tolist() == [0, 1]
+        assert recorder.log[-1] == "teardown"
+
+    def test_through_a_search(self, data):
+        X, y = data
+        recorder = Recorder()
+        model = make_pipeline(StandardScaler(), CoTeachingClassifier(**NET.get_params()))
+        search = GridSearchCV(model, {"coteachingclassifier__lr": [0.1, 0.2]}, cv=2)
+        search.set_callbacks(recorder).fit(X, y)
+        assert recorder.log.count("epoch ends") == (2 * 2 + 1) * 4
+
+    def test_a_training_that_breaks_off(self, data):
+        X, y = data
+        recorder = Recorder()
+        net = CoTeachingClassifier(**NET.get_params(), optimizer__lr=1e20).set_callbacks(recorder)
+        with pytest.raises(FloatingPointError):
+            net.fit(X, y)
+        assert recorder.log[-1] == "teardown"
+        assert _current.get() is None

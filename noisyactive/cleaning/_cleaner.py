@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
-from .._progress import progress, report
+from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import check_answers, check_remarks
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
+class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, Rounds):
     """Correct the labels that matter most, round after round, within a budget of answers.
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
@@ -234,6 +234,7 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
 
     # --- the loop -------------------------------------------------------------------------------
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -291,20 +292,21 @@ class ActiveLabelCleaner(ClassifierMixin, MetaEstimatorMixin, Rounds):
             if len(oracle) != len(find_classes(y)[1]):
                 raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
-        n_rounds = 0 if oracle is None else self.n_rounds
-        with progress("Cleaning labels", 1 + n_rounds, verbose=self.verbose):
+        n_steps = 1 if oracle is None else 1 + self.n_rounds
+        hooks = Hooks(self, X, y, n_steps, "round")
+        with progress("Cleaning labels", n_steps, verbose=self.verbose, hooks=hooks):
             self._start(X, y, y_clean, **others, fit_params=fit_params)
-            report(**self._latest())
+            stop = report(**self._latest())
             if oracle is None:
                 return self
             self._warn_of_large_budget()
             several = self._state.answers_per_item > 1
             rows = self.query()
-            while len(rows):
+            while len(rows) and not stop:
                 answers = oracle(rows, take_rows(self._trainer.X, rows))
                 name = unused_name(self._state, rows) if several else None
                 rows = self.teach(rows, answers, annotator=name).query()
-                report(**self._latest())
+                stop = report(**self._latest())
         return self
 
     def start(

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch.utils.data import DataLoader
 
+from .._progress import CallbackSupportMixin, Hooks, with_callbacks
 from ._cotraining import CoTraining
 from ._features import evaluating
 from ._pair import AverageLogits
 
 
-class CoTeachingClassifier(CoTraining):
+class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     """Co-teaching: two networks that learn from labels of which many are wrong.
 
     Both networks see the same mini-batches. Each ranks a batch by its own loss and hands the
@@ -227,6 +228,7 @@ use_caching, torch_load_kwargs
 
     # --- training -----------------------------------------------------------------------------
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -274,7 +276,9 @@ use_caching, torch_load_kwargs
             validation = self._validation_dataset(validation_data)
             if fresh:
                 self.initialize()
-        return self._train(dataset, epochs, validation, weights)
+        n_epochs = self.max_epochs if epochs is None else int(epochs)
+        hooks = Hooks(self, X, y, n_epochs, "epoch")
+        return self._train(dataset, epochs, validation, weights, hooks=hooks)
 
     def partial_fit(
         self,

@@ -10,7 +10,7 @@ from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
-from .._progress import progress
+from .._progress import Hooks, progress
 from ._data import is_lazy
 from ._net import PairClassifier
 from ._noise_rate import CrossFit
@@ -42,6 +42,7 @@ class CoTraining(PairClassifier):
         validation: Any,
         weights: torch.Tensor | None,
         selecting: bool = True,
+        hooks: Hooks | None = None,
     ) -> Self:
         self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
         self._validation = validation
@@ -56,8 +57,8 @@ class CoTraining(PairClassifier):
             self.module_.probe(self._network_input(probe), self.head)
             if selecting:
                 self._begin_selecting(dataset)
-            title = type(self).__name__
-            with progress(title, self._planned_epochs, verbose=self.verbose == 1):
+            title, verbose = type(self).__name__, self.verbose == 1
+            with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
                 try:
                     super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
                 finally:

@@ -26,7 +26,8 @@ class Steps(Callback):
         """Report losses and scores."""
         row = net.history[-1]
         facts = {key.replace("_", " "): row[key] for key in _SHOWN if key in row}
-        report(epoch=len(net.history), **facts)
+        if report(epoch=len(net.history), **facts):
+            raise KeyboardInterrupt  # as skorch's EarlyStopping ends a training
 
 
 def html_of(net: Any) -> str:
