@@ -12,7 +12,7 @@ from .._random import private_random_state
 
 
 class GroundTruthOracle:
-    """A simulated expert who knows the true labels, and errs at a given rate.
+    """A simulated expert who knows the true labels, and errs or skips at given rates.
 
     Parameters
     ----------
@@ -20,8 +20,11 @@ class GroundTruthOracle:
         True labels of all rows of the data set.
     error_rate : float in [0, 1), default=0.0
         Probability that an answer is wrong: one of the other classes, each equally likely.
+    skip_rate : float in [0, 1), default=0.0
+        Probability that there is no answer, but None.
     random_state : int, RandomState or None, default=None
-        Decides which answers are wrong. An expert asked about a row again answers the same.
+        Decides which answers are wrong or None. An expert asked about a row again answers the
+        same.
 
     Examples
     --------
@@ -35,10 +38,12 @@ class GroundTruthOracle:
         y_clean: ArrayLike,
         error_rate: float = 0.0,
         *,
+        skip_rate: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
     ):
-        if not 0 <= error_rate < 1:
-            raise ValueError(f"error_rate must be in [0, 1), got {error_rate!r}.")
+        for name, rate in (("error_rate", error_rate), ("skip_rate", skip_rate)):
+            if not 0 <= rate < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {rate!r}.")
         classes, codes = find_classes(y_clean, name="y_clean")
         if error_rate > 0 and len(classes) < 2:
             raise ValueError("error_rate needs at least two classes in y_clean.")
@@ -46,6 +51,7 @@ class GroundTruthOracle:
         errs = rng.random_sample(len(codes)) < error_rate
         shift = rng.randint(1, max(2, len(classes)), size=len(codes))
         self._answers: NDArray[Any] = classes[np.where(errs, codes + shift, codes) % len(classes)]
+        self._skips = rng.random_sample(len(codes)) < skip_rate
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -63,7 +69,8 @@ class GroundTruthOracle:
         Returns
         -------
         list of length n
-            A label for each row.
+            A label for each row, or None.
         """
-        answers: list[Any] = self._answers[np.asarray(indices, dtype=np.intp)].tolist()
-        return answers
+        rows = np.asarray(indices, dtype=np.intp)
+        answers, skips = self._answers[rows].tolist(), self._skips[rows].tolist()
+        return [None if skip else label for label, skip in zip(answers, skips, strict=True)]

@@ -686,3 +686,16 @@ class TestOracle:
     def test_bad_input(self):
         with pytest.raises(ValueError, match="error_rate"):
             GroundTruthOracle([0, 1], error_rate=1.0)
+
+    def test_an_expert_who_skips(self):
+        y = np.arange(3000) % 3
+        plain = GroundTruthOracle(y, error_rate=0.2, random_state=0)
+        oracle = GroundTruthOracle(y, error_rate=0.2, skip_rate=0.3, random_state=0)
+        answers = oracle(np.arange(len(y)))
+        assert answers == oracle(np.arange(len(y)))
+        skipped = np.array([answer is None for answer in answers])
+        assert abs(skipped.mean() - 0.3) < 0.03
+        given = [answer for answer in answers if answer is not None]
+        np.testing.assert_array_equal(given, np.array(plain(np.arange(len(y))))[~skipped])
+        with pytest.raises(ValueError, match="skip_rate"):
+            GroundTruthOracle([0, 1], skip_rate=1.0)
