@@ -20,21 +20,19 @@ from sklearn.utils.validation import check_is_fitted
 from .._labels import find_classes
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
+from ._annotators import Aggregate, unused_name
 from ._checks import check_answers, check_remarks
 from ._choice import STRATEGIES
 from ._events import Answered, Closed, Refitted
-from ._items import OpenItem, open_items, open_rows
 from ._journal_file import now
-from ._learner import aligned_proba
 from ._oracles import GroundTruthOracle
-from ._rounds import Rounds
+from ._outcome import Outcome
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, Rounds):
+class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, Outcome):
     """Correct the labels that matter most, round after round, within a budget of answers.
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
@@ -431,26 +429,6 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         self._record_answers(Answered(index, labels, *remarks, now()), only_open)
         return self
 
-    def open_items(self, annotator: str | None = None) -> list[OpenItem]:
-        """Rows of the current round that wait for an answer, as people are shown them.
-
-        Parameters
-        ----------
-        annotator : str, default=None
-            Leave out what he or she has answered already.
-
-        Returns
-        -------
-        list of OpenItem
-            The most wanted first; none while no round is under way.
-        """
-        check_is_fitted(self, "events_")
-        self._catch_up()
-        rows = open_rows(self._state, annotator)
-        names = dict(zip(rows, self.ids_[rows].tolist(), strict=True))
-        labels = dict(zip(rows, self.labels_[rows].tolist(), strict=True))
-        return open_items(self._state, rows, names, labels)
-
     def wait(self, timeout: float | None = None, *, poll: float = 0.2) -> bool:
         """Wait until the round is complete, while others write answers to the journal.
 
@@ -504,55 +482,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         if self._runner is not None:
             self._runner.close()
 
-    # --- the outcome ----------------------------------------------------------------------------
-
-    @property
-    def labels_(self) -> NDArray[Any]:
-        """The labels as they are now, of shape (n_samples,)."""
-        return self.classes_[self._state.codes]
-
-    @property
-    def clean_mask_(self) -> NDArray[np.bool_]:
-        """Labels that are trusted, of shape (n_samples,)."""
-        return self._trusted()
-
-    @property
-    def relabelled_round_(self) -> NDArray[np.intp]:
-        """Round of the latest answer with a label, -1 for never; of shape (n_samples,)."""
-        return self._state.relabelled_round.copy()
-
-    @property
-    def history_(self) -> dict[str, NDArray[Any]]:
-        """One entry for the first phase and one for each round."""
-        return {key: np.array(column) for key, column in self._state.history.items()}
-
-    @property
-    def agreement_(self) -> dict[str, NDArray[Any]]:
-        """One entry for each annotator, see the class."""
-        return agreement(self._state)
-
-    @property
-    def pairwise_kappa_(self) -> NDArray[np.float64]:
-        """Cohen's kappa of every two annotators, of shape (n_annotators, n_annotators)."""
-        return pairwise_kappa(self._state)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class of each sample, of shape (n_samples,)."""
-        check_is_fitted(self, "estimator_")
-        return self.estimator_.predict(X)
-
-    def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Class probabilities of shape (n_samples, n_classes), in the order of `classes_`."""
-        check_is_fitted(self, "estimator_")
-        return aligned_proba(self.estimator_, X, self.classes_)
-
     # --- inside ---------------------------------------------------------------------------------
-
-    def _latest(self) -> dict[str, Any]:
-        """What a progress bar tells."""
-        latest = {key: column[-1] for key, column in self._state.history.items() if column}
-        facts = {"round": latest["round"], "answers": latest["cost"]}
-        return facts if np.isnan(latest["score"]) else {**facts, "score": latest["score"]}
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
@@ -566,21 +496,6 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features that the estimator was fitted to."""
-        return self._of_estimator("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> NDArray[Any]:
-        """Names of the features that the estimator was fitted to."""
-        return self._of_estimator("feature_names_in_")
-
-    def _of_estimator(self, name: str) -> Any:
-        if "estimator_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {name} before its first fit.")
-        return getattr(self.estimator_, name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
