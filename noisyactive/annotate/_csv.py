@@ -1,0 +1,222 @@
+"""Questions as a CSV file that people fill in with a spreadsheet, and their answers read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._files import write_whole
+from ._paths import ImageFolder
+from ._spreadsheet import DELIMITERS, guarded, read_table
+from ._wording import BETWEEN, Answer, Wording, batches, written
+
+if TYPE_CHECKING:
+    from ..cleaning import ActiveLabelCleaner, Journal
+
+COLUMNS = (
+    "id", "image", "label", "suggested", "probability", "reason", "choices",
+    "answer", "annotator", "comment", "seconds",
+)  # fmt: skip
+NEEDED, OPTIONAL = ("id", "answer"), ("annotator", "comment", "seconds")  # of what is read
+
+
+def write_queries(
+    path: str | os.PathLike[str],
+    cleaner: ActiveLabelCleaner | Journal,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    annotator: str | None = None,
+    delimiter: str = ",",
+    overwrite: bool = False,
+) -> None:
+    """Write the rows that wait for an answer to a CSV file, for people to fill in.
+
+    There is a line for each, the most wanted first, with the columns ``id``, ``image``, ``label``
+    (as it is now), ``suggested`` (what the model takes it for), ``probability`` (the model's),
+    ``reason`` (why it is asked about) and ``choices`` (what may be answered); and with those to
+    fill in: ``answer`` (one of the choices; "cannot tell" is one), ``annotator``, ``comment`` and
+    ``seconds`` (time spent).
+
+    The file is UTF-8 with a byte order mark, which Excel needs. Where a cell would be taken for a
+    formula, or a number that would not come back the same ("00123"), an apostrophe is put in front
+    [1]_; `read_answers` takes it away. A label that would be taken for something else (with spaces
+    around it, say) is in quotation marks; it is answered as it is written among the choices.
+
+    Parameters
+    ----------
+    path : path
+        The file. It appears when it is whole.
+    cleaner : ActiveLabelCleaner or Journal
+        The run.
+    images : path, default=None
+        A folder with the images, named as the items are, with or without their suffixes. The
+        column ``image`` holds the file of each, and is empty where there is none.
+    annotator : str, default=None
+        Who is going to answer: what he or she has answered already is left out, and the column
+        ``annotator`` is filled in.
+    delimiter : {",", ";", tab}, default=","
+        What is between the columns. Excel wants ";" where a comma is the decimal mark.
+    overwrite : bool, default=False
+        Whether to replace a file that is there already, with the answers in it.
+
+    Raises
+    ------
+    ValueError
+        If `delimiter` is another one, `annotator` is no text in one line, or the id of an item fits
+        several images.
+    TypeError
+        If `cleaner` is no run, or its classes are not strings, numbers or booleans.
+    FileExistsError
+        If the file is there already.
+    OSError
+        If it cannot be written, or there is no such folder of images.
+
+    See Also
+    --------
+    read_answers : Read the file when it is filled in.
+
+    References
+    ----------
+    .. [1] OWASP Foundation, "CSV Injection",
+       https://owasp.org/www-community/attacks/CSV_Injection
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import ActiveLabelCleaner
+    >>> from noisyactive.annotate import read_answers, write_queries
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> cleaner = ActiveLabelCleaner(model, n_rounds=1, round_budget=2, pool="unverified")
+    >>> rows = cleaner.start(X, y).query()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "round 1.csv")
+    ...     write_queries(path, cleaner)
+    ...     table = pd.read_csv(path)  # an expert's spreadsheet
+    ...     table["answer"] = ["2", "cannot tell"]
+    ...     table.to_csv(path, index=False)
+    ...     for batch in read_answers(path, cleaner):
+    ...         cleaner = cleaner.teach(**batch, only_open=True)
+    >>> table["choices"][0]
+    '0 | 1 | 2 | cannot tell'
+    >>> cleaner.labels_[rows[0]], cleaner.open_items()
+    (np.int64(2), [])
+    """
+    if delimiter not in DELIMITERS:
+        raise ValueError(f"delimiter must be one of {DELIMITERS}, got {delimiter!r}.")
+    if annotator is not None and not (
+        isinstance(annotator, str) and annotator.isprintable() and annotator.strip()
+    ):
+        raise ValueError(f"annotator must be text in one line, got {annotator!r}.")
+    wording = Wording(cleaner)
+    folder = None if images is None else ImageFolder(images)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for item in cleaner.open_items(annotator):
+        image = None if folder is None else folder.path_of(item.item)
+        cells = {
+            "id": written(item.item),
+            "image": "" if image is None else str(image),
+            "label": wording.text_of(item.label),
+            "suggested": wording.text_of(item.suggested),
+            "reason": item.reason,
+            "annotator": annotator or "",
+        }
+        cells = {name: guarded(cell) for name, cell in cells.items()}
+        cells["choices"] = BETWEEN.join(guarded(choice) for choice in wording.choices)
+        cells["probability"] = "" if item.probability is None else f"{item.probability:.3f}"
+        writer.writerow([cells.get(column, "") for column in COLUMNS])
+    data = text.getvalue().encode("utf-8-sig", errors="backslashreplace")  # a file's name
+    write_whole(Path(path), data, overwrite=overwrite)
+
+
+def read_answers(
+    path: str | os.PathLike[str], cleaner: ActiveLabelCleaner | Journal
+) -> list[dict[str, Any]]:
+    """Read what people filled in, in a file of `write_queries` or one with such columns.
+
+    Needed are the columns ``id`` and ``answer``; ``annotator``, ``comment`` and ``seconds`` are
+    read where they are there, and others are passed over, in any order. A line without an answer
+    was not answered yet. Commas, semicolons and tabs, UTF-8, UTF-16 and, failing these, Windows
+    code page 1252 are told apart. What spreadsheets make of a label is understood where only one
+    class can be meant: 1.0 or 1,0 for 1, TRUE for "true", 1 for "01". An id has to be as it was.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    cleaner : ActiveLabelCleaner or Journal
+        The run that it belongs to.
+
+    Returns
+    -------
+    list of dict
+        One for each annotator, with the keyword arguments of `ActiveLabelCleaner.teach` and
+        `Journal.answer`: rows (ids), answers, annotator, seconds, comments. Pass them on with
+        ``only_open=True``, so that a file that is read twice is counted once.
+
+    Raises
+    ------
+    ValueError
+        If an answer is not among the choices, an id is not of this run or is there twice by the
+        same annotator, an annotator is needed and missing, or this is no such file: with the line,
+        as a spreadsheet counts them. Nothing is returned then.
+    TypeError
+        If `cleaner` is no run.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    write_queries : The file, with an example.
+    """
+    wording = Wording(cleaner)
+    answers: list[Answer] = []
+    line_of: dict[tuple[str, str | None], int] = {}
+    for number, cells in read_table(Path(path), NEEDED, OPTIONAL):
+        if not cells["answer"]:
+            continue
+        try:
+            answer = _read_answer(cells, wording)
+            first = line_of.setdefault((answer.item, answer.annotator), number)
+            if first != number:
+                raise ValueError(f"the id {answer.item!r} is in line {first} already")
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}.") from error
+        answers.append(answer)
+    return batches(answers)
+
+
+def _read_answer(cells: dict[str, str], wording: Wording) -> Answer:
+    annotator = cells["annotator"] or None
+    if annotator is None and wording.needs_annotator:
+        raise ValueError("the annotator is missing, and several are asked")
+    if not cells["id"]:
+        raise ValueError(f"there is an answer, {cells['answer']!r}, but no id")
+    return Answer(
+        item=wording.item_of(cells["id"]),
+        label=wording.label_of(cells["answer"]),
+        annotator=annotator,
+        seconds=_seconds(cells["seconds"]),
+        comment=cells["comment"] or None,
+    )
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    with suppress(ValueError):
+        seconds = float(text.replace(",", "."))
+        if 0 <= seconds < math.inf:
+            return seconds
+    raise ValueError(f"seconds must be a number from 0 on, got {text!r}")

@@ -1,0 +1,110 @@
+"""Which file shows an item."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+from ..datasets._decode import SUFFIXES
+
+
+class ImageFolder:
+    """The images in a folder, found by the ids of items.
+
+    The folder is listed once, at any depth; what is hidden and what has no suffix of an image is
+    passed over. Ids are looked up in that list and never become part of a path, so that no id
+    leads out of the folder; nor does a symbolic link.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+    FileNotFoundError
+        If it does not exist.
+    NotADirectoryError
+        If it is no folder.
+    OSError
+        If it, or a folder in it, cannot be listed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        if not isinstance(folder, (str, os.PathLike)):
+            raise TypeError(f"folder must be a path, got {folder!r}.")
+        given = Path(folder)
+        if not given.exists():
+            raise FileNotFoundError(f"There is no folder {given}.")
+        if not given.is_dir():
+            raise NotADirectoryError(f"{given} is no folder.")
+        self._root = given.resolve()
+        self._exact: dict[str, Path] = {}
+        self._loose: dict[str, set[str]] = defaultdict(set)  # names as people write them
+        for path in _images(self._root):
+            name = path.relative_to(self._root).as_posix()
+            self._exact[name] = path
+            where = PurePosixPath(name)
+            for short in (name, str(where.with_suffix("")), where.name, where.stem):
+                self._loose[_normal(short)].add(name)
+
+    def path_of(self, item: str) -> Path | None:
+        """The file of an item.
+
+        Parameters
+        ----------
+        item : str
+            Its id: the file's name relative to the folder, with forward slashes, else that name
+            without its suffix, or the file's own name in whatever sub-folder, with or without its
+            suffix.
+
+        Returns
+        -------
+        Path or None
+            The file, absolute; None if there is none inside the folder.
+
+        Raises
+        ------
+        ValueError
+            If the id fits several files, and is not the whole name of one of them.
+        """
+        names = [item] if item in self._exact else sorted(self._loose.get(_normal(item), ()))
+        if len(names) > 1:
+            raise ValueError(
+                f"The item {item!r} may be {names[0]!r} or {names[1]!r}; name it with its folder "
+                "and suffix, or rename one of them."
+            )
+        if not names:
+            return None
+        path = self._exact[names[0]]
+        return path if self._is_inside(path) else None
+
+    def _is_inside(self, path: Path) -> bool:
+        """Whether it is still a file of the folder's, and no link that leads elsewhere."""
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):  # gone, or links in a circle
+            return False
+        return target.is_file() and target.is_relative_to(self._root)
+
+
+def _images(root: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = []
+    for folder, folders, files in os.walk(root, onerror=refuse):  # which follows no links
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                found.append(Path(folder, name))
+    return found
+
+
+def _normal(name: str) -> str:
+    """One form of what looks the same: macOS writes accents apart from their letters."""
+    return unicodedata.normalize("NFC", name)

@@ -1,0 +1,108 @@
+"""CSV files that have been through a spreadsheet: encodings, separators, and cells it changes."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+DELIMITERS = (",", ";", "\t")
+
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_CHANGED = re.compile(r"(?!(0|[1-9][0-9]{0,14})$)(?=.*\d)[\d.,:/eE+\-\s%]+")  # as numbers or dates
+
+
+def read_table(
+    path: Path, needed: Collection[str], optional: Collection[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Lines of a CSV file, whatever its encoding and its separator.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in UTF-8, UTF-16 or, failing these, Windows code page 1252.
+    needed : collection of str
+        Columns that have to be there.
+    optional : collection of str
+        Columns that may be there; others are passed over.
+
+    Yields
+    ------
+    number : int
+        Number of the line, as a spreadsheet counts them.
+    cells : dict of str
+        Cells by the names of their columns, without apostrophes of `guarded` and spaces around
+        them; "" for what is not there.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
+    OSError
+        If it cannot be read.
+    """
+    text = _decoded(path)
+    delimiter = _find_delimiter(text, needed)
+    if marked := re.match(r"sep=(.)(\r\n|\r|\n)", text, flags=re.IGNORECASE):  # a habit of Excel
+        delimiter, text = marked[1], text[marked.end() :]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        names = _names(next(reader, []))
+        if missing := [name for name in needed if name not in names]:
+            raise ValueError(
+                f"{path} has no column {missing[0]!r}; its first line has "
+                f"{', '.join(name for name in names if name)!r}."
+            )
+        wanted = [*needed, *optional]
+        if twice := [name for name in wanted if names.count(name) > 1]:
+            raise ValueError(f"{path} has the column {twice[0]!r} twice.")
+        place = {name: names.index(name) if name in names else len(names) for name in wanted}
+        for number, line in enumerate(reader, 2):
+            cells = dict(enumerate(line[: len(names)]))
+            found = {name: cells.get(i, "").strip() for name, i in place.items()}
+            yield number, {name: unguarded(cell).strip() for name, cell in found.items()}
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file, line {reader.line_num}: {error}.") from error
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet computes, or reads as another number; see `unguarded`."""
+    return f"'{text}" if _is_risky(text.lstrip("'")) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith("'") and _is_risky(text.lstrip("'")) else text
+
+
+def _is_risky(text: str) -> bool:
+    start = unicodedata.normalize("NFKC", text.lstrip()[:1] or text[:1])  # full-width marks too
+    return bool(_FORMULA.match(start) or _CHANGED.fullmatch(text))
+
+
+def _names(header: list[str]) -> list[str]:
+    return [name.strip().casefold() for name in header]
+
+
+def _find_delimiter(text: str, needed: Collection[str]) -> str:
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    for delimiter in DELIMITERS:
+        if set(needed) <= set(_names(next(csv.reader([first], delimiter=delimiter), []))):
+            return delimiter
+    return DELIMITERS[0]
+
+
+def _decoded(path: Path) -> str:
+    data = path.read_bytes()
+    if data.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{path} is a spreadsheet's own file; save it as CSV.")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")  # what Excel writes unless it is told

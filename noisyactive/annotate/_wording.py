@@ -1,0 +1,249 @@
+"""Ids, class labels and answers as people read and write them."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+from unicodedata import category
+
+from sklearn.utils.validation import check_is_fitted
+
+from ..cleaning import ActiveLabelCleaner, Journal
+
+CANNOT_TELL = "cannot tell"
+BETWEEN = " | "  # choices that are listed in one cell
+
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]{1,4})?")
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
+_LOOK_ALIKES = str.maketrans("“”„‟″‘’‚‛′‐‑‒–—−", '"""""' + "'''''" + "------")
+_HARMLESS = {"\u200c", "\u200d"}  # joiners, which some scripts and emoji need
+_N_SHOWN = 30
+
+_T = TypeVar("_T")
+
+
+class Answer(NamedTuple):
+    """What one person said about one item.
+
+    Parameters
+    ----------
+    item : str
+        Id of the item.
+    label : object or None
+        A class label; None for "cannot tell".
+    annotator : str or None
+        Who said it.
+    seconds : float or None
+        Time spent, in seconds.
+    comment : str or None
+        A remark.
+    """
+
+    item: str
+    label: Any
+    annotator: str | None
+    seconds: float | None
+    comment: str | None
+
+
+class Wording:
+    """The ids and class labels of a run, as they are written for people, and read again.
+
+    A label or id is written as it is, but as a JSON string, in quotation marks, where it would be
+    taken for something else: if it is empty, has spaces around it, holds control characters or a
+    bar, means "cannot tell", or is one of several that a spreadsheet could not tell apart ("1" and
+    "01").
+
+    Parameters
+    ----------
+    cleaner : ActiveLabelCleaner or Journal
+        The run.
+
+    Attributes
+    ----------
+    choices : list of str
+        What may be answered: each class in order, and "cannot tell".
+    needs_annotator : bool
+        Whether answers need the name of an annotator.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a cleaner nor a journal, or a class is no string, number or boolean.
+    NotFittedError
+        If the cleaner was not started.
+    """
+
+    def __init__(self, cleaner: ActiveLabelCleaner | Journal):
+        if not isinstance(cleaner, (ActiveLabelCleaner, Journal)):
+            raise TypeError(f"cleaner must be an ActiveLabelCleaner or a Journal, got {cleaner!r}.")
+        if isinstance(cleaner, ActiveLabelCleaner):
+            check_is_fitted(cleaner, "events_")
+            classes = cleaner.classes_.tolist()
+        else:
+            classes = cleaner.classes
+        if strange := [label for label in classes if not isinstance(label, (str, int, float))]:
+            raise TypeError(f"Classes must be strings, numbers or booleans, got {strange[0]!r}.")
+        self._cleaner = cleaner
+        self.needs_annotator = cleaner.answers_per_item > 1
+        bare = [_bare(label) for label in classes]
+        alike = _by_key(bare, _readings)
+        texts = []
+        for text in bare:
+            doubtful = any(len(alike[reading]) > 1 for reading in _readings(text))
+            doubtful = doubtful or BETWEEN.strip() in text or _loose(text) == CANNOT_TELL
+            plain = written(text)
+            texts.append(_quoted(text) if doubtful and plain == text else plain)
+        self.choices = [*texts, CANNOT_TELL]
+        self._text_of = dict(zip(classes, texts, strict=True))
+        self._label_of = dict(zip(self.choices, [*classes, None], strict=True))
+        self._by_loose = _by_key(self.choices, lambda text: [_loose(text)])
+        self._by_reading = _by_key(zip(texts, bare, strict=True), lambda pair: _readings(pair[1]))
+
+    def text_of(self, label: Any) -> str:
+        """A class label as people see it; None is empty."""
+        return "" if label is None else self._text_of[label]
+
+    def label_of(self, text: str) -> Any:
+        """The class label that was meant, or None for "cannot tell".
+
+        What people and spreadsheets change does not matter where it is clear what was meant: upper
+        and lower case, typographic marks, 1.0 for 1, 1 for "01".
+
+        Parameters
+        ----------
+        text : str
+            What was answered.
+
+        Returns
+        -------
+        object or None
+            A class label.
+
+        Raises
+        ------
+        ValueError
+            If it is none of the choices, or may be several.
+        """
+        if text in self._label_of:
+            return self._label_of[text]
+        found = self._by_loose.get(_loose(text), [])
+        if not found:
+            pairs = [pair for key in _readings(text) for pair in self._by_reading.get(key, [])]
+            found = sorted({choice for choice, _ in pairs})
+        if len(found) == 1:
+            return self._label_of[found[0]]
+        if found:
+            raise ValueError(f"{text!r} may be {_listed(found)}; write it as it is here")
+        raise ValueError(f"{text!r} is not among the choices: {_listed(self.choices)}")
+
+    def item_of(self, text: str) -> str:
+        """The id that was written as this text.
+
+        Raises
+        ------
+        ValueError
+            If no item of the run has it.
+        """
+        if text in self._item_of:
+            return self._item_of[text]
+        wanted = {_loose(text), *_readings(text)}
+        near = (item for item in self._item_of if wanted & {_loose(item), *_readings(item)})
+        meant = next(near, None)
+        hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, put that back"
+        raise ValueError(f"{text!r} is not the id of an item of this run{hint}")
+
+    @cached_property
+    def _item_of(self) -> dict[str, str]:
+        cleaner = self._cleaner
+        items = cleaner.labels() if isinstance(cleaner, Journal) else cleaner.ids_.tolist()
+        return {written(item): item for item in items}
+
+
+def written(text: str) -> str:
+    """A text in one line without surprises: itself, else a JSON string.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Never empty, without spaces around it and without control characters; differs for
+        different texts.
+    """
+    odd = not text or text != text.strip() or _loose(text[0]).startswith('"')
+    shown = text.isprintable() or all(map(_is_shown, text))  # the first is quick
+    return text if shown and not odd else _quoted(text)
+
+
+def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Answers as keyword arguments of `teach`, one dict for each annotator."""
+    of: dict[str | None, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        of[answer.annotator].append(answer)
+    return [
+        {
+            "rows": [answer.item for answer in said],
+            "answers": [answer.label for answer in said],
+            "annotator": annotator,
+            "seconds": [answer.seconds for answer in said],
+            "comments": [answer.comment for answer in said],
+        }
+        for annotator, said in of.items()
+    ]
+
+
+def _bare(label: Any) -> str:
+    return str(label).removesuffix(".0") if isinstance(label, float) else str(label)
+
+
+def _quoted(text: str) -> str:
+    """A JSON string, with escapes for what cannot be seen alone."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if _is_shown(c) else json.dumps(c)[1:-1] for c in quoted)
+
+
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or character in _HARMLESS or category(character) == "Zs"
+
+
+def _listed(texts: list[str]) -> str:
+    """Some texts in a sentence; of very many, the first and the last."""
+    shown = [*texts[:_N_SHOWN], "...", texts[-1]] if len(texts) > _N_SHOWN + 1 else texts
+    return ", ".join(shown)
+
+
+def _loose(text: str) -> str:
+    """What is the same for texts that people take for the same."""
+    folded = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES).casefold()
+    return " ".join(folded.split())
+
+
+def _readings(text: str) -> set[Decimal | str]:
+    """What a spreadsheet may read a text as: numbers, with any decimal mark, or a truth value."""
+    text = _loose(text)
+    if text in ("true", "false"):
+        return {text}
+    found: set[Decimal | str] = set()
+    if _NUMBER.fullmatch(text):
+        found.add(Decimal(text.replace(",", ".")))
+    if _THOUSANDS.fullmatch(text):
+        found.add(Decimal(text.replace(",", "").replace(".", "")))
+    return found
+
+
+def _by_key(texts: Iterable[_T], keys: Callable[[_T], Iterable[Any]]) -> dict[Any, list[_T]]:
+    found: dict[Any, list[_T]] = defaultdict(list)
+    for text in texts:
+        for key in keys(text):
+            found[key].append(text)
+    return dict(found)
