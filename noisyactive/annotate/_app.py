@@ -1,0 +1,189 @@
+"""The labelling page's web application: requests are checked here, `Desk` does the work."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ._desk import MAX_COMMENT, MAX_NAME, MAX_SECONDS, Desk, JournalTrouble
+from ._images import NotShown
+
+PAGE = Path(__file__).with_name("page")
+FILES = {  # all that is ever sent from the disk, but for images
+    "/": ("index.html", "text/html"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/viewer.js": ("viewer.js", "text/javascript"),
+}
+MAX_BODY = 32_768
+BODY_SECONDS = 20.0
+CLOSE = {"Connection": "close"}  # do not listen to the rest
+
+_T = TypeVar("_T")
+
+
+def make_app(desk: Desk) -> Starlette:
+    """The application, without its `Guard`.
+
+    Parameters
+    ----------
+    desk : Desk
+        The journal and the images.
+
+    Returns
+    -------
+    Starlette
+        ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers`` and
+        ``GET /api/images/ROW``, beside the page itself. What goes wrong is said in a sentence:
+        ``{"error": ...}``.
+    """
+    # Work that waits for a disk or a processor is done in threads, by few at a time: two images
+    # of 80 million pixels take half a gigabyte.
+    for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
+
+    async def state(request: Request) -> Response:
+        annotator = _name(desk, request.query_params.get("annotator"))
+        tab = request.query_params.get("tab", "")[:40]
+        return JSONResponse(await _in_thread(for_journal, lambda: desk.state(annotator, tab)))
+
+    async def previous(request: Request) -> Response:
+        annotator = _name(desk, request.query_params.get("annotator"))
+        back = _natural(request.query_params.get("back", "1"), "back")
+        found = await _in_thread(for_journal, lambda: desk.previous(annotator, back))
+        return JSONResponse({"item": found})
+
+    async def answer(request: Request) -> Response:
+        facts = await _read_json(request)
+        if facts.get("run") != desk.run:
+            raise HTTPException(409, "The server has another run now. Reload the page.")
+        checked = _check_answer(desk, facts)
+        outcome = await _in_thread(for_journal, lambda: desk.answer(**checked))
+        return JSONResponse({"outcome": outcome})
+
+    async def image(request: Request) -> Response:
+        row = _natural(request.path_params["row"], "row")
+        try:
+            picture = await _in_thread(for_images, lambda: desk.picture(row))
+        except LookupError as error:
+            raise HTTPException(404, "Nobody asked about this row.") from error
+        except NotShown as error:
+            raise HTTPException(422, str(error)) from error
+        size = "{}x{}".format(*picture.size)
+        return Response(
+            picture.data, media_type=picture.media_type, headers={"X-Original-Size": size}
+        )
+
+    return Starlette(
+        routes=[
+            *[Route(url, _file(*file), methods=["GET"]) for url, file in FILES.items()],
+            Route("/api/state", state, methods=["GET"]),
+            Route("/api/previous", previous, methods=["GET"]),
+            Route("/api/answers", answer, methods=["POST"]),
+            Route("/api/images/{row}", image, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _refused, JournalTrouble: _trouble},
+    )
+
+
+def _file(name: str, media_type: str) -> Callable[[Request], Response]:
+    content = (PAGE / name).read_bytes()  # now: no request reaches the disk
+    return lambda request: Response(content, media_type=media_type)
+
+
+async def _in_thread(limiter: anyio.CapacityLimiter, work: Callable[[], _T]) -> _T:
+    return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _trouble(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 503)
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # a form on another site cannot send this
+        raise HTTPException(415, "Answers must be sent as application/json.")
+    body = bytearray()
+    try:
+        with anyio.fail_after(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise HTTPException(413, f"An answer takes at most {MAX_BODY} bytes.", CLOSE)
+    except TimeoutError as error:
+        raise HTTPException(408, "The answer did not arrive in time.", CLOSE) from error
+    try:
+        facts = json.loads(body)
+    except (RecursionError, ValueError) as error:
+        raise HTTPException(400, "An answer must be JSON.") from error
+    if not isinstance(facts, dict):
+        raise HTTPException(400, "An answer must be a JSON object.")
+    return facts
+
+
+def _check_answer(desk: Desk, facts: dict[str, Any]) -> dict[str, Any]:
+    """What `Desk.answer` takes, from what was sent."""
+    row, code, seconds = facts.get("row"), facts.get("answer"), facts.get("seconds")
+    comment, corrects = facts.get("comment", ""), facts.get("corrects")
+    if type(row) is not int or row < 0:
+        raise HTTPException(400, "row must be the number of a row.")
+    if "answer" not in facts or not (
+        code is None or (type(code) is int and 0 <= code < desk.n_classes)
+    ):
+        raise HTTPException(
+            400, f"answer must be null or the number of a class, from 0 to {desk.n_classes - 1}."
+        )
+    if seconds is not None and (
+        type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS
+    ):
+        raise HTTPException(400, f"seconds must be null or from 0 to {MAX_SECONDS:g}.")
+    if not _is_text(comment) or len(comment) > MAX_COMMENT:
+        raise HTTPException(400, f"comment must be text of at most {MAX_COMMENT} characters.")
+    if corrects is not None and not _is_text(corrects):
+        raise HTTPException(400, "corrects must be null or a time.")
+    annotator = _name(desk, facts.get("annotator"))
+    if annotator is None and desk.needs_name:
+        raise HTTPException(400, "annotator must be named, since several answer for each item.")
+    return {
+        "row": row,
+        "code": code,
+        "annotator": annotator,
+        "seconds": seconds,
+        "comment": comment.strip(),
+        "corrects": corrects,
+    }
+
+
+def _name(desk: Desk, given: Any) -> str | None:
+    """Who is at the page: the one whom the server was started for, or who he says he is."""
+    if desk.annotator is not None or given is None:
+        return desk.annotator
+    if not _is_text(given) or len(given) > MAX_NAME or not given.isprintable():
+        raise HTTPException(400, f"annotator must be text of at most {MAX_NAME} characters.")
+    return given.strip() or None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that can be written down: JSON allows halves of characters, and NUL."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
+
+
+def _natural(text: str, name: str) -> int:
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise HTTPException(400, f"{name} must be a whole number.")
+    return int(text)

@@ -1,0 +1,276 @@
+"""The journal as the labelling page sees it: what waits, what was said, one answer at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..cleaning import Journal, OpenItem
+from ._images import NotShown, Picture, render
+
+MAX_COMMENT = 2000
+MAX_NAME = 100
+MAX_SECONDS = 86_400.0  # of one answer: a day
+
+_N_AHEAD = 2  # items that the page is told of, so that it can fetch the next image
+_HELD_SECONDS = 300.0  # for so long, an item that one tab shows is not offered to another
+
+_log = logging.getLogger(__name__)
+
+
+class JournalTrouble(Exception):
+    """The journal cannot be read or written now; the message says why."""
+
+
+class Desk:
+    """One journal and the images of its items.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    images : callable or None
+        ``images(row, item)`` returns what `render` takes.
+    annotator : str or None
+        Whose answers these are; None asks on the page.
+    blind : bool
+        Whether labels and suggestions are kept from the page.
+
+    Attributes
+    ----------
+    run : str
+        The same for the same run, whoever serves it.
+    n_classes : int
+        Number of classes.
+    needs_name : bool
+        Whether answers need the name of an annotator.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `Journal` does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        images: Callable[[int, str], Any] | None,
+        annotator: str | None,
+        blind: bool,
+    ):
+        self._journal = Journal(path)
+        self._images = images
+        self.annotator = annotator
+        self.blind = blind
+        self._items: dict[int, str] = {}  # ids of rows that may be looked at
+        self._held: dict[int, tuple[str, float]] = {}  # rows, by whom they are shown, since when
+        self._holding = threading.Lock()
+        self._writing = threading.Lock()
+        self.n_classes = len(self._journal.classes)
+        self.needs_name = self._journal.answers_per_item > 1
+        first = self._journal.events()[:1]  # it holds the seed
+        self.run = _digest(path.resolve(), first, self._journal.n_samples, self._journal.classes)
+
+    def state(self, annotator: str | None, tab: str) -> dict[str, Any]:
+        """What the page shows, for one annotator.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who asks.
+        tab : str
+            Which tab of which browser asks: different ones get different items, if they can. ""
+            takes no part in that.
+
+        Returns
+        -------
+        dict
+            For JSON. Labels are positions in `classes`. Blind, items have no label and no
+            suggestion.
+        """
+        with _explained():
+            waiting = self._journal.open_items(annotator)
+            progress = self._journal.progress()
+        self._items.update((item.row, item.item) for item in waiting)
+        items = []
+        nobody = self.needs_name and annotator is None
+        for item in [] if nobody else self._for_tab(waiting, tab)[:_N_AHEAD]:
+            shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": item.reason}
+            if not self.blind:
+                shown["label"] = self._code(item.label)
+                shown["suggested"] = self._code(item.suggested)
+                shown["probability"] = item.probability
+            items.append(shown)
+        return {
+            "run": self.run,
+            "name": self._journal.path.name,
+            "classes": [str(label) for label in self._journal.classes],
+            "annotator": self.annotator,
+            "needs_name": self.needs_name,
+            "blind": self.blind,
+            "images": self._images is not None,
+            "progress": asdict(progress),
+            "waiting": len(waiting),
+            "items": items,
+        }
+
+    def previous(self, annotator: str | None, back: int) -> dict[str, Any] | None:
+        """An item that this annotator answered, with the answer; `back` counts from 1, the latest.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who asks.
+        back : int
+            How many items ago.
+
+        Returns
+        -------
+        dict or None
+            For JSON; None if there are fewer. Its `time` says which answer a correction corrects.
+        """
+        latest = list(self._latest(annotator).values())
+        if not 1 <= back <= len(latest):
+            return None
+        answer = latest[-back]
+        shown = {
+            "row": answer["row"],
+            "item": answer["item"],
+            "answer": self._code(answer["new_label"]),
+            "comment": answer["comment"] or "",
+            "time": answer["time"],
+            "back": back,
+            "n_answered": len(latest),
+        }
+        if not self.blind:
+            shown["label"] = self._code(answer["old_label"])
+        return shown
+
+    def answer(
+        self,
+        row: int,
+        code: int | None,
+        *,
+        annotator: str | None,
+        seconds: float | None,
+        comment: str,
+        corrects: str | None,
+    ) -> str:
+        """Write an answer; once this returns, it is on disk. Sent twice, it is counted once.
+
+        Parameters
+        ----------
+        row : int
+            Row of the data set.
+        code : int or None
+            Position of the label among the classes; None for "cannot tell".
+        annotator : str or None
+            Who answers.
+        seconds : float or None
+            Time spent.
+        comment : str
+            A remark, or "".
+        corrects : str or None
+            The time of one's own answer that this one corrects; None for a first answer.
+
+        Returns
+        -------
+        {"recorded", "already", "elsewhere"}
+            "already" if it is on record as it is, "elsewhere" if the item does not wait for an
+            answer any more or, for a correction, another one came first: nothing was written.
+        """
+        label = None if code is None else self._journal.classes[code]
+        with self._writing:
+            last = self._latest(annotator).get(row)
+            said = None if last is None else (last["new_label"], last["comment"] or "")
+            if last is not None and said == (label, comment):
+                return "already"
+            if corrects is not None and (last is None or last["time"] != corrects):
+                return "elsewhere"
+            with _explained():
+                written = self._journal.answer(
+                    [row],
+                    [label],
+                    annotator=annotator,
+                    seconds=[seconds],
+                    comments=[comment or None],
+                    only_open=corrects is None,
+                )
+        return "recorded" if written else "elsewhere"
+
+    def picture(self, row: int) -> Picture:
+        """The image of a row that waits or was answered.
+
+        Raises
+        ------
+        LookupError
+            If nobody asked about such a row.
+        NotShown
+            If it cannot be shown.
+        """
+        if row not in self._items:
+            with _explained():
+                self._items.update((item.row, item.item) for item in self._journal.open_items())
+                self._items.update((a["row"], a["item"]) for a in self._journal.answers())
+        item = self._items[row]
+        if self._images is None:
+            raise NotShown("There are no images here.")
+        try:
+            return render(self._images(row, item))
+        except NotShown as error:
+            _log.warning("Item %r cannot be shown: %s (%r)", item, error, error.__cause__)
+            raise
+        except Exception as error:  # somebody's function, or two files of one name
+            _log.warning("Item %r cannot be shown.", item, exc_info=True)
+            told = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
+            raise NotShown(told) from error
+
+    def _for_tab(self, waiting: list[OpenItem], tab: str) -> list[OpenItem]:
+        """What waits, first that which no other tab shows; each annotator has items of his own."""
+        if self.needs_name or not waiting or not tab:
+            return waiting
+        now = time.monotonic()
+        rows = {item.row for item in waiting}
+        with self._holding:
+            self._held = {
+                row: (who, since)
+                for row, (who, since) in self._held.items()
+                if row in rows and now - since < _HELD_SECONDS and who != tab
+            }
+            ordered = sorted(waiting, key=lambda item: item.row in self._held)
+            self._held.setdefault(ordered[0].row, (tab, now))
+        return ordered
+
+    def _latest(self, annotator: str | None) -> dict[int, dict[str, Any]]:
+        """The latest answer of an annotator for each row, the latest of all at the end."""
+        with _explained():
+            answers = self._journal.answers()
+        latest: dict[int, dict[str, Any]] = {}
+        for answer in answers:
+            if answer["annotator"] == annotator:
+                latest.pop(answer["row"], None)
+                latest[answer["row"]] = answer
+        return latest
+
+    def _code(self, label: Any) -> int | None:
+        return None if label is None else self._journal.classes.index(label)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the page sends was checked before: what the journal refuses now is its own trouble."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise JournalTrouble(str(error)) from error
+
+
+def _digest(*facts: Any) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,234 @@
+"""Serve the labelling page from a thread of this process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._paths import ImageFolder
+
+if TYPE_CHECKING:
+    import uvicorn
+    from typing_extensions import Self
+
+_START_SECONDS = 10.0
+
+
+class Page:
+    """A labelling page that is being served; as a context manager, until the block ends.
+
+    Attributes
+    ----------
+    url : str
+        Its address. Whoever knows it can see the images and answer.
+    """
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, url: str):
+        self.url = url
+        self._server = server
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="labelling page", daemon=True
+        )
+        self._thread.start()
+        end = time.monotonic() + _START_SECONDS
+        while not server.started:
+            if not self._thread.is_alive() or time.monotonic() > end:
+                self.close()
+                raise OSError("The labelling page's server could not be started.")
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<labelling page at {self.url}>"
+
+    def wait(self) -> None:
+        """Wait until somebody closes the page."""
+        while self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def close(self) -> None:
+        """Stop serving; what was answered is in the journal. Doing it again does nothing."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+
+def serve(
+    journal: str | os.PathLike[str],
+    images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
+    *,
+    annotator: str | None = None,
+    blind: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    open_browser: bool = False,
+) -> Page:
+    """Show a page on which people answer for the rows that a journal asks about.
+
+    It collects answers and never trains: the rounds are run by an `ActiveLabelCleaner` with the
+    same journal, here or in another process. Every answer is on disk before the next image shows.
+
+    Parameters
+    ----------
+    journal : path
+        The journal.
+    images : path or callable, default=None
+        A folder with the images, named as the items are, with or without their extensions; or
+        ``images(row)``, which returns a PIL image, an array of shape (height, width) or (channels,
+        height, width), or the path of a file. None shows the names of the items.
+    annotator : str, default=None
+        Who answers. None asks on the page.
+    blind : bool, default=False
+        Keep current labels and the model's suggestions from the page.
+    host : str, default="127.0.0.1"
+        Address to listen on; the default is reached from this machine alone. Traffic is not
+        encrypted.
+    port : int, default=0
+        Port to listen on; 0 takes any free one.
+    token : str, default=None
+        Secret in the address, at least 16 letters, digits, "-" or "_". None draws a new one;
+        pages that are open stay valid where a server is started again with the same port and
+        token.
+    open_browser : bool, default=False
+        Whether to open the page in a browser of this machine.
+
+    Returns
+    -------
+    Page
+        It is being served. Its address, with a secret token, is printed.
+
+    Raises
+    ------
+    ImportError
+        If the extra ``annotate`` is not installed.
+    ValueError
+        If the journal is damaged, or a parameter is not as described.
+    OSError
+        If there is no such journal or folder, or the port is taken.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import ActiveLabelCleaner
+    >>> from noisyactive.annotate import serve
+    >>> X, y = load_digits(n_class=3, return_X_y=True)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> journal = Path(folder.name) / "digits.db"
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> cleaner = ActiveLabelCleaner(model, pool="unverified", round_budget=5, journal=journal)
+    >>> rows = cleaner.start(X, y).query()
+    >>> with serve(journal, lambda row: X[row].reshape(8, 8)) as page:  # doctest: +ELLIPSIS
+    ...     cleaner.wait(timeout=0.1)
+    Label at http://127.0.0.1:...
+    False
+    >>> cleaner.close(); folder.cleanup()
+    """
+    try:
+        import uvicorn
+
+        from ._app import make_app
+        from ._guard import Guard, is_local
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        raise ImportError(
+            f'The labelling page needs {missing}: pip install "noisyactive[annotate]".'
+        ) from error
+    from ._desk import MAX_NAME, Desk
+
+    if annotator is not None and not (
+        isinstance(annotator, str)
+        and annotator.strip()
+        and annotator.isprintable()
+        and len(annotator) <= MAX_NAME
+    ):
+        raise ValueError(
+            f"annotator must be text of 1 to {MAX_NAME} characters, got {annotator!r}."
+        )
+    token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
+    desk = Desk(Path(journal), _by_row_and_item(images), annotator and annotator.strip(), blind)
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(
+        Guard(make_app(desk), token, host, port),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # it would tell the token
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=100,
+        timeout_graceful_shutdown=5,
+    )
+    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    address = f"[{shown}]" if ":" in shown else shown
+    page = Page(uvicorn.Server(config), listener, f"http://{address}:{port}/?token={token}")
+    print(f"Label at {page.url}", flush=True)
+    if not is_local(host):
+        print(
+            "Others on the network can connect. Traffic is not encrypted: who listens in sees "
+            "images and the token. An SSH tunnel to 127.0.0.1 is safer.",
+            flush=True,
+        )
+    if open_browser:
+        webbrowser.open(page.url)
+    return page
+
+
+def _by_row_and_item(images: Any) -> Callable[[int, str], Any] | None:
+    if images is None:
+        return None
+    if callable(images):
+        return lambda row, item: images(row)
+    if not isinstance(images, (str, os.PathLike)):
+        raise TypeError(f"images must be a folder, a callable or None, got {images!r}.")
+    folder = ImageFolder(images)
+    return lambda row, item: folder.path_of(item)
+
+
+def _checked_token(token: str) -> str:
+    kept = {*"-_"}
+    if len(token) < 16 or not all(c.isascii() and (c.isalnum() or c in kept) for c in token):
+        raise ValueError('token must be at least 16 letters, digits, "-" or "_".')
+    return token
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port must be from 0 to 65535, got {port!r}.")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"host {host!r} is no address to listen on: {error}.") from error
+    try:
+        if os.name != "nt":  # there, it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            f"Port {port} of {host} cannot be used: {error.strerror}. Pass another port, or 0 for "
+            "any free one."
+        ) from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,150 @@
+"""The labelling page from Python and on the command line, and what it says when it cannot be."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from noisyactive.annotate import serve
+from noisyactive.annotate.__main__ import main
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "annotate_digits.py"
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_it_prints_and_holds_its_address(start_run, serving, capsys):
+    page = serving(start_run().journal)
+    assert capsys.readouterr().out == f"Label at {page.url}\n"
+    assert page.url.startswith("http://127.0.0.1:")
+
+
+def test_two_at_a_time(start_run, serving, visit):
+    run = start_run()
+    first, second = visit(serving(run.journal)), visit(serving(run.journal))
+    first.answer(run.rows[0], 1)
+    assert second.state()["items"][0]["row"] == run.rows[1]
+
+
+def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit):
+    run = start_run()
+    token = "0123456789abcdef"
+    page = serving(run.journal, token=token)
+    visitor = visit(page)
+    port = httpx.URL(page.url).port
+    page.close()
+    serving(run.journal, token=token, port=port)
+    assert visitor.answer(run.rows[0], 1) == "recorded"
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({"annotator": ""}, "annotator must be text"),
+        ({"annotator": "a\nb"}, "annotator must be text"),
+        ({"annotator": 5}, "annotator must be text"),
+        ({"annotator": "x" * 101}, "annotator must be text"),
+        ({"port": -1}, "port must be from 0 to 65535"),
+        ({"port": 70000}, "port must be from 0 to 65535"),
+        ({"port": "80"}, "port must be from 0 to 65535"),
+        ({"host": "no such host"}, "no address to listen on"),
+        ({"host": "203.0.113.1"}, "cannot be used"),
+        ({"images": "no such folder"}, "There is no folder"),
+        ({"images": 5}, "images must be a folder"),
+    ],
+    ids=str,
+)
+def test_bad_parameters(start_run, options, sentence):
+    with pytest.raises((OSError, TypeError, ValueError), match=sentence):
+        serve(start_run().journal, **options)
+
+
+def test_errors_of_the_command_are_one_sentence(start_run, tmp_path, capsys, taken_port):
+    journal = str(start_run().journal)
+    (tmp_path / "damaged.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    (tmp_path / "text.db").write_text("no journal")
+    (tmp_path / "empty.db").touch()
+    for arguments, expected in [
+        ([str(tmp_path / "none.db")], "There is no journal"),
+        ([str(tmp_path / "damaged.db")], "is damaged, or no journal"),
+        ([str(tmp_path / "text.db")], "is damaged, or no journal"),
+        ([str(tmp_path / "empty.db")], "is empty"),
+        ([journal, "--images", str(tmp_path / "nothing")], "There is no folder"),
+        ([journal, "--images", journal], "is no folder"),
+        ([journal, "--port", str(taken_port)], f"Port {taken_port} of 127.0.0.1 cannot be used"),
+        ([journal, "--annotator", ""], "annotator must be text"),
+    ]:
+        assert main(["--no-browser", *arguments]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.startswith("noisyactive.annotate: ") and expected in captured.err
+        assert captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_without_the_extra_it_says_what_to_install(start_run):
+    code = """
+import runpy, sys
+sys.modules["starlette.applications"] = None
+sys.argv = ["annotate", sys.argv[1], "--no-browser"]
+runpy.run_module("noisyactive.annotate", run_name="__main__")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(start_run().journal)], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert 'pip install "noisyactive[annotate]"' in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_the_command_ends_with_ctrl_c(start_run):
+    command = [sys.executable, "-m", "noisyactive.annotate", str(start_run().journal)]
+    with subprocess.Popen(
+        [*command, "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        url = process.stdout.readline().split()[-1]
+        assert httpx.get(url).status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 0 and error == ""
+
+
+@pytest.mark.slow
+def test_the_example_goes_on_where_it_was(visit, tmp_path):
+    command = [sys.executable, "-W", "error", str(EXAMPLE), "--no-browser", "--rounds", "2"]
+    command += ["--round-budget", "2", "--journal", str(tmp_path / "digits.db")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    scores = []
+    for _ in range(2):  # the first one is killed in the middle of a round
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            lines = iter(process.stdout.readline, "")
+            url = next(line for line in lines if line.startswith("Label at")).split()[-1]
+            visitor = visit(url)
+            while not scores or visitor.state()["progress"]["budget_left"]:
+                if items := visitor.state()["items"]:
+                    visitor.answer(items[0]["row"], items[0]["suggested"])
+                    if not scores:
+                        scores.append(next(lines))
+                        process.kill()
+                        break
+                time.sleep(0.05)
+            rest = list(lines)
+    assert rest[0] == scores[0] and "after round 0: 0 answers" in rest[0]
+    assert "after round 1: 2 answers" in rest[1] and "after round 2: 4 answers" in rest[2]
+    assert "labels were wrong" in rest[3]
