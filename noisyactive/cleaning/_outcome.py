@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,6 +168,36 @@ class Outcome(Rounds):
             port=port,
             open_browser=open_browser,
         )
+
+    def to_html(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write a report of the run: one HTML file that needs nothing else, also for printing.
+
+        Summary, curves, what has become of each class, every changed label with its image, and the
+        parameters and versions to repeat the run.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that is there is replaced.
+        **options : dict
+            ``images``, ``class_names``, ``title``, ``max_images`` of
+            `noisyactive.inspection.to_html`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ImportError
+            If the extra ``plot`` is not installed.
+        OSError
+            If the file cannot be written.
+        """
+        from ..inspection import to_html  # a higher room, which only people need
+
+        return to_html(self, path, **options)
 
     # --- inside ---------------------------------------------------------------------------------
 

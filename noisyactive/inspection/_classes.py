@@ -1,0 +1,146 @@
+"""Classes as people read them: their names, and the largest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._labels import find_classes, find_codes
+
+ClassNames = Mapping[Any, str] | Sequence[str] | None
+
+
+def common_codes(
+    first: ArrayLike, second: ArrayLike, names: tuple[str, str]
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+    """Two lists of labels of the same samples as codes of the same classes.
+
+    Parameters
+    ----------
+    first, second : array-like of shape (n_samples,)
+        Labels.
+    names : tuple of str
+        What errors call them.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Every label of either, sorted.
+    first_codes, second_codes : ndarray of int of shape (n_samples,)
+        Indices into `classes`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no list of labels, or lengths or kinds of labels differ.
+    """
+    (one, one_codes), (two, two_codes) = (
+        find_classes(labels, name=name) for labels, name in zip((first, second), names, strict=True)
+    )
+    both = " and ".join(names)
+    if len(one_codes) != len(two_codes):
+        raise ValueError(
+            f"{both} must be of the same length, got {len(one_codes)} and {len(two_codes)}."
+        )
+    if one.dtype.kind != two.dtype.kind and not {one.dtype.kind, two.dtype.kind} <= set("biuf"):
+        one, two = one.astype(object), two.astype(object)  # numbers must not become strings
+    classes = find_classes(np.concatenate([one, two]), name=both)[0]
+    return (
+        classes,
+        find_codes(one.tolist(), classes, name=names[0])[one_codes],
+        find_codes(two.tolist(), classes, name=names[1])[two_codes],
+    )
+
+
+def check_mask(mask: ArrayLike, n_samples: int, name: str = "clean_mask") -> NDArray[np.bool_]:
+    """Check that there is True or False for each sample.
+
+    Parameters
+    ----------
+    mask : array-like of bool of shape (n_samples,)
+        What to check.
+    n_samples : int
+        How many there should be.
+    name : str, default="clean_mask"
+        What errors call it.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type or shape.
+    """
+    array = np.asarray(mask)
+    if array.shape != (n_samples,) or array.dtype.kind != "b":
+        raise ValueError(
+            f"{name} must hold a boolean for each of the {n_samples} samples, got "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return array
+
+
+def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
+    """What stands for each class in a table: its name, or else its label.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    class_names : mapping of label to str, sequence of str of length n_classes, or None
+        Names; a sequence is in the order of `classes`.
+
+    Returns
+    -------
+    list of length n_classes
+        Names, or labels where there are no names.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a class has no name, names are not as many as classes, or two are the same.
+    """
+    labels = classes.tolist()
+    if class_names is None:
+        return labels
+    if isinstance(class_names, Mapping):
+        if missing := [label for label in labels if label not in class_names]:
+            raise ValueError(f"class_names must have a name for each class; none for {missing}.")
+        keys = [str(class_names[label]) for label in labels]
+    elif isinstance(class_names, str) or np.ndim(class_names) != 1:
+        raise TypeError(
+            "class_names must be a mapping of label to name, or a sequence of names, got "
+            f"{class_names!r}."
+        )
+    elif len(class_names) != len(labels):
+        raise ValueError(
+            f"class_names must hold a name for each of the {len(labels)} classes {labels}, got "
+            f"{len(class_names)}."
+        )
+    else:
+        keys = [str(name) for name in class_names]
+    if twice := {key for key in keys if keys.count(key) > 1}:
+        raise ValueError(f"class_names must differ, got {sorted(twice)} more than once.")
+    return keys
+
+
+def text_of(key: Any) -> str:
+    """A label or name as text: 1.0 is "1"."""
+    return str(key).removesuffix(".0") if isinstance(key, float) else str(key)
+
+
+def by_size(counts: ArrayLike) -> NDArray[np.intp]:
+    """Order of classes: the largest first, those of the same size as they were."""
+    return np.argsort(-np.asarray(counts), kind="stable")
+
+
+def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """Part of a whole, element by element; NaN of nothing."""
+    part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

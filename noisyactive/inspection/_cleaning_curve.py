@@ -1,0 +1,230 @@
+"""The score against the labels bought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cleaning import ActiveLabelCleaner
+from ._cleaning_report import check_cleaner
+from ._style import BLACK, LINES, axes_for, figure_of, legend_above, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
+
+_SCORES = {"f1_macro": "macro F1", "f1_weighted": "weighted F1", "f1_micro": "micro F1"}
+
+
+class CleaningCurveDisplay:
+    """Scores against labels bought, of one or several ways to spend them.
+
+    Use `from_cleaners`, or pass numbers: scores on test data, for instance.
+
+    Parameters
+    ----------
+    curves : mapping of str to tuple (answers, scores)
+        For each method, the answers bought so far, of shape (n_points,), and the scores then, of
+        shape (n_points,) or, for several seeds, (n_seeds, n_points).
+    ceiling : float, default=None
+        Score with all labels clean, a dashed line. None draws none.
+    score_name : str, default="score"
+        What the scores are.
+
+    Attributes
+    ----------
+    curves : dict of str to tuple (answers, scores)
+        As above, with scores of shape (n_seeds, n_points).
+    ceiling : float or None
+        As above.
+    score_name : str
+        As above.
+    ax_ : matplotlib Axes
+        After `plot`: the axes.
+    figure_ : matplotlib Figure
+        Their figure.
+    lines_ : list of matplotlib Line2D
+        The mean of each method.
+    bands_ : list of matplotlib PolyCollection or None
+        One standard deviation either way; None for a method with one seed.
+    ceiling_ : matplotlib Line2D or None
+        The dashed line.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a curve or the ceiling is not as described.
+
+    Examples
+    --------
+    >>> from noisyactive.inspection import CleaningCurveDisplay
+    >>> curves = {"coreset": ([0, 10, 20], [[0.6, 0.8, 0.8], [0.7, 0.8, 0.9]])}
+    >>> display = CleaningCurveDisplay(curves, ceiling=0.95, score_name="macro F1").plot()
+    >>> display.lines_[0].get_ydata().round(2).tolist()
+    [0.65, 0.8, 0.85]
+    """
+
+    def __init__(
+        self,
+        curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+        *,
+        ceiling: float | None = None,
+        score_name: str = "score",
+    ):
+        if not isinstance(curves, Mapping) or not curves:
+            raise TypeError(f"curves must map names to (answers, scores), got {curves!r}.")
+        if ceiling is not None and not isinstance(ceiling, Real):
+            raise TypeError(f"ceiling must be a number or None, got {ceiling!r}.")
+        self.curves = {name: _check_curve(name, curve) for name, curve in curves.items()}
+        self.ceiling = ceiling
+        self.score_name = score_name
+
+    @classmethod
+    def from_cleaners(
+        cls,
+        cleaners: Mapping[str, Any],
+        *,
+        ceiling: float | None = None,
+        score_name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot the scores on validation data that cleaners have in their history.
+
+        Parameters
+        ----------
+        cleaners : mapping of str to ActiveLabelCleaner or list of them
+            For each method a cleaner that was run, or one for each seed. Seeds are averaged round
+            by round, as far as all of them went; so is what they cost.
+        ceiling : float, default=None
+            Score with all labels clean, a dashed line.
+        score_name : str, default=None
+            What the scores are; None takes it from the cleaners.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None makes a figure.
+
+        Returns
+        -------
+        CleaningCurveDisplay
+            The plot.
+
+        Raises
+        ------
+        ValueError, TypeError, NotFittedError
+            If something else is among them, or one was run without validation data.
+        """
+        if not isinstance(cleaners, Mapping) or not cleaners:
+            raise TypeError(f"cleaners must map names to cleaners, got {cleaners!r}.")
+        runs = {
+            name: [one] if isinstance(one, ActiveLabelCleaner) else list(one)
+            for name, one in cleaners.items()
+        }
+        curves = {name: _curve_of(name, seeds) for name, seeds in runs.items()}
+        if score_name is None:
+            scorings = {seed.scoring for seeds in runs.values() for seed in seeds}
+            score_name = score_name_of(scorings.pop()) if len(scorings) == 1 else "score"
+        return cls(curves, ceiling=ceiling, score_name=score_name).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None makes a figure.
+
+        Returns
+        -------
+        self
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = axes_for(ax, type(self).__name__)
+        self.lines_: list[Any] = []
+        self.bands_: list[Any] = []
+        n_seeds = set()
+        for number, (name, (answers, scores)) in enumerate(self.curves.items()):
+            color, marker, style = LINES[number % len(LINES)]
+            mean, n = scores.mean(axis=0), len(scores)
+            label = plain(name)
+            (line,) = ax.plot(
+                answers,
+                mean,
+                color=color,
+                marker=marker,
+                linestyle=style,
+                markersize=5,
+                label=label,
+            )
+            band = None
+            if n > 1:
+                n_seeds.add(n)
+                spread = scores.std(axis=0, ddof=1)
+                low, high = mean - spread, mean + spread
+                band = ax.fill_between(answers, low, high, color=color, alpha=0.15, linewidth=0)
+            self.lines_.append(line)
+            self.bands_.append(band)
+        self.ceiling_ = None
+        if self.ceiling is not None:
+            label = "all labels clean"
+            self.ceiling_ = ax.axhline(
+                self.ceiling, color=BLACK, linestyle=(0, (4, 3)), linewidth=1.2, label=label
+            )
+        name = plain(self.score_name)
+        if n_seeds:
+            seeds = " or ".join(map(str, sorted(n_seeds)))
+            name += f"\n(mean ± 1 standard deviation, {seeds} seeds)"
+        ax.set(xlabel="labels bought", ylabel=name)
+        ax.grid(axis="y", color="#E8E8E8", linewidth=0.8)
+        ax.set_axisbelow(True)
+        handles = [*self.lines_, *([self.ceiling_] if self.ceiling_ else [])]
+        widest = max(len(str(handle.get_label())) for handle in handles)
+        n_columns = min(3, len(handles), max(1, 60 // (widest + 8)))  # as wide as a usual figure
+        self.legend_ = legend_above(ax, handles, n_columns)
+        self.ax_, self.figure_ = ax, figure_of(ax)
+        return self
+
+
+def _check_curve(name: str, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not isinstance(curve, (tuple, list)) or len(curve) != 2:
+        raise TypeError(f"curves[{name!r}] must be a pair (answers, scores), got {curve!r}.")
+    answers = np.asarray(curve[0], dtype=float)
+    scores = np.atleast_2d(np.asarray(curve[1], dtype=float))
+    if answers.ndim != 1 or scores.ndim != 2 or scores.shape[1] != len(answers) or not len(answers):
+        raise ValueError(
+            f"curves[{name!r}] must hold answers of shape (n_points,) and scores of shape "
+            f"(n_points,) or (n_seeds, n_points), got {answers.shape} and {np.shape(curve[1])}."
+        )
+    if np.isnan(scores).all():
+        raise ValueError(f"curves[{name!r}] holds no scores, only NaN.")
+    return answers, scores
+
+
+def _curve_of(name: str, seeds: list[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not seeds:
+        raise ValueError(f"cleaners[{name!r}] holds no cleaner.")
+    for cleaner in seeds:
+        check_cleaner(cleaner, f"cleaners[{name!r}]")
+        if np.isnan(cleaner.history_["score"]).all():
+            raise ValueError(
+                f"cleaners[{name!r}] has no scores: pass validation_data to fit or start, or give "
+                "scores of your own to CleaningCurveDisplay."
+            )
+    n_points = min(len(cleaner.history_["cost"]) for cleaner in seeds)
+    cost = np.array([cleaner.history_["cost"][:n_points] for cleaner in seeds])
+    score = np.array([cleaner.history_["score"][:n_points] for cleaner in seeds])
+    return cost.mean(axis=0), score
+
+
+def score_name_of(scoring: Any) -> str:
+    """The name of a scorer, for people."""
+    if isinstance(scoring, str):
+        return _SCORES.get(scoring, scoring.replace("_", " "))
+    return str(getattr(scoring, "__name__", "score")).replace("_", " ")

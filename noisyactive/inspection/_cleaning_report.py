@@ -1,0 +1,108 @@
+"""What each round of cleaning cost, and what it brought."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ..cleaning import ActiveLabelCleaner
+from ..cleaning._events import Answered, Refitted
+from ._classes import ratio
+
+
+def check_cleaner(cleaner: ActiveLabelCleaner, name: str = "cleaner") -> None:
+    """Check that something is a cleaner that has been started.
+
+    Parameters
+    ----------
+    cleaner : ActiveLabelCleaner
+        What to check.
+    name : str, default="cleaner"
+        What errors call it.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    NotFittedError
+        If it was not started.
+    """
+    if not isinstance(cleaner, ActiveLabelCleaner):
+        raise TypeError(f"{name} must be an ActiveLabelCleaner, got {type(cleaner).__name__}.")
+    check_is_fitted(cleaner, "events_")
+
+
+def cleaning_report(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
+    """Tabulate the rounds of a cleaner.
+
+    Parameters
+    ----------
+    cleaner : ActiveLabelCleaner
+        After `start` or `fit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each entry of ``history_``, by ``round``; 0 is the first phase. Answers since
+        the model was brought up to date last are in none of them yet.
+
+        * ``asked``: rows asked about;
+        * ``answers``: answers that came in, each of which is charged;
+        * ``answered``: rows that they are for;
+        * ``changed``: labels that changed;
+        * ``hit_rate``: these as a share of the rows answered for;
+        * ``cost``: answers so far;
+        * ``score``: of the model on validation data; NaN without any;
+        * ``gain``: by how much it is above the first score;
+        * ``answers_per_point``: answers since the first score for each hundredth of that gain, a
+          point of F1 if that is the score; NaN without a gain.
+
+    Raises
+    ------
+    TypeError, NotFittedError
+        If `cleaner` is something else, or was not started.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import ActiveLabelCleaner, UniformLabelNoise
+    >>> from noisyactive.inspection import cleaning_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy = UniformLabelNoise(0.3, random_state=0).fit_transform(y)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=5, random_state=0)
+    >>> report = cleaning_report(cleaner.fit(X, y_noisy, y_clean=y))
+    >>> report[["asked", "answers", "cost"]].values.tolist()
+    [[0, 0, 0], [5, 5, 5], [5, 5, 10]]
+    """
+    check_cleaner(cleaner)
+    history = cleaner.history_
+    answered: list[int] = []
+    rows: set[int] = set()
+    for event in cleaner.events_:
+        if isinstance(event, Answered):
+            rows.update(event.rows)
+        elif isinstance(event, Refitted):
+            answered.append(len(rows))
+            rows = set()
+    cost, score = history["cost"], history["score"].astype(float)
+    known = np.flatnonzero(np.isfinite(score))
+    first = known[0] if len(known) else 0
+    gain = score - score[first]
+    bought = np.where(gain > 0, cost - cost[first], np.nan)
+    return pd.DataFrame(
+        {
+            "asked": history["asked"],
+            "answers": np.diff(cost, prepend=0),
+            "answered": answered,
+            "changed": history["changed"],
+            "hit_rate": ratio(history["changed"], answered),
+            "cost": cost,
+            "score": score,
+            "gain": gain,
+            "answers_per_point": ratio(bought, 100 * gain),
+        },
+        index=pd.Index(history["round"], name="round"),
+    )

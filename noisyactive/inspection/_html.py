@@ -1,0 +1,144 @@
+"""A report of a cleaning run for people, as one HTML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..annotate._files import write_whole
+from ..cleaning import ActiveLabelCleaner
+from . import _report_content as content
+from ._classes import ClassNames, class_keys, text_of
+from ._cleaning_report import check_cleaner
+from ._report_figures import figures_of
+from ._run import changes_of, source_of
+from ._style import require_matplotlib
+from ._thumbnails import SIDE, Thumbnail, image_finder, thumbnail
+
+
+def to_html(
+    cleaner: ActiveLabelCleaner,
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
+    class_names: ClassNames = None,
+    title: str = "Label cleaning report",
+    max_images: int = 200,
+) -> Path:
+    """Write a report of a cleaning run: one HTML file that needs nothing else, also for printing.
+
+    It has a summary; the score and the answers of each round; what has become of each class; every
+    label that was changed, with its image, its old and new value, who said so, when, in which round
+    and with which comment; and the parameters and versions to repeat the run. Whatever comes from
+    the data is shown as text.
+
+    Parameters
+    ----------
+    cleaner : ActiveLabelCleaner
+        After `start` or `fit`; the run need not be over. What others wrote to its journal is in the
+        report once `query` or `wait` has taken it up.
+    path : path
+        The file. One that is there is replaced, once the new one is whole.
+    images : path or callable, default=None
+        A folder with the images, named as the ids, or ``images(row)``, which returns a PIL image,
+        an array or the path of a file. None shows X, where it holds images.
+    class_names : mapping or sequence of str, default=None
+        Names of the classes: by label, or in the order of ``classes_``. None shows the labels.
+    title : str, default="Label cleaning report"
+        Heading of the report.
+    max_images : int, default=200
+        How many changed labels are shown with an image, of at most 96 by 96 pixels; the others are
+        listed without.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    TypeError, ValueError, NotFittedError
+        If a parameter is not as described, or the cleaner was not started.
+    ImportError
+        If matplotlib or Jinja2 is not installed; the extra ``plot`` brings both.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import ActiveLabelCleaner, UniformLabelNoise
+    >>> from noisyactive.inspection import to_html
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy = UniformLabelNoise(0.3, random_state=0).fit_transform(y)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=5, random_state=0)
+    >>> cleaner = cleaner.fit(X, y_noisy, y_clean=y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = to_html(cleaner, f"{folder}/report.html")
+    ...     report.read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
+    """
+    check_cleaner(cleaner)
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a path, got {path!r}.")
+    if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 0:
+        raise ValueError(f"max_images must be an int of at least 0, got {max_images!r}.")
+    keys = class_keys(cleaner.classes_, class_names)
+    names = [content.visible(text_of(key)) for key in keys]
+    find = image_finder(images, source_of(cleaner).X)
+    require_matplotlib("to_html")
+    template = _template()
+
+    changes = changes_of(cleaner)
+    n_shown = 0 if find is None else min(len(changes), max_images)
+    page = template.render(
+        title=content.visible(str(title)),
+        written=content.when(datetime.now(timezone.utc).isoformat()),
+        summary=content.summary(cleaner),
+        figures=figures_of(cleaner),
+        rounds=content.rounds(cleaner),
+        classes=content.classes(cleaner, names),
+        people=content.people(cleaner),
+        changes=[
+            content.described(
+                change,
+                names,
+                thumbnail(find, change.row, change.item)
+                if find is not None and number < n_shown
+                else Thumbnail("", False, ""),
+            )
+            for number, change in enumerate(changes)
+        ],
+        side=SIDE,
+        n_shown=n_shown,
+        n_left_out=0 if find is None else len(changes) - n_shown,
+        has_comments=any(change.comments for change in changes),
+        parameters=content.parameters(cleaner),
+        provenance=content.provenance(cleaner),
+    )
+    file = Path(path)
+    write_whole(file, page.encode("utf-8", "backslashreplace"), overwrite=True)
+    return file
+
+
+def _template() -> Any:
+    """The page, in which whatever is filled in is text unless the template says otherwise."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise ImportError(
+            'to_html needs Jinja2, which is not installed: pip install "noisyactive[plot]" '
+            "brings it."
+        ) from error
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    return environment.from_string(text)

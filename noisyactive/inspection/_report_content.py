@@ -1,0 +1,184 @@
+"""The numbers and texts of the HTML report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NamedTuple
+from unicodedata import category
+
+import numpy as np
+import torch
+
+from ..cleaning import ActiveLabelCleaner
+from ..cleaning._events import Answered
+from ..cleaning._fingerprint import describe, fingerprint
+from ._cleaning_curve import score_name_of
+from ._cleaning_report import cleaning_report
+from ._run import Change, class_audit, source_of
+from ._thumbnails import Thumbnail
+
+_PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
+_LONGEST = 300  # characters of a parameter
+_JOINERS = {"\u200c", "\u200d"}  # invisible, but some scripts and emoji need them
+_NOTHING = "–"
+
+
+class Fact(NamedTuple):
+    """A name, what it is, and what is to be added."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def visible(text: str) -> str:
+    """A text without anything that changes how others are shown: control characters are spelled."""
+    return "".join(
+        c if c.isprintable() or c == "\n" or c in _JOINERS or category(c) == "Zs" else _spelled(c)
+        for c in text
+    )
+
+
+def when(time: str) -> str:
+    """A time as people write it, to the minute."""
+    return f"{time[:10]} {time[11:16]} UTC" if time else _NOTHING
+
+
+def summary(cleaner: ActiveLabelCleaner) -> list[Fact]:
+    """What matters most, in a few numbers."""
+    _, first, state = source_of(cleaner)
+    changed = int((state.codes != first).sum())
+    verified, skipped = int(state.verified.sum()), int(state.skipped.sum())
+    budget = None if state.budget_left is None else state.cost + state.budget_left
+    untold = f"{skipped:,} could not be told" if skipped else ""
+    hits = f"{changed / verified:.0%} of those verified" if verified else ""
+    facts = [
+        Fact("Samples", f"{len(state.codes):,}", f"{len(cleaner.classes_)} classes"),
+        Fact("Answers", f"{state.cost:,}", f"of a budget of {budget:,}" if budget else ""),
+        Fact("Labels verified", f"{verified:,}", untold),
+        Fact("Labels changed", f"{changed:,}", hits),
+    ]
+    score = cleaner.history_["score"]
+    if len(known := score[np.isfinite(score)]):
+        name = f"{score_name_of(cleaner.scoring)} on validation data"
+        facts.append(Fact("Score", f"{known[-1]:.3f}", f"{known[0]:.3f} at first; {name}"))
+    return [*facts, _progress(cleaner)]
+
+
+def rounds(cleaner: ActiveLabelCleaner) -> list[list[str]]:
+    """The cells of the table of rounds."""
+    return [
+        [
+            str(number) if number else "first phase",
+            f"{row.asked:,}",
+            f"{row.answers:,}",
+            f"{row.answered:,}",
+            f"{row.changed:,}",
+            _NOTHING if np.isnan(row.hit_rate) else f"{row.hit_rate:.0%}",
+            f"{row.cost:,}",
+            _NOTHING if np.isnan(row.score) else f"{row.score:.3f}",
+        ]
+        for number, row in zip(
+            cleaner.history_["round"].tolist(), cleaning_report(cleaner).itertuples(), strict=True
+        )
+    ]
+
+
+def classes(cleaner: ActiveLabelCleaner, names: Sequence[str]) -> list[list[str]]:
+    """The cells of the table of classes, with a last row for all of them."""
+    table = class_audit(cleaner)
+    cells = [
+        [names[code], *(f"{n:,}" for n in numbers)]
+        for code, numbers in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    return [*cells, ["All classes", *(f"{n:,}" for n in table.sum().tolist())]]
+
+
+def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
+    """The cells of the table of annotators; nothing if nobody has a name."""
+    table = cleaner.agreement_
+    if not any(table["annotator"].tolist()):
+        return []
+    columns = zip(*(table[key].tolist() for key in table), strict=True)
+    return [
+        [
+            visible(name) if name else "without a name",
+            f"{n_answers:,}",
+            f"{n_labels:,}",
+            _NOTHING if np.isnan(agreement) else f"{agreement:.0%}",
+            _NOTHING if np.isnan(kappa) else f"{kappa:.2f}",
+        ]
+        for name, n_answers, n_labels, agreement, kappa in columns
+    ]
+
+
+def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[str, Any]:
+    """A changed label, as the page shows it."""
+    others = [
+        f"{visible(name) or 'somebody'} said: {'cannot tell' if code is None else names[code]}"
+        for name, code in change.others
+    ]
+    alone = len(change.comments) == 1
+    return {
+        "row": change.row,
+        "item": visible(change.item),
+        "picture": picture,
+        "old": names[change.old],
+        "new": names[change.new],
+        "who": [visible(name) or _NOTHING for name in change.annotators] or [_NOTHING],
+        "others": others,
+        "when": when(change.time),
+        "round": change.round or _NOTHING,
+        "comment": "\n".join(
+            visible(text if alone or not name else f"{name}: {text}")
+            for name, text in change.comments
+        ),
+    }
+
+
+def parameters(cleaner: ActiveLabelCleaner) -> list[Fact]:
+    """The cleaner's parameters and those of its estimator; "__" stands before what is inside."""
+    found: dict[str, str] = {}
+    for name, value in cleaner.get_params(deep=False).items():
+        found.update(describe(name, value))
+    found["n_rounds"] = repr(cleaner.n_rounds)
+    found["seed in use"] = str(cleaner.seed_)
+    return [
+        Fact(visible(name), visible(text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"))
+        for name, text in sorted(found.items())
+    ]
+
+
+def provenance(cleaner: ActiveLabelCleaner) -> list[Fact]:
+    """Data, times and versions that a run depends on."""
+    _, first, state = source_of(cleaner)
+    times = sorted(e.time for e in cleaner.events_ if isinstance(e, Answered) and e.time)
+    facts = [
+        Fact("Fingerprint of the given labels", fingerprint(first.astype(np.int64))),
+        Fact("Fingerprint of the labels now", fingerprint(state.codes.astype(np.int64))),
+    ]
+    if times:
+        facts += [Fact("First answer", when(times[0])), Fact("Last answer", when(times[-1]))]
+    facts += [Fact(name, version(name)) for name in _PACKAGES]
+    facts.append(Fact("torch", torch.__version__))  # which says for what device it was built
+    return [
+        *facts,
+        Fact("Python", platform.python_version()),
+        Fact("Platform", visible(platform.platform())),
+        Fact("Threads of torch", str(torch.get_num_threads())),
+    ]
+
+
+def _progress(cleaner: ActiveLabelCleaner) -> Fact:
+    """How far a run is."""
+    state = source_of(cleaner).state
+    rounds_begun = f"{state.round} of {cleaner.n_rounds}"
+    if n_open := len(state.open_rows):
+        return Fact("Round", rounds_begun, f"labels that wait for an answer: {n_open:,}")
+    return Fact("Rounds", rounds_begun, "finished" if state.ended else "the run can go on")
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

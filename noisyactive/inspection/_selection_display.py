@@ -1,0 +1,212 @@
+"""Which labels are trusted, class by class, as a figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..cleaning import ActiveLabelCleaner
+from ._classes import ClassNames
+from ._fitted import fitted_network
+from ._selection_report import selection_report
+from ._style import BLUE, LIGHT, SKY, VERMILION, axes_for, figure_of, legend_above, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
+
+# Colour and hatch. What is trusted comes first, what was done wrongly is hatched.
+_FOUR_PARTS = {
+    "found: right, trusted": (BLUE, ""),
+    "wrongly trusted": (VERMILION, "////"),
+    "missed: right, not trusted": (SKY, "...."),
+    "wrong, not trusted": (LIGHT, ""),
+}
+_TWO_PARTS = {"trusted": (BLUE, ""), "not trusted": (LIGHT, "")}
+
+
+class SelectionDisplay:
+    """What a selection makes of the labels of each class.
+
+    One bar for each class, the largest on top, is all of the samples labelled so, as shares:
+    trusted or not and, where true labels are known, rightly or wrongly. Use `from_estimator` or
+    `from_predictions`.
+
+    Parameters
+    ----------
+    report : pandas.DataFrame
+        What `selection_report` returns.
+
+    Attributes
+    ----------
+    report : pandas.DataFrame
+        As above.
+    ax_ : matplotlib Axes
+        After `plot`: the axes.
+    figure_ : matplotlib Figure
+        Their figure.
+    bars_ : dict of str to matplotlib BarContainer
+        For each part, a bar for each class.
+
+    Raises
+    ------
+    TypeError
+        If `report` is something else.
+
+    See Also
+    --------
+    selection_report : The numbers.
+
+    Examples
+    --------
+    >>> from noisyactive.inspection import SelectionDisplay
+    >>> y_noisy, trusted = ["mole", "mole", "cancer"], [True, True, False]
+    >>> display = SelectionDisplay.from_predictions(y_noisy, trusted)
+    >>> list(display.bars_)
+    ['trusted', 'not trusted']
+    """
+
+    def __init__(self, report: pd.DataFrame):
+        needed = {"samples", "trusted"}
+        if not isinstance(report, pd.DataFrame) or not needed <= set(report.columns):
+            raise TypeError("report must be a table as selection_report returns it.")
+        self.report = report
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        y: ArrayLike,
+        y_clean: ArrayLike | None = None,
+        *,
+        class_names: ClassNames = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot the selection of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier or ActiveLabelCleaner
+            With ``clean_mask_``; of a Pipeline, the last step.
+        y : array-like of shape (n_samples,)
+            The labels that it was fitted to; of a cleaner, its `labels_`.
+        y_clean : array-like of shape (n_samples,), default=None
+            True labels.
+        class_names : mapping or sequence of str, default=None
+            As for `selection_report`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None makes a figure.
+
+        Returns
+        -------
+        SelectionDisplay
+            The plot.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no ``clean_mask_``.
+        """
+        if not (isinstance(estimator, ActiveLabelCleaner) and hasattr(estimator, "events_")):
+            estimator = fitted_network(estimator, "clean_mask_")
+        mask = estimator.clean_mask_
+        return cls.from_predictions(y, mask, y_clean, class_names=class_names, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y: ArrayLike,
+        clean_mask: ArrayLike,
+        y_clean: ArrayLike | None = None,
+        *,
+        class_names: ClassNames = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot a selection.
+
+        Parameters
+        ----------
+        y, clean_mask, y_clean, class_names
+            As for `selection_report`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None makes a figure.
+
+        Returns
+        -------
+        SelectionDisplay
+            The plot.
+        """
+        return cls(selection_report(y, clean_mask, y_clean, class_names)).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None makes a figure.
+
+        Returns
+        -------
+        self
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        table = self.report.iloc[:-1]  # without the total
+        ax = axes_for(ax, type(self).__name__, height=1.7 + 0.34 * len(table))
+        counts, numbers = _parts_of(table)
+        samples = np.maximum(table["samples"].to_numpy(), 1)
+        places = np.arange(len(table))
+        left = np.zeros(len(table))
+        self.bars_: dict[str, Any] = {}
+        for label, part in counts.items():
+            color, hatch = {**_FOUR_PARTS, **_TWO_PARTS}[label]
+            share = part / samples
+            self.bars_[label] = ax.barh(
+                places,
+                share,
+                left=left,
+                height=0.74,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0.8,
+                label=label,
+            )
+            left += share
+        names = zip(table.index, table["samples"], strict=True)
+        ax.set_yticks(places, [f"{plain(name)} ({n:,})" for name, n in names])
+        ax.set_ylim(len(table) - 0.4, -0.6)
+        ax.set_xlim(0, 1)
+        ax.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+        ax.set(xlabel="share of the samples labelled so", ylabel="given label (samples)")
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        right = ax.secondary_yaxis("right")
+        right.set_yticks(places, numbers)
+        right.set_ylabel("found of the right labels" if len(counts) == 4 else "trusted")
+        right.spines["right"].set_visible(False)
+        right.tick_params(axis="y", length=0)
+        self.legend_ = legend_above(ax, list(self.bars_.values()), 2)
+        self.ax_, self.figure_ = ax, figure_of(ax)
+        return self
+
+
+def _parts_of(table: pd.DataFrame) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Counts of each part by class, and what is written beside the bars."""
+    samples, trusted = table["samples"].to_numpy(), table["trusted"].to_numpy()
+    if "correct" not in table:
+        texts = [f"{k:,} of {n:,}" for k, n in zip(trusted, samples, strict=True)]
+        return dict(zip(_TWO_PARTS, (trusted, samples - trusted), strict=True)), texts
+    correct, found = table["correct"].to_numpy(), table["found"].to_numpy()
+    missed, wrongly = correct - found, trusted - found
+    rest = samples - correct - wrongly
+    texts = [f"{k:,} of {n:,}" for k, n in zip(found, correct, strict=True)]
+    return dict(zip(_FOUR_PARTS, (found, wrongly, missed, rest), strict=True)), texts

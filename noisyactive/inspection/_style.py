@@ -1,0 +1,132 @@
+"""How figures look: legible on a page 700 pixels wide, and never by colour alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._classes import text_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Colours that people of any colour vision tell apart, by Okabe and Ito.
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#CC79A7",
+    "#F0E442",
+)
+BLACK, GREY, LIGHT = "#000000", "#767676", "#E3E3E3"
+
+#: Colour, marker and line style of the first, second, ... line of a figure.
+LINES = (
+    (VERMILION, "o", "-"),
+    (BLUE, "s", "--"),
+    (GREEN, "^", "-."),
+    (PURPLE, "D", (0, (5, 1, 1, 1, 1, 1))),
+    (ORANGE, "v", (0, (3, 1))),
+    (SKY, "P", (0, (1, 1))),
+    (GREY, "X", (0, (6, 2))),
+)
+
+
+def require_matplotlib(caller: str) -> None:
+    """Say how to get matplotlib, where it is missing.
+
+    Parameters
+    ----------
+    caller : str
+        What needs it.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed: "
+            'pip install "noisyactive[plot]" brings it.'
+        ) from error
+
+
+def axes_for(ax: Axes | None, caller: str, height: float = 4.2, width: float = 7.0) -> Axes:
+    """The axes to draw on: those given, or new ones in a figure of their own.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        What was given.
+    caller : str
+        What draws; an error names it.
+    height, width : float, default=4.2 and 7.0
+        Size of a new figure, in inches.
+
+    Returns
+    -------
+    matplotlib Axes
+        With no line at the top and on the right.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    require_matplotlib(caller)
+    if ax is None:
+        ax = new_figure(height, width).add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def new_figure(height: float, width: float = 7.0, layout: Any = "constrained") -> Figure:
+    """An empty figure of a size in inches, whose parts make room for each other."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(width, height), layout=layout)
+
+
+def figure_of(ax: Axes) -> Any:
+    """The figure that axes are in."""
+    return ax.figure
+
+
+def plain(key: Any) -> str:
+    """A label, name or id as matplotlib shows it as it is: dollars begin no formula."""
+    return text_of(key).replace("$", r"\$")
+
+
+def legend_above(ax: Axes, handles: list[Any], n_columns: int) -> Any:
+    """A legend above the axes, where it covers nothing.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes.
+    handles : list of Artist
+        What it explains, each with its label.
+    n_columns : int
+        Entries side by side.
+
+    Returns
+    -------
+    matplotlib Legend
+        The legend.
+    """
+    return ax.legend(
+        handles,
+        [handle.get_label() for handle in handles],
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=n_columns,
+        frameon=False,
+        borderaxespad=0.3,
+        handlelength=2.6,
+        columnspacing=1.4,
+    )

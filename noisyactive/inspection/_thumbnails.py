@@ -1,0 +1,104 @@
+"""Small images for a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..annotate import images_of
+from ..annotate._images import NotShown, render
+from ..annotate._paths import ImageFolder
+
+SIDE = 96  # longest side, in pixels
+_TINY = 48  # up to here, pixels are shown as squares
+
+
+class Thumbnail(NamedTuple):
+    """A small image, or why there is none.
+
+    Parameters
+    ----------
+    url : str
+        The image itself, as a data URL; empty if there is none.
+    tiny : bool
+        Whether it has few pixels.
+    reason : str
+        Why there is none.
+    """
+
+    url: str
+    tiny: bool
+    reason: str
+
+
+def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
+    """How to find the image of a row.
+
+    Parameters
+    ----------
+    images : path, callable or None
+        A folder with files named as the ids, or ``images(row)``.
+    X : object of length n_samples
+        Samples, which are shown where they are images and `images` is None.
+
+    Returns
+    -------
+    callable or None
+        ``find(row, item)`` returns an image, an array or a path; None if there are no images.
+
+    Raises
+    ------
+    TypeError
+        If `images` is something else.
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    """
+    if images is None:
+        image_of = images_of(X)
+        return None if image_of is None else lambda row, item: image_of(row)
+    if callable(images):
+        return lambda row, item: images(row)
+    if not isinstance(images, (str, os.PathLike)):
+        raise TypeError(f"images must be a folder, a callable or None, got {images!r}.")
+    folder = ImageFolder(images)
+    return lambda row, item: folder.path_of(item)
+
+
+def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail:
+    """A small copy of an image, of at most 96 by 96 pixels.
+
+    Parameters
+    ----------
+    find : callable
+        ``find(row, item)``, see `image_finder`.
+    row : int
+        Row of the data set.
+    item : str
+        Its id.
+
+    Returns
+    -------
+    Thumbnail
+        The copy; or the reason why there is none.
+    """
+    from PIL import Image
+
+    try:
+        picture = render(find(row, item))
+    except (NotShown, OSError, ValueError) as error:
+        return Thumbnail("", False, str(error))
+    with Image.open(io.BytesIO(picture.data)) as image:
+        image.thumbnail((SIDE, SIDE))
+        tiny = max(image.size) <= _TINY
+        kind = "PNG" if tiny else "JPEG"
+        file = io.BytesIO()
+        image.save(file, kind, **({} if tiny else {"quality": 85}))
+    return Thumbnail(data_url(file.getvalue(), f"image/{kind.lower()}"), tiny, "")
+
+
+def data_url(data: bytes, media_type: str) -> str:
+    """A file as a URL that holds all of it."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
