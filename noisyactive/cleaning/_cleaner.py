@@ -101,6 +101,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     ----------
     labels_ : ndarray of shape (n_samples,)
         The labels as they are now.
+    given_labels_ : ndarray of shape (n_samples,)
+        The labels as they were given.
     estimator_ : classifier
         The model as it is now.
     clean_mask_ : ndarray of bool of shape (n_samples,)

@@ -136,6 +136,8 @@ class CleaningState:
 
     Attributes
     ----------
+    first_codes : ndarray of int of shape (n_samples,)
+        Labels at the start.
     verified : ndarray of bool of shape (n_samples,)
         Rows that were answered with a label, and settled.
     skipped : ndarray of bool of shape (n_samples,)
@@ -185,7 +187,7 @@ class CleaningState:
         self.verified = np.zeros(n_samples, dtype=bool)
         self.skipped = np.zeros(n_samples, dtype=bool)
         self.relabelled_round = np.full(n_samples, -1)
-        self._first_codes = self.codes.copy()
+        self.first_codes = self.codes.copy()
         self._asked = self._changed = self._cost_before = 0
 
     @property
@@ -202,7 +204,7 @@ class CleaningState:
     @property
     def share_corrected(self) -> float:
         """Share of the labels that are others than at the start."""
-        return float((self.codes != self._first_codes).mean())
+        return float((self.codes != self.first_codes).mean())
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -279,8 +281,8 @@ class CleaningState:
     def _take_back(self, rows: tuple[int, ...]) -> None:
         """Nobody has a label for these rows, or has one any more."""
         index = np.array(rows, dtype=np.intp)
-        self._changed += int((self.codes[index] != self._first_codes[index]).sum())
-        self.codes[index] = self._first_codes[index]
+        self._changed += int((self.codes[index] != self.first_codes[index]).sum())
+        self.codes[index] = self.first_codes[index]
         self.verified[index] = False
         self.skipped[index] = True
         self.relabelled_round[index] = -1

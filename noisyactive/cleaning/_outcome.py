@@ -31,6 +31,11 @@ class Outcome(Rounds):
         return self.classes_[self._state.codes]
 
     @property
+    def given_labels_(self) -> NDArray[Any]:
+        """The labels as they were given, of shape (n_samples,)."""
+        return self.classes_[self._state.first_codes]
+
+    @property
     def clean_mask_(self) -> NDArray[np.bool_]:
         """Labels that are trusted, of shape (n_samples,)."""
         return self._trusted()

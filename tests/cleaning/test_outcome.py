@@ -56,5 +56,6 @@ def test_the_report_is_that_of_inspection(run, tmp_path):
     cleaner.teach(rows := cleaner.query(), y[rows]).query()
     file = cleaner.to_html(tmp_path / "report.html", class_names=["zero", "one", "two"])
     text = file.read_text(encoding="utf-8")
+    assert (cleaner.given_labels_ != cleaner.labels_).sum() == cleaner.history_["changed"].sum()
     assert text.count("data:image/png") >= int(np.sum(cleaner.history_["changed"])) > 0
     assert "zero" in text
