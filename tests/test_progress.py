@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
 from noisyactive._progress import _current, progress, report
+from noisyactive.datasets import ImageTable
 
 NET = CoTeachingClassifier(max_epochs=4, forget_rate=0.2, ramp_epochs=2, random_state=0)
 
@@ -85,6 +87,18 @@ def test_each_step_of_practice_has_its_bar(data, capsys):
     assert bars(capsys)[0] == {}  # nothing to train
     cleaner.teach(rows, y[rows]).query()
     assert bars(capsys)[0]["Round 1"][-1] == 100
+
+
+def test_the_check_of_images(tmp_path, capsys):
+    for number in range(3):
+        Image.new("L", (4, 4), number).save(tmp_path / f"{number}.png")
+    paths = sorted(tmp_path.iterdir())
+    ImageTable(paths)
+    assert bars(capsys)[0] == {}
+    ImageTable(paths, verbose=1, n_jobs=2)
+    found, text = bars(capsys)
+    assert found["Checking images"][-1] == 100
+    assert "images 3" in text
 
 
 def test_a_broken_training_leaves_no_bar_behind(data):

@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from torch.utils.data import Dataset
 
 from .._labels import find_classes
+from .._progress import progress, report
 from ._decode import MODES, read_image
 from ._listing import column_without_gaps, groups_of, list_class_folders, read_table, unique_text
 
@@ -81,6 +82,8 @@ class ImageTable(Dataset[Any]):
         It must be picklable where worker processes read the table. None opens files with PIL.
     n_jobs : int, default=None
         Threads of the check, as joblib counts them; None means 1.
+    verbose : int, default=0
+        1 shows a progress bar of the check.
 
     Attributes
     ----------
@@ -148,6 +151,7 @@ class ImageTable(Dataset[Any]):
         on_error: str = "raise",
         loader: Callable[[str], Any] | None = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         if isinstance(paths, (str, Path)):
             raise TypeError(
@@ -181,7 +185,7 @@ class ImageTable(Dataset[Any]):
         self.loader = loader
         self.skipped_: list[SkippedImage] = []
         if check:
-            self._check(on_error, n_jobs)
+            self._check(on_error, n_jobs, verbose)
 
     @classmethod
     def from_folder(cls, root: str | PathLike[str], **options: Any) -> Self:
@@ -323,11 +327,16 @@ class ImageTable(Dataset[Any]):
         part.groups = None if self.groups is None else self.groups[rows]
         return part
 
-    def _check(self, on_error: str, n_jobs: int | None) -> None:
+    def _check(self, on_error: str, n_jobs: int | None, verbose: int) -> None:
         """Decode every image once; see to it that they can be read and collated."""
-        found = Parallel(n_jobs=n_jobs, prefer="threads")(
+        results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
             delayed(self._try)(path) for path in self.paths
         )
+        found: list[tuple[int, ...] | str] = []
+        with progress("Checking images", len(self), verbose=verbose):
+            for result in results:
+                found.append(result)
+                report(images=len(found))
         bad = [
             SkippedImage(row, str(self.paths[row]), reason)
             for row, reason in enumerate(found)
