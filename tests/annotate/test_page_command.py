@@ -115,11 +115,16 @@ def test_the_command_ends_with_ctrl_c(start_run):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs in a shell's background ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
-        url = process.stdout.readline().split()[-1]
-        assert httpx.get(url).status_code == 200
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        try:
+            url = process.stdout.readline().split()[-1]
+            assert httpx.get(url).status_code == 200
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0 and error == ""
 
 
