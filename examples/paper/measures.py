@@ -23,8 +23,9 @@ def measure(cleaner, parts, y, bought, given_away):
     dict
         ``f1``: macro F1 on the test part, None before there is a model; ``recall`` and
         ``class_f1`` of each class there; ``found``: for each class, share of its right labels
-        that are trusted (Table 1); ``guess``: for each class, share of the trusted labels that
-        say so and are right; ``precision``: share of all trusted labels that are right.
+        that are trusted (Table 1), and ``all_found`` of all classes; ``guess``: for each class,
+        share of the trusted labels that say so and are right; ``precision``: share of all
+        trusted labels that are right.
     """
     classes, trusted = cleaner.classes_, cleaner.clean_mask_
     was_right, is_right = y == parts.y_train, cleaner.labels_ == parts.y_train
@@ -37,6 +38,7 @@ def measure(cleaner, parts, y, bought, given_away):
         "recall": None,
         "class_f1": None,
         "found": [share(trusted[was_right & (parts.y_train == c)]) for c in classes],
+        "all_found": share(trusted[was_right]),
         "guess": [share(is_right[trusted & (cleaner.labels_ == c)]) for c in classes],
         "precision": share(is_right[trusted]),
     }

@@ -70,6 +70,7 @@ def run_job(arguments, setting, seed, phase_name, todo):
             "method": name,
             "strategy": method.strategy if method.answers else None,
             "leak": method.leak,
+            "switches": method.switches,
             **facts,
             "rounds": rounds,
             "seconds": time.perf_counter() - begin,
