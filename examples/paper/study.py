@@ -85,8 +85,9 @@ def run_rounds(cleaner, method, n_rounds, parts, y):
     """All rounds of a method; what was measured after the first phase and after each round."""
     cleaner.set_params(query_strategy=method.strategy, **method.switches)
     trusted_at_first = np.flatnonzero(cleaner.clean_mask_)
-    bought = given_away = 0
-    measured = [measure(cleaner, parts, y, 0, 0)]
+    bought = len(y) if y is parts.y_train else 0  # true labels of all rows cost as many answers
+    given_away = 0
+    measured = [measure(cleaner, parts, y, bought, given_away)]
     rows = cleaner.query()
     while len(rows) and len(measured) <= n_rounds:
         cleaner.teach(rows, [parts.y_train[row] if method.answers else None for row in rows])
