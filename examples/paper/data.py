@@ -30,17 +30,17 @@ NOISES = {
     "pair": PairLabelNoise,
     "instance": InstanceDependentLabelNoise,
 }
-N_RARE = 3  # the paper's Table 1 has three underrepresented classes
+PROFILES = {"digits": 10, "nct_crc": 100}  # imbalance factor where none is asked for
 
 
 def load(data, path, imbalance_factor, seed):
-    """Load a data set; `imbalance_factor` None takes the paper's, or the data as they are."""
+    """Load a data set; `imbalance_factor` None leaves class sizes as they are."""
     if data == "digits":
-        return load_long_tailed_digits(imbalance_factor or 10, random_state=seed)
+        return load_long_tailed_digits(imbalance_factor or 1, random_state=seed)
     if path is None:
         raise SystemExit(f"--data {data} needs --path")
     if data == "nct_crc":
-        return load_nct(path, imbalance_factor or 100, seed)
+        return load_nct(path, imbalance_factor or 1, seed)
     parts = load_isic(path, seed) if data == "isic2019" else load_npz(path)
     if imbalance_factor is not None:
         # Wrong labels that people gave go with their rows.

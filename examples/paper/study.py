@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data import NOISES, corrupt, load
+from data import NOISES, PROFILES, corrupt, load
 from joblib import Parallel, delayed
 from measures import measure
 from methods import STRATEGIES, make_cleaner, methods, phases
@@ -40,7 +40,7 @@ def run_job(arguments, setting, seed, phase_name, todo):
     y_clean = parts.y_train
     y_noisy = corrupt(parts, setting["noise"], setting["noise_rate"], seed)
     noise_rate = (y_noisy != y_clean).mean()
-    phase = phases(setting["mix_ratio"])[phase_name]
+    phase = phases(arguments.mix_ratio)[phase_name]
     cleaner = make_cleaner(phase, setting, noise_rate, seed, arguments.device, arguments.workers)
     y = y_clean if phase.clean else y_noisy
     validation = (parts.X_val, parts.y_val) if setting["validation"] else None
@@ -121,22 +121,26 @@ def write(file, result):
 
 def settings(arguments):
     """One setting for each kind of noise, noise rate and imbalance factor, with its name."""
-    keys = ("data", "mix_ratio", "rounds", "budget", "epochs", "tune_epochs", "batch_size", "lr")
-    keys += ("tune_lr", "forget_rate", "backbone", "weights", "image_size", "autocast")
-    common = {key: getattr(arguments, key) for key in (*keys, "validation")}
+    keys = ("data", "rounds", "budget", "epochs", "tune_epochs", "batch_size", "lr", "tune_lr")
+    keys += ("forget_rate", "backbone", "weights", "image_size", "autocast", "validation")
+    common = {key: getattr(arguments, key) for key in keys}
+    # Names tell settings apart by what differs from the defaults of the command.
+    defaults = parse([])
+    changed = {k: v for k, v in common.items() if k != "data" and v != getattr(defaults, k)}
+    digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:6]
     source = Path(arguments.path).stem if arguments.path else arguments.data
-    for imbalance_factor in arguments.imbalance_factor:
+    for factor in arguments.imbalance_factor or [PROFILES.get(arguments.data)]:
         for noise in arguments.noise:
             for rate in arguments.noise_rate if noise in NOISES else [None]:
-                setting = {**common, "imbalance_factor": imbalance_factor}
-                setting |= {"noise": noise, "noise_rate": rate}
-                # What the first phases are does not depend on how many of them there are.
-                what = {key: setting[key] for key in setting if key != "mix_ratio"}
-                digest = hashlib.sha256(json.dumps([source, what]).encode()).hexdigest()[:6]
-                numbers = {"p": rate, "r": imbalance_factor}
-                marks = [f"{key}{n:g}" for key, n in numbers.items() if n is not None]
-                name = "-".join([source, noise, *marks, digest])
-                yield {**setting, "name": name}
+                marks = [source, noise]
+                marks += [f"{key}{n:g}" for key, n in (("p", rate), ("r", factor)) if n is not None]
+                yield {
+                    **common,
+                    "imbalance_factor": factor,
+                    "noise": noise,
+                    "noise_rate": rate,
+                    "name": "-".join(marks + [digest] * bool(changed)),
+                }
 
 
 def jobs(arguments):
@@ -181,15 +185,15 @@ def parse(argv=None):
     add("--path", help="npz file, or folder of the images")
     add("--noise", nargs="+", default=["uniform"], help="uniform, pair, instance, or a column")
     add("--noise-rate", nargs="+", type=float, default=[0.4])
-    add("--imbalance-factor", nargs="+", type=float, default=[None])
+    add("--imbalance-factor", nargs="+", type=float, help="default: 10 for digits, 100 for NCT")
     add("--seeds", nargs="+", type=int, default=[10, 11, 12])
     add("--methods", nargs="+", default=["*"], help="names or patterns, as 'VOG*'")
-    add("--strategies", nargs="+", default=STRATEGIES, choices=STRATEGIES)
+    add("--strategies", nargs="+", default=STRATEGIES[:3], choices=STRATEGIES)
     add("--mix-ratio", nargs="+", type=float, default=[0, 0.2, 1])
     add("--rounds", type=int, default=8)
     add("--budget", type=number_or(), default=0.022, help="answers a round: share or count")
     add("--epochs", type=int, default=80, help="of the first phase")
-    add("--tune-epochs", type=int, default=25, help="of each round")
+    add("--tune-epochs", type=int, default=10, help="of each round")
     add("--batch-size", type=number_or("auto"), default="auto")
     add("--lr", type=float, default=0.01)
     add("--tune-lr", type=float, default=0.01)
