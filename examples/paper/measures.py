@@ -25,7 +25,8 @@ def measure(cleaner, parts, y, bought, given_away):
         ``class_f1`` of each class there; ``found``: for each class, share of its right labels
         that are trusted (Table 1), and ``all_found`` of all classes; ``guess``: for each class,
         share of the trusted labels that say so and are right; ``precision``: share of all
-        trusted labels that are right.
+        trusted labels that are right. What can be seen without true labels: ``n_labels`` and
+        ``n_trusted``, how many labels say each class now, and how many of these are trusted.
     """
     classes, trusted = cleaner.classes_, cleaner.clean_mask_
     was_right, is_right = y == parts.y_train, cleaner.labels_ == parts.y_train
@@ -34,6 +35,8 @@ def measure(cleaner, parts, y, bought, given_away):
         "given_away": int(given_away),
         "still_wrong": int((~is_right).sum()),
         "was_wrong": int((~was_right[cleaner.relabelled_round_ > 0]).sum()),
+        "n_labels": [int((cleaner.labels_ == c).sum()) for c in classes],
+        "n_trusted": [int((trusted & (cleaner.labels_ == c)).sum()) for c in classes],
         "f1": None,
         "recall": None,
         "class_f1": None,

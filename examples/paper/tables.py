@@ -22,7 +22,14 @@ def read(folder):
     for file in sorted(Path(folder).glob("*/*.json")):
         result = json.loads(file.read_text())
         results[result["setting"]["name"]][result["method"]][result["seed"]] = result
-    return results
+    return {name: dict(sorted(found.items(), key=place)) for name, found in results.items()}
+
+
+def place(item):
+    """Where a method stands in the tables: by first phase, the ceiling last."""
+    name, runs = item
+    one = first(runs)
+    return one["phase"] == "clean", one["phase"], one["leak"], one["strategy"] or "", name
 
 
 def rarest(result):
@@ -43,7 +50,8 @@ def value(result, measure, step=-1):
         return np.nan
     if name == measure:
         return at[name]
-    return np.mean([np.nan if at[name][c] is None else at[name][c] for c in rarest(result)])
+    known = [at[name][c] for c in rarest(result) if at[name][c] is not None]
+    return np.mean(known) if known else np.nan
 
 
 def values(runs, measure, step=-1):
@@ -53,8 +61,14 @@ def values(runs, measure, step=-1):
 
 def mean_sd(runs, measure, step=-1):
     """Text: mean and standard deviation over seeds."""
-    numbers = np.array(list(values(runs, measure, step).values()))
-    if np.isnan(numbers).any():
+    return text_of(list(values(runs, measure, step).values()))
+
+
+def text_of(numbers):
+    """Text: mean and standard deviation of what is known."""
+    numbers = np.array([number for number in numbers if number is not None], dtype=float)
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
         return ""
     sd = f" ± {numbers.std(ddof=1):.3f}" if len(numbers) > 1 else ""
     return f"{numbers.mean():.3f}{sd}"
@@ -141,14 +155,9 @@ def trust_table(methods):
     """Table 1: which labels the first phase trusts, and what it then knows of the rare classes."""
     header = ["first phase", "seeds", "found", "found, rare", "against m=0", "precision"]
     header += ["guess, rare", "macro F1", "against m=0", "rare recall", "against m=0"]
-    by_phase = {}
-    for runs in sorted(methods.values(), key=len):  # of a phase, the method with most seeds
-        by_phase[first(runs)["phase"]] = runs
-    baseline = by_phase.get("VOG m=0")
+    baseline = trusting(methods).get("VOG m=0")
     rows = []
-    for phase, runs in sorted(by_phase.items()):
-        if not phase.startswith("VOG"):
-            continue
+    for phase, runs in trusting(methods).items():
         compared = dict.fromkeys(("rare_found", "f1", "rare_recall"), "")
         if baseline is not None and runs is not baseline:
             compared = {key: difference_text(runs, baseline, key, 0) for key in compared}
@@ -160,6 +169,27 @@ def trust_table(methods):
             + [mean_sd(runs, "rare_recall", 0), compared["rare_recall"]]
         )
     return [header, *rows]
+
+
+def class_table(methods):
+    """Table 1, class by class, the rarest first."""
+    header = ["class", "training samples", "first phase", "found", "guess", "test recall"]
+    rows = []
+    for phase, runs in trusting(methods).items():
+        for c in rarest(first(runs)):
+            cells = [str(first(runs)["classes"][c]), str(first(runs)["class_sizes"][c]), phase]
+            for measure in ("found", "guess", "recall"):
+                cells.append(text_of([run["rounds"][0][measure][c] for run in runs.values()]))
+            rows.append(cells)
+    return [header, *sorted(rows, key=lambda cells: (int(cells[1]), cells[0]))]
+
+
+def trusting(methods):
+    """Runs of one method for each first phase that trusts some labels and not others."""
+    phases = {}
+    for runs in sorted(methods.values(), key=len):  # of a phase, the method with most seeds
+        phases[first(runs)["phase"]] = runs
+    return {phase: phases[phase] for phase in sorted(phases) if phase.startswith("VOG")}
 
 
 def markdown(table):
@@ -201,8 +231,10 @@ def main():
     parser.add_argument("--no-figures", action="store_true")
     arguments = parser.parse_args()
     for name, methods in read(arguments.folder).items():
-        print(f"## {name}\n\n{markdown(trust_table(methods))}\n")
-        print(f"{markdown(cleaning_table(methods, arguments.margin))}\n")
+        print(f"## {name}\n")
+        tables = trust_table(methods), class_table(methods)
+        for table in (*tables, cleaning_table(methods, arguments.margin)):
+            print(f"{markdown(table)}\n")
         if not arguments.no_figures:
             plot(methods, name).savefig(Path(arguments.folder, f"{name}.png"), dpi=120)
 
