@@ -8,55 +8,11 @@ is followed by its 95% confidence interval (Student's t).
 """
 
 import argparse
-import json
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from results import ceiling_of, first, rarest, read, trusting, values
 from scipy.stats import t as student
-
-
-def read(folder):
-    """Results of every setting: {setting: {method: {seed: result}}}."""
-    results = defaultdict(lambda: defaultdict(dict))
-    for file in sorted(Path(folder).glob("*/*.json")):
-        result = json.loads(file.read_text())
-        results[result["setting"]["name"]][result["method"]][result["seed"]] = result
-    return {name: dict(sorted(found.items(), key=place)) for name, found in results.items()}
-
-
-def place(item):
-    """Where a method stands in the tables: by first phase, the ceiling last."""
-    name, runs = item
-    one = first(runs)
-    return one["phase"] == "clean", one["phase"], one["leak"], one["strategy"] or "", name
-
-
-def rarest(result):
-    """Positions of the three rarest classes of the training part; of few classes, the rarest."""
-    sizes = result["class_sizes"]
-    return np.argsort(sizes, kind="stable")[: 3 if len(sizes) > 5 else 1]
-
-
-def value(result, measure, step=-1):
-    """A measure of one run after a round, NaN where there is none.
-
-    ``rare_`` before the name of a measure that each class has is its mean over the rarest.
-    """
-    rounds = result["rounds"]
-    at = rounds[min(step, len(rounds) - 1)]  # a run ends early where nobody is left to ask about
-    name = measure.removeprefix("rare_")
-    if at[name] is None:
-        return np.nan
-    if name == measure:
-        return at[name]
-    known = [at[name][c] for c in rarest(result) if at[name][c] is not None]
-    return np.mean(known) if known else np.nan
-
-
-def values(runs, measure, step=-1):
-    """A measure of all runs of a method: {seed: value}."""
-    return {seed: value(runs[seed], measure, step) for seed in sorted(runs)}
 
 
 def mean_sd(runs, measure, step=-1):
@@ -90,11 +46,6 @@ def difference_text(*arguments):
     return "" if np.isnan(mean) else f"{mean:+.3f}{interval}"
 
 
-def first(runs):
-    """Any run of a method, for what all of them share."""
-    return next(iter(runs.values()))
-
-
 def partner(methods, name):
     """The method to compare with: the same with random picks, and of that, without answers."""
     one = first(methods[name])
@@ -113,11 +64,6 @@ def labels_until(runs, goal):
         if np.mean(list(values(runs, "f1", step).values())) >= goal:
             return np.mean(list(values(runs, "bought", step).values()))
     return None
-
-
-def ceiling_of(methods):
-    runs = methods.get("all labels clean")
-    return np.nan if runs is None else np.mean(list(values(runs, "f1").values()))
 
 
 def cleaning_table(methods, margin):
@@ -184,44 +130,10 @@ def class_table(methods):
     return [header, *sorted(rows, key=lambda cells: (int(cells[1]), cells[0]))]
 
 
-def trusting(methods):
-    """Runs of one method for each first phase that trusts some labels and not others."""
-    phases = {}
-    for runs in sorted(methods.values(), key=len):  # of a phase, the method with most seeds
-        phases[first(runs)["phase"]] = runs
-    return {phase: phases[phase] for phase in sorted(phases) if phase.startswith("VOG")}
-
-
 def markdown(table):
     header, *rows = table
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def plot(methods, title):
-    """Macro F1 against labels bought, as in figures 2 and 3."""
-    import matplotlib.pyplot as plt
-
-    figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    shown = [name for name, runs in methods.items() if first(runs)["strategy"]]
-    cycle = plt.get_cmap("tab20").colors
-    for number, name in enumerate(shown):
-        runs = methods[name]
-        steps = range(len(first(runs)["rounds"]))
-        x = [np.mean(list(values(runs, "bought", step).values())) for step in steps]
-        scores = np.array([list(values(runs, "f1", step).values()) for step in steps])
-        sd = scores.std(axis=1, ddof=1) if scores.shape[1] > 1 else np.zeros(len(scores))
-        style = ":" if first(runs)["leak"] else "-" if name.startswith("VOG") else "--"
-        color = cycle[number % 20]
-        ax.plot(x, scores.mean(axis=1), style, marker="o", markersize=3, color=color, label=name)
-        ax.fill_between(
-            x, scores.mean(axis=1) - sd, scores.mean(axis=1) + sd, alpha=0.08, color=color
-        )
-    if not np.isnan(ceiling_of(methods)):
-        ax.axhline(ceiling_of(methods), color="black", linestyle="--", label="all labels clean")
-    ax.set(xlabel="labels bought", ylabel="macro F1 on clean test labels", title=title)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
-    return figure
 
 
 def main():
@@ -236,7 +148,11 @@ def main():
         for table in (*tables, cleaning_table(methods, arguments.margin)):
             print(f"{markdown(table)}\n")
         if not arguments.no_figures:
-            plot(methods, name).savefig(Path(arguments.folder, f"{name}.png"), dpi=120)
+            from figures import plot  # matplotlib is needed for this only
+
+            figure = plot(methods, name)
+            figure.savefig(Path(arguments.folder, f"{name}.png"), dpi=120)
+            figure.clear()
 
 
 if __name__ == "__main__":
