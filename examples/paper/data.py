@@ -37,8 +37,6 @@ def load(data, path, imbalance_factor, seed):
     """Load a data set; `imbalance_factor` None leaves class sizes as they are."""
     if data == "digits":
         return load_long_tailed_digits(imbalance_factor or 1, random_state=seed)
-    if path is None:
-        raise SystemExit(f"--data {data} needs --path")
     if data == "nct_crc":
         return load_nct(path, imbalance_factor or 1, seed)
     parts = load_isic(path, seed) if data == "isic2019" else load_npz(path)

@@ -128,7 +128,7 @@ def settings(arguments):
     defaults = parse([])
     changed = {k: v for k, v in common.items() if k != "data" and v != getattr(defaults, k)}
     digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:6]
-    source = Path(arguments.path).stem if arguments.path else arguments.data
+    source = Path(arguments.path).stem if arguments.data == "npz" else arguments.data
     for factor in arguments.imbalance_factor or [PROFILES.get(arguments.data)]:
         for noise in arguments.noise:
             for rate in arguments.noise_rate if noise in NOISES else [None]:
@@ -208,7 +208,10 @@ def parse(argv=None):
     add("--workers", type=int, default=0, help="processes that decode images")
     add("--jobs", type=int, default=1, help="runs at a time")
     add("--list", action="store_true", help="print what is missing, and stop")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.data != "digits" and arguments.path is None:
+        parser.error(f"--data {arguments.data} needs --path")
+    return arguments
 
 
 def main():
