@@ -1,0 +1,162 @@
+"""The methods that the study compares: each is a configuration of the public estimators.
+
+A method begins with a first phase, which it shares with others, and goes on with rounds of
+questions. Its controls train for as many epochs: the same with random picks, and the same without
+any answer.
+"""
+
+from dataclasses import dataclass, field
+
+from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
+from noisyactive.datasets import paper_transforms
+from noisyactive.models import torchvision_classifier
+
+STRATEGIES = (
+    "random",
+    "entropy",
+    "coreset",
+    "margin",
+    "least_confidence",
+    "bald",
+    "label_disagreement",
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A first phase: what is fitted, to which labels, and the cleaner's switches.
+
+    Parameters
+    ----------
+    estimator : type
+        Classifier.
+    options : dict
+        Its parameters.
+    switches : dict
+        Parameters of `ActiveLabelCleaner`.
+    clean : bool
+        Whether it is given the true labels, for the ceiling.
+    """
+
+    estimator: type
+    options: dict
+    switches: dict
+    clean: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """What follows a first phase.
+
+    Parameters
+    ----------
+    phase : str
+        Name of the first phase.
+    strategy : str
+        Who is asked about.
+    answers : bool
+        Whether the expert answers; if not, the model is tuned all the same.
+    leak : bool
+        Whether the true labels of all rows that the first phase trusted are given away after round
+        1, as the authors' code does. Nobody pays for them.
+    switches : dict
+        Parameters of `ActiveLabelCleaner` that differ from the phase's.
+    """
+
+    phase: str
+    strategy: str = "random"
+    answers: bool = True
+    leak: bool = False
+    switches: dict = field(default_factory=dict)
+
+
+def phases(mix_ratios):
+    """First phases by name."""
+    verified = {"pool": "unverified", "trust": "verified"}
+    everything = {"pool": "unverified", "trust": "all"}
+    plain = {"forget_rate": 0}  # cross-entropy: the same two networks trust every label
+    named = {
+        "AL": Phase(CoTeachingClassifier, plain, {"initial_fit": "none", **verified}),
+        "CE": Phase(CoTeachingClassifier, plain, verified),
+        "CE on all": Phase(CoTeachingClassifier, plain, everything),
+        "clean": Phase(CoTeachingClassifier, plain, everything, clean=True),
+        # The first phase notes its forget rate; each method says whether it follows corrections.
+        "ALC": Phase(
+            CoTeachingClassifier, {}, {**everything, "refit": "continue", "lower_forget_rate": True}
+        ),
+    }
+    for m in mix_ratios:
+        named[f"VOG m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, {})
+    return named
+
+
+def methods(mix_ratios, strategies=STRATEGIES, leak=False):
+    """Methods by name, in the order of the tables."""
+    named = {
+        "AL random": Method("AL"),
+        "AL entropy": Method("AL", "entropy"),
+        "CE + random": Method("CE"),
+        "CE + entropy": Method("CE", "entropy"),
+        "CE, no answers": Method("CE on all", answers=False),
+    }
+    stays, follows = {"lower_forget_rate": False}, {"lower_forget_rate": True}
+    named |= {
+        "ALC": Method("ALC", "label_disagreement", switches=stays),
+        "ALC, rate lowered": Method("ALC", "label_disagreement", switches=follows),
+        "ALC, random, rate lowered": Method("ALC", switches=follows),
+        "ALC, no answers": Method("ALC", answers=False, switches=stays),
+    }
+    for m in mix_ratios:
+        phase = f"VOG m={m:g}"
+        named[f"{phase}, no answers"] = Method(phase, answers=False)
+        named |= {f"{phase} + {strategy}": Method(phase, strategy) for strategy in strategies}
+        if leak:
+            named[f"{phase}, no answers, leak"] = Method(phase, answers=False, leak=True)
+            for strategy in strategies[:3]:
+                named[f"{phase} + {strategy}, leak"] = Method(phase, strategy, leak=True)
+    named["all labels clean"] = Method("clean", answers=False)
+    return named
+
+
+def make_cleaner(phase, setting, noise_rate, seed, device="cpu", workers=0):
+    """The cleaner of a first phase.
+
+    Parameters
+    ----------
+    phase : Phase
+        The first phase.
+    setting : dict
+        Epochs, rates, rounds and so on, named as the arguments of the command.
+    noise_rate : float
+        Share of the training labels that are wrong, for ``forget_rate="true"``.
+    seed : int
+        Seed of networks and choices.
+    device, workers
+        Where to compute, and processes that decode images.
+    """
+    options = {
+        "max_epochs": setting["epochs"],
+        "batch_size": setting["batch_size"],
+        "lr": setting["lr"],
+        "random_state": seed,
+        "device": device,
+    }
+    rate = setting["forget_rate"]
+    options["forget_rate"] = float(noise_rate) if rate == "true" else rate
+    if setting["backbone"] is not None:
+        module = torchvision_classifier(setting["backbone"], weights=setting["weights"])
+        train, evaluate = paper_transforms(setting["image_size"])
+        options |= {"module": module, "train_transform": train, "eval_transform": evaluate}
+    if setting["autocast"] is not None:
+        options |= {"autocast": setting["autocast"], "channels_last": True}
+    if workers:
+        options |= {"iterator_train__num_workers": workers, "iterator_valid__num_workers": workers}
+    return ActiveLabelCleaner(
+        phase.estimator(**{**options, **phase.options}),
+        n_rounds=setting["rounds"],
+        round_budget=setting["budget"],
+        tune_epochs=setting["tune_epochs"],
+        tune_lr=setting["tune_lr"],
+        random_state=seed,
+        **phase.switches,
+    )

@@ -1,0 +1,171 @@
+"""The study of the paper's figures: its smallest size, end to end, as a command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import ttest_rel
+from sklearn.metrics import f1_score, recall_score
+
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive.datasets import load_long_tailed_digits
+
+PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
+SEEDS = [0, 1]
+METHODS = ["CE + random", "VOG m=1 + random", "VOG m=1 + coreset", "VOG m=1 + coreset, leak"]
+METHODS += ["all labels clean"]
+SMALL = ["--epochs", "20", "--tune-epochs", "3", "--rounds", "3", "--mix-ratio", "1"]
+SMALL += ["--batch-size", "64", "--lr", "0.03"]  # quick
+SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"]
+SMALL += ["--strategies", "random", "coreset"]
+TIMES = ("first_phase_seconds", "seconds", "peak_memory_mb")
+
+pytestmark = pytest.mark.slow
+
+
+def run(script, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(PAPER / script), *map(str, arguments)],
+        env={**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def read(folder):
+    results = [json.loads(file.read_text()) for file in folder.glob("*/*.json")]
+    return {(result["method"], result["seed"]): result for result in results}
+
+
+def without_times(result):
+    return {key: value for key, value in result.items() if key not in TIMES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    run("study.py", "--out", folder, *SMALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return read(folder)
+
+
+@pytest.fixture(scope="module")
+def tables(folder):
+    """Rows of both tables as dicts, by the first cell."""
+    rows, header = {}, None
+    for line in run("tables.py", folder).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("|"):
+            header = None
+        elif header is None:
+            header = cells
+        else:
+            rows[cells[0]] = list(zip(header, cells, strict=True))
+    return rows
+
+
+def test_every_method_and_seed_has_its_file(results):
+    assert set(results) == {(method, seed) for method in METHODS for seed in SEEDS}
+
+
+def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
+    run = results["VOG m=1 + coreset", 1]["rounds"]
+    digits = load_long_tailed_digits(random_state=1)
+    y_noisy = UniformLabelNoise(0.4, random_state=1).fit_transform(digits.y_train)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        net = CoTeachingVOGClassifier(
+            mix_ratio=1,
+            max_epochs=20,
+            batch_size=64,
+            lr=0.03,
+            forget_rate=float((y_noisy != digits.y_train).mean()),
+            random_state=1,
+        )
+        cleaner = ActiveLabelCleaner(
+            net, "coreset", n_rounds=3, round_budget=0.022, tune_epochs=3, random_state=1
+        ).fit(digits.X_train, y_noisy, y_clean=digits.y_train)
+        net.fit(digits.X_train, y_noisy)
+        predicted = cleaner.predict(digits.X_test)
+    finally:
+        torch.set_num_threads(threads)
+    assert run[-1]["f1"] == pytest.approx(f1_score(digits.y_test, predicted, average="macro"))
+    assert run[-1]["recall"] == pytest.approx(recall_score(digits.y_test, predicted, average=None))
+    assert [step["bought"] for step in run] == cleaner.history_["cost"].tolist()
+    assert run[-1]["was_wrong"] == cleaner.history_["changed"].sum()
+    right = y_noisy == digits.y_train
+    for label in range(10):
+        rows = right & (digits.y_train == label)
+        assert run[0]["found"][label] == pytest.approx(net.clean_mask_[rows].mean())
+        says_so = net.clean_mask_ & (y_noisy == label)
+        if says_so.any():
+            assert run[0]["guess"][label] == pytest.approx(right[says_so].mean())
+
+
+def test_tables_are_the_means_of_the_files(results, tables):
+    def scores(method, step):
+        return [results[method, seed]["rounds"][step]["f1"] for seed in SEEDS]
+
+    for method in METHODS:
+        row = dict(tables[method])
+        for column, step in (("macro F1 before", 0), ("macro F1 after", -1)):
+            one, two = scores(method, step)
+            # Two values are as far apart as the square root of 2 times their deviation.
+            text = f"{(one + two) / 2:.3f} ± {abs(one - two) / 2**0.5:.3f}"
+            assert row[column] == text
+    paired = ttest_rel(scores("VOG m=1 + coreset", -1), scores("VOG m=1 + random", -1))
+    interval = paired.confidence_interval(0.95)
+    mean = np.subtract(scores("VOG m=1 + coreset", -1), scores("VOG m=1 + random", -1)).mean()
+    against = dict(tables["VOG m=1 + coreset"])["against random (random: no answers)"]
+    assert against == f"{mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    sizes = results["CE + random", 0]["class_sizes"]
+    assert sizes == sorted(sizes, reverse=True)  # so the rarest are the last three
+    found = [
+        np.mean(results["VOG m=1 + random", seed]["rounds"][0]["found"][-3:]) for seed in SEEDS
+    ]
+    assert dict(tables["VOG m=1"])["found, rare"].startswith(f"{np.mean(found):.3f} ± ")
+
+
+def test_figure(folder, tables):
+    (figure,) = folder.glob("*.png")
+    assert figure.stat().st_size > 10_000
+
+
+def test_a_study_that_was_stopped_goes_on(folder, results, tmp_path):
+    (file,) = folder.glob("*/VOG_m=1_+_coreset_0.json")
+    times = {other: other.stat().st_mtime_ns for other in folder.glob("*/*.json")}
+    file.unlink()
+    out = run("study.py", "--out", folder, *SMALL, "--jobs", "2")
+    assert len(out.splitlines()) == 1 and "VOG m=1 + coreset " in out
+    again = {other: other.stat().st_mtime_ns for other in folder.glob("*/*.json")}
+    assert {other for other in times if times[other] != again[other]} == {file}
+    for key, result in read(folder).items():
+        assert without_times(result) == without_times(results[key])
+    assert not list(folder.glob("*/*.tmp"))
+
+
+def test_the_leak_gives_labels_away_and_is_not_charged(results):
+    for seed in SEEDS:
+        honest = results["VOG m=1 + coreset", seed]["rounds"]
+        leaked = results["VOG m=1 + coreset, leak", seed]["rounds"]
+        assert leaked[0] == honest[0]
+        assert [step["bought"] for step in leaked] == [step["bought"] for step in honest]
+        assert not any(step["given_away"] for step in honest)
+        assert 0 < leaked[1]["given_away"] == leaked[-1]["given_away"] < 494
+        assert honest[1]["precision"] < leaked[1]["precision"] == 1
+        # The free labels were right labels for the most part; every wrong one was put right.
+        n_wrong = round((1 - honest[0]["precision"]) * leaked[1]["given_away"])
+        assert n_wrong > 0
+        assert honest[1]["still_wrong"] - leaked[1]["still_wrong"] == n_wrong
