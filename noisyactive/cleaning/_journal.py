@@ -71,7 +71,7 @@ class Journal:
 
     >>> journal = Journal(path)
     >>> [item] = journal.open_items()
-    >>> journal.answer([item.item], [2], annotator="Ada", comments=["petals"])
+    >>> written = journal.answer([item.item], [2], annotator="Ada", comments=["petals"])
 
     And the run goes on:
 
