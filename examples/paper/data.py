@@ -9,6 +9,7 @@ import io
 import numpy as np
 import torch
 from PIL import Image
+from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
 from noisyactive import (
@@ -48,6 +49,25 @@ def load(data, path, imbalance_factor, seed):
         parts.X_train = parts.X_train[rows]
         parts.human = {name: labels[rows] for name, labels in parts.get("human", {}).items()}
     return parts
+
+
+def without_test(parts, seed):
+    """The same with the validation part to test on, for choosing methods.
+
+    Where there is none, every fifth training sample becomes one.
+    """
+    if "X_val" in parts:
+        return Bunch(**{**parts, "X_test": parts.X_val, "y_test": parts.y_val})
+    train, val = train_test_split(
+        np.arange(len(parts.y_train)), test_size=0.2, stratify=parts.y_train, random_state=seed
+    )
+    return Bunch(
+        X_train=parts.X_train[train],
+        y_train=parts.y_train[train],
+        X_test=parts.X_train[val],
+        y_test=parts.y_train[val],
+        human={name: labels[train] for name, labels in parts.get("human", {}).items()},
+    )
 
 
 def load_isic(path, seed):

@@ -147,6 +147,8 @@ def make_cleaner(phase, setting, noise_rate, seed, device="cpu", workers=0):
         module = torchvision_classifier(setting["backbone"], weights=setting["weights"])
         train, evaluate = paper_transforms(setting["image_size"])
         options |= {"module": module, "train_transform": train, "eval_transform": evaluate}
+    if setting["dropout"]:
+        options["module__dropout"] = setting["dropout"]
     if setting["autocast"] is not None:
         options |= {"autocast": setting["autocast"], "channels_last": True}
     if workers:

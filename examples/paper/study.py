@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data import NOISES, PROFILES, corrupt, load
+from data import NOISES, PROFILES, corrupt, load, without_test
 from joblib import Parallel, delayed
 from measures import measure
 from methods import STRATEGIES, make_cleaner, methods, phases
@@ -37,6 +37,8 @@ def run_job(arguments, setting, seed, phase_name, todo):
     """One first phase, and all methods that begin with it; a file for each of them."""
     torch.set_num_threads(1)  # the same bits for any number of jobs
     parts = load(setting["data"], arguments.path, setting["imbalance_factor"], seed)
+    if setting["evaluate"] == "validation":
+        parts = without_test(parts, seed)
     y_clean = parts.y_train
     y_noisy = corrupt(parts, setting["noise"], setting["noise_rate"], seed)
     noise_rate = (y_noisy != y_clean).mean()
@@ -122,7 +124,8 @@ def write(file, result):
 def settings(arguments):
     """One setting for each kind of noise, noise rate and imbalance factor, with its name."""
     keys = ("data", "rounds", "budget", "epochs", "tune_epochs", "batch_size", "lr", "tune_lr")
-    keys += ("forget_rate", "backbone", "weights", "image_size", "autocast", "validation")
+    keys += ("forget_rate", "backbone", "weights", "dropout", "image_size", "autocast")
+    keys += ("validation", "evaluate")
     common = {key: getattr(arguments, key) for key in keys}
     # Names tell settings apart by what differs from the defaults of the command.
     defaults = parse([])
@@ -200,8 +203,10 @@ def parse(argv=None):
     add("--forget-rate", type=number_or("auto", "true"), default="true", help="true: as the paper")
     add("--backbone", help="a model of torchvision, with the paper's transforms")
     add("--weights", help="weights of the backbone, as DEFAULT")
+    add("--dropout", type=float, default=0, help="in front of the default networks' last layer")
     add("--image-size", type=int, default=224, help="of what the backbone sees")
     add("--validation", action="store_true", help="choose the best epoch of each round on it")
+    add("--evaluate", choices=["test", "validation"], default="test", help="part that is scored")
     add("--reference-leak", action="store_true", help="also give trusted labels away: see README")
     add("--device", default="cpu")
     add("--autocast", choices=["bfloat16", "float16"])
@@ -211,6 +216,12 @@ def parse(argv=None):
     arguments = parser.parse_args(argv)
     if arguments.data != "digits" and arguments.path is None:
         parser.error(f"--data {arguments.data} needs --path")
+    if arguments.validation and arguments.evaluate == "validation":
+        parser.error("--validation chooses epochs by the part that --evaluate validation scores")
+    if arguments.dropout and arguments.backbone:
+        parser.error("--dropout is for the default networks, not for a --backbone")
+    if "bald" in arguments.strategies and not (arguments.dropout or arguments.backbone):
+        parser.error("--strategies bald needs --dropout")
     return arguments
 
 

@@ -28,9 +28,13 @@ class SmallMLP(nn.Module):
         Classes.
     hidden_features : int, default=128
         Width of both hidden layers.
+    dropout : float, default=0
+        Share of the last features that dropout leaves out, as `bald_sampling` needs it.
     """
 
-    def __init__(self, in_features: int, num_classes: int, hidden_features: int = 128):
+    def __init__(
+        self, in_features: int, num_classes: int, hidden_features: int = 128, dropout: float = 0
+    ):
         super().__init__()
         self.body = nn.Sequential(
             nn.Linear(in_features, hidden_features, bias=False),
@@ -39,6 +43,7 @@ class SmallMLP(nn.Module):
             nn.Linear(hidden_features, hidden_features, bias=False),
             nn.BatchNorm1d(hidden_features),
             nn.ReLU(),
+            *([nn.Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(hidden_features, num_classes)
 
@@ -63,10 +68,17 @@ class SmallConvNet(nn.Module):
         Shorter side of an image, in pixels.
     base_channels : int, default=32
         Channels of the first stage.
+    dropout : float, default=0
+        Share of the last features that dropout leaves out, as `bald_sampling` needs it.
     """
 
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, base_channels: int = 32
+        self,
+        in_channels: int,
+        num_classes: int,
+        image_size: int,
+        base_channels: int = 32,
+        dropout: float = 0,
     ):
         super().__init__()
         n_stages = min(6, max(1, round(math.log2(max(image_size, 1) / 4)))) + 1
@@ -82,7 +94,10 @@ class SmallConvNet(nn.Module):
             if stage < n_stages - 1:
                 layers.append(nn.MaxPool2d(2, ceil_mode=True))
             width_in = width
-        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width_in, num_classes)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
