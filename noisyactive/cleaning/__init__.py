@@ -2,12 +2,14 @@
 
 from ._audit import NoiseEstimate, audit_sample, estimate_noise
 from ._cleaner import ActiveLabelCleaner
+from ._cross_fit import CrossFitEnsemble
 from ._items import OpenItem, Progress
 from ._journal import Journal
 from ._oracles import GroundTruthOracle
 
 __all__ = [
     "ActiveLabelCleaner",
+    "CrossFitEnsemble",
     "GroundTruthOracle",
     "Journal",
     "NoiseEstimate",

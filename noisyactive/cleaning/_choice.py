@@ -17,6 +17,7 @@ from ..query import (
     least_confidence_sampling,
     margin_sampling,
     random_sampling,
+    rare_entropy_sampling,
 )
 from ._learner import Learner
 
@@ -30,6 +31,7 @@ STRATEGIES: dict[str, Strategy] = {
     "least_confidence": least_confidence_sampling,
     "margin": margin_sampling,
     "random": random_sampling,
+    "rare_entropy": rare_entropy_sampling,
 }
 
 
@@ -40,14 +42,15 @@ def choose(
     y: NDArray[Any],
     n_instances: int,
     rng: np.random.RandomState,
+    posterior: NDArray[np.float64] | None = None,
 ) -> NDArray[np.intp]:
     """Let a strategy choose, and check its answer.
 
     Parameters
     ----------
     strategy : str or callable
-        One of `STRATEGIES`, or a function with modAL's signature. It is offered the keywords `y`
-        and `random_state`.
+        One of `STRATEGIES`, or a function with modAL's signature. It is offered the keywords `y`,
+        `posterior` and `random_state`.
     learner : Learner
         What the strategy sees of the run.
     X : object of length n_samples
@@ -58,6 +61,8 @@ def choose(
         How many are wanted.
     rng : RandomState
         Generator for strategies that take one.
+    posterior : ndarray of shape (n_samples, n_classes), default=None
+        Probability of each class to be the true one, where that is known.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def choose(
     if isinstance(strategy, str):
         strategy = STRATEGIES[strategy]
     name = getattr(strategy, "__name__", repr(strategy))
-    offers = {"y": y, "random_state": rng}
+    offers = {"y": y, "posterior": posterior, "random_state": rng}
     accepted = inspect.signature(strategy).parameters
     extras = {keyword: value for keyword, value in offers.items() if keyword in accepted}
     answer = strategy(learner, X, n_instances=n_instances, **extras)

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
@@ -47,8 +45,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         confident learning on out-of-fold probabilities does, where `pool` or `trust` asks for it.
     query_strategy : str or callable, default="entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
-        or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as modAL has them;
-        those with a parameter `y` get the current labels of the rows, those with `random_state` a
+        "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
+        modAL has them; those with a parameter `y` get the current labels of the rows, those with
+        `posterior` their `label_posterior_` ("reselect", else None), those with `random_state` a
         generator.
     n_rounds : int, default=8
         Rounds of questions.
@@ -58,11 +57,12 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.
     pool : {"noisy", "unverified"}, default="noisy"
-        Who may be asked about: rows whose labels the first phase did not trust, or all. Rows that
-        were answered, with a label or without, are not asked about again.
-    trust : {"selected", "verified", "all"}, default="selected"
-        Whose labels are trained on: those that the first phase trusted and those verified, only
-        those verified, or all.
+        Who may be asked about: rows whose labels are not trusted, or all. Rows that were answered,
+        with a label or without, are not asked about again.
+    trust : {"selected", "reselect", "verified", "all"}, default="selected"
+        Whose labels are trained on: those that the first phase trusted and those verified; the
+        same, chosen anew after every round; only those verified; or all. "reselect" trains three
+        clones, each without a third of the samples, which it judges: see `CrossFitEnsemble`.
     refit : {"tune", "continue", "scratch"}, default="tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
@@ -90,7 +90,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         parameters, except that `n_rounds` may grow. Models are fitted again, from the same seeds;
         with the same number of threads, to the same bits. Of `CoTeachingClassifier` and
         `CoTeachingVOGClassifier` that are tuned and have no callbacks, the latest model lies
-        beside the journal, in a folder ``.checkpoint``, which may be deleted.
+        beside the journal, in a folder ``.checkpoint``, which may be deleted; not of "reselect".
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
@@ -104,10 +104,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     given_labels_ : ndarray of shape (n_samples,)
         The labels as they were given.
     estimator_ : classifier
-        The model as it is now.
+        The model as it is now; a `CrossFitEnsemble` with ``trust="reselect"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
-        "all"), or verified.
+        "all"; with "reselect" by the latest model), or verified.
     relabelled_round_ : ndarray of int of shape (n_samples,)
         Round, from 1, of the latest answer with a label; 0 for one before the first round, -1 for
         never.
@@ -180,7 +180,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ],
         "initial_fit": [StrOptions({"noisy", "none"})],
         "pool": [StrOptions({"noisy", "unverified"})],
-        "trust": [StrOptions({"selected", "verified", "all"})],
+        "trust": [StrOptions({"selected", "reselect", "verified", "all"})],
         "refit": [StrOptions({"tune", "continue", "scratch"})],
         "tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "tune_lr": [Interval(Real, 0, None, closed="neither")],
@@ -483,26 +483,3 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         check_is_fitted(self, "events_")
         if self._runner is not None:
             self._runner.close()
-
-    # --- inside ---------------------------------------------------------------------------------
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
-
-        Returns
-        -------
-        MetadataRouter
-            The cleaner's own requests (`oracle`, `y_clean`, `ids`, `groups`, `validation_data`)
-            and those of the estimator.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        of_estimator = get_tags(self.estimator)
-        tags.input_tags = of_estimator.input_tags
-        tags.classifier_tags = of_estimator.classifier_tags
-        tags.non_deterministic = of_estimator.non_deterministic
-        return tags

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from torch.utils.data import Dataset
 
 from .._pipeline import last_step
@@ -24,6 +24,7 @@ from ._annotators import Aggregate, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import check_groups, check_ids, check_labels, check_validation_data
 from ._choice import choose
+from ._cross_fit import CrossFitEnsemble, cross_fit, update
 from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
 from ._fingerprint import describe, describe_data
 from ._items import first_answers
@@ -39,6 +40,7 @@ class _Due(NamedTuple):
     round: int
     rows: NDArray[np.intp]
     codes: NDArray[np.intp]
+    true: NDArray[np.intp]
     answers: int
     forget_rate: float | None
 
@@ -180,6 +182,7 @@ class Rounds(BaseEstimator):
         if not n_known:
             self._first_phase(rng)
         scratch = self.refit == "scratch" or not can_go_on(self._trainer.template)
+        scratch &= self.trust != "reselect"  # what is trusted next depends on each model
         due, first = None, True
         for number, event in enumerate(events):
             if isinstance(event, Refitted) and not first and number >= n_known:
@@ -197,6 +200,12 @@ class Rounds(BaseEstimator):
                 'initial_fit="none" has no first phase that could trust labels: it needs '
                 f'pool="unverified" and trust="verified", got pool={self.pool!r} and '
                 f"trust={self.trust!r}."
+            )
+        if self.trust == "reselect" and (self.refit == "continue" or self.lower_forget_rate):
+            raise ValueError(
+                'trust="reselect" trains on trusted labels alone: it needs refit="tune" or '
+                f'"scratch" and no lower_forget_rate, got refit={self.refit!r} and '
+                f"lower_forget_rate={self.lower_forget_rate!r}."
             )
         last = last_step(self.estimator)
         if self.refit == "continue" and not hasattr(last, "partial_fit"):
@@ -298,6 +307,9 @@ class Rounds(BaseEstimator):
         if self.initial_fit == "none":
             return
         with self._isolated(0):
+            if self.trust == "reselect":
+                self.estimator_ = cross_fit(self._trainer, codes, rng)
+                return
             self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
             if self.lower_forget_rate:
                 self._first_forget_rate = last_step(self.estimator_).forget_rate_
@@ -316,26 +328,30 @@ class Rounds(BaseEstimator):
         rate = None
         if self.lower_forget_rate:
             rate = max(0.0, self._first_forget_rate - self._state.share_corrected)
-        return _Due(self._state.round, rows, codes.copy(), self._state.cost, rate)
+        true = np.where(self._state.verified, codes, -1)
+        return _Due(self._state.round, rows, codes.copy(), true, self._state.cost, rate)
 
     def _update_model(self, due: _Due | None) -> None:
         if due is None:
             return
+        how: dict[str, Any] = {
+            "forget_rate": due.forget_rate,
+            "facts": {"round": due.round, "answers": due.answers},
+            "refit": self.refit,
+            "epochs": self.tune_epochs,
+            "lr": self.tune_lr,
+        }
+        model = getattr(self, "estimator_", None)
         with self._isolated(due.round):
-            self.estimator_ = self._trainer.update(
-                getattr(self, "estimator_", None),
-                due.rows,
-                due.codes,
-                forget_rate=due.forget_rate,
-                facts={"round": due.round, "answers": due.answers},
-                refit=self.refit,
-                epochs=self.tune_epochs,
-                lr=self.tune_lr,
-            )
+            if isinstance(model, CrossFitEnsemble):
+                given = self._state.first_codes
+                self.estimator_ = update(self._trainer, model, given, due.true, how)
+            else:
+                self.estimator_ = self._trainer.update(model, due.rows, due.codes, **how)
 
     def _keep_model(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""
-        if self._runner is None or not can_keep(self._trainer.template, self.refit):
+        if self._runner is None or not self._can_keep():
             return
         if not hasattr(self, "estimator_"):
             return
@@ -351,10 +367,13 @@ class Rounds(BaseEstimator):
                 stacklevel=3,
             )
 
+    def _can_keep(self) -> bool:
+        return self.trust != "reselect" and can_keep(self._trainer.template, self.refit)
+
     def _kept_model(self, events: list[Event]) -> int:
         """Take the model that was saved beside the journal: events that it knows, or 0."""
         self.__dict__.pop("estimator_", None)
-        if self._runner is None or not can_keep(self._trainer.template, self.refit):
+        if self._runner is None or not self._can_keep():
             return 0
         keys = keys_of(self._runner.description, events)
         kept = checkpoint.load(self._runner.checkpoint, keys, self._trainer.template)
@@ -366,10 +385,15 @@ class Rounds(BaseEstimator):
     # --- the choice -----------------------------------------------------------------------------
 
     def _trusted(self) -> NDArray[np.bool_]:
+        if self.trust == "reselect":
+            return self.estimator_.clean_mask_ | self._state.verified
         return self._trusted_at_first | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:
-        return self._doubted & ~self._state.verified & ~self._state.skipped
+        doubted = self._doubted
+        if self.trust == "reselect" and self.pool == "noisy":
+            doubted = ~self._trusted()
+        return doubted & ~self._state.verified & ~self._state.skipped
 
     def _budget_left(self) -> int:
         return self.n_rounds * self._round_budget - self._state.cost
@@ -405,6 +429,8 @@ class Rounds(BaseEstimator):
         learner = Learner(
             self.estimator_, self.classes_, take_rows(self._trainer.X, trusted), labels[trusted]
         )
+        judged = isinstance(self.estimator_, CrossFitEnsemble)
+        posterior = self.estimator_.label_posterior_[pool] if judged else None
         with self._isolated(self._state.round + 1):
             chosen = choose(
                 self.query_strategy,
@@ -413,6 +439,7 @@ class Rounds(BaseEstimator):
                 labels[pool],
                 n_rows,
                 rng,
+                posterior,
             )
         return pool[chosen]
 
@@ -435,3 +462,26 @@ class Rounds(BaseEstimator):
             strategy = getattr(strategy, "__name__", type(strategy).__name__)
         whom = "not trusted" if self.pool == "noisy" else "not verified"
         return f"by {strategy.replace('_', ' ')} among the labels {whom}"
+
+    # --- what scikit-learn asks ------------------------------------------------------------------
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where `fit` sends what it is given; see scikit-learn's guide to metadata routing.
+
+        Returns
+        -------
+        MetadataRouter
+            The cleaner's own requests (`oracle`, `y_clean`, `ids`, `groups`, `validation_data`)
+            and those of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = of_estimator.input_tags
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.non_deterministic = of_estimator.non_deterministic
+        return tags

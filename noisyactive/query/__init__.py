@@ -12,6 +12,7 @@ from ._label_disagreement import (
 from ._least_confidence import least_confidence_sampling, least_confidence_scores
 from ._margin import margin_sampling, margin_scores
 from ._random_sampling import random_sampling
+from ._rare_entropy import rare_entropy_sampling, rare_entropy_scores
 
 __all__ = [
     "bald_sampling",
@@ -28,4 +29,6 @@ __all__ = [
     "margin_scores",
     "random_sampling",
     "rank_suspects",
+    "rare_entropy_sampling",
+    "rare_entropy_scores",
 ]

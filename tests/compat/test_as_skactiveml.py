@@ -38,7 +38,7 @@ from skactiveml.pool import (  # noqa: E402
 )
 from skactiveml.pool.multiannotator import SingleAnnotatorWrapper  # noqa: E402
 
-# Without dropout layers, and without labels of the pool: the other five.
+# Without dropout layers, and without labels of the pool: the others.
 PLAIN = sorted(set(STRATEGIES) - {"bald", "label_disagreement"})
 
 

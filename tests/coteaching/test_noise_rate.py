@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from noisyactive.coteaching._noise_rate import CrossFit, estimate_noise_rate
+from noisyactive.coteaching._noise_model import NoiseModel, fit_noise
+from noisyactive.coteaching._noise_rate import CrossFit
 
 
 def posteriors(rng, n, n_classes, sharpness, weights=None):
@@ -48,7 +49,7 @@ def test_known_noise_is_recovered_from_a_flattened_posterior(rate, matrix):
     q, y = posteriors(rng, 4000, 5, 6, long_tail / long_tail.sum())
     T = matrix(5, rate)
     given = corrupt(rng, y, T)
-    estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+    estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
     assert estimate == pytest.approx((given != y).mean(), abs=0.05)
 
 
@@ -56,7 +57,7 @@ def test_two_classes_will_do():
     rng = np.random.default_rng(1)
     q, y = posteriors(rng, 4000, 2, 8)
     given = corrupt(rng, y, uniform(2, 0.25))
-    estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+    estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
     assert estimate == pytest.approx(0.25, abs=0.05)
 
 
@@ -66,7 +67,7 @@ def test_two_classes_will_do():
     ids=["says nothing", "certain and right", "certain and mostly wrong"],
 )
 def test_extreme_predictions_give_a_rate_that_can_be_used(proba):
-    estimate = estimate_noise_rate(torch.from_numpy(proba), torch.arange(60) % 3)
+    estimate = fit_noise(torch.from_numpy(proba), torch.arange(60) % 3).rate
     assert 0 <= estimate < 1
 
 
@@ -76,8 +77,51 @@ def test_many_rows_are_thinned_out_without_changing_the_answer():
     given = corrupt(rng, y, uniform(3, 0.2))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        estimate = estimate_noise_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given))
+        estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
     assert estimate == pytest.approx(0.2, abs=0.03)
+
+
+def test_posterior_is_bayes_rule_on_the_calibrated_probabilities():
+    rng = np.random.default_rng(3)
+    proba = rng.dirichlet(np.ones(3), 20)
+    codes = rng.integers(3, size=20)
+    T = rng.dirichlet(np.ones(3), 3)
+    shift = rng.normal(size=3)
+    model = NoiseModel(0.3, torch.from_numpy(T), 1.7, torch.from_numpy(shift))
+    found = model.posterior(torch.from_numpy(proba), torch.from_numpy(codes)).numpy()
+    for row in range(20):
+        joint = [proba[row, j] ** 1.7 * np.exp(shift[j]) * T[j, codes[row]] for j in range(3)]
+        np.testing.assert_allclose(found[row], np.array(joint) / np.sum(joint))
+
+
+def test_posterior_of_the_fitted_model_is_nearly_that_of_the_true_one():
+    rng = np.random.default_rng(4)
+    q, y = posteriors(rng, 4000, 4, 6)
+    T = uniform(4, 0.4)
+    given = corrupt(rng, y, T)
+    truth = q * T[:, given].T
+    truth /= truth.sum(axis=1, keepdims=True)
+    proba, codes = torch.from_numpy(flatten(q)), torch.from_numpy(given)
+    model = fit_noise(proba, codes)
+    assert abs(model.posterior(proba, codes).numpy() - truth).mean() < 0.01
+    assert abs(model.transition.numpy() - T).max() < 0.03
+    # Nearly all of the confusion was in the scale, which flatten() took to the power 0.3.
+    assert model.scale == pytest.approx(1 / 0.3, rel=0.1)
+
+
+def test_rows_that_somebody_looked_at_tell_what_held_out_predictions_cannot():
+    rng = np.random.default_rng(5)
+    y = rng.integers(3, size=3000)
+    T = pair(3, 0.4)
+    given = corrupt(rng, y, T)
+    says_nothing = torch.full((3000, 3), 1 / 3), torch.from_numpy(given)
+    looked = np.where(np.arange(3000) < 600, y, -1)
+    without, with_them = (
+        fit_noise(*says_nothing),
+        fit_noise(*says_nothing, torch.from_numpy(looked)),
+    )
+    assert abs(without.transition.numpy() - T).max() > 0.2
+    assert abs(with_them.transition.numpy() - T).max() < 0.05
 
 
 class TestCrossFit:
@@ -105,9 +149,9 @@ class TestCrossFit:
 
         def spy(proba, codes):
             said.update(proba=proba, codes=codes)
-            return 0.0
+            return fit_noise(proba, codes)
 
-        monkeypatch.setattr(_noise_rate, "estimate_noise_rate", spy)
+        monkeypatch.setattr(_noise_rate, "fit_noise", spy)
         index = torch.arange(30)
         logits = [torch.randn(2, 30, 4).double(), torch.randn(2, 30, 4).double()]
         crossfit.store(index, [torch.zeros(30, 4), torch.ones(30, 4)])

@@ -167,3 +167,15 @@ def test_bad_number_of_draws(iris, n_draws):
 def test_bad_draws(draws, message):
     with pytest.raises(ValueError, match=message):
         bald_scores(draws)
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 8, 8)], ids=["rows", "images"])
+def test_default_networks_take_dropout(shape):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, *shape)).astype(np.float32), np.arange(60) % 3
+    net = CoTeachingClassifier(max_epochs=1, forget_rate=0.2, random_state=0, module__dropout=0.5)
+    learner = SimpleNamespace(estimator=net.fit(X, y), predict_proba=net.predict_proba)
+    assert len(bald_sampling(learner, X, n_instances=5, random_state=0)) == 5
+    net.set_params(module__dropout=0.0)
+    with pytest.raises(ValueError, match="dropout layers"):
+        bald_sampling(SimpleNamespace(estimator=net.fit(X, y)), X, random_state=0)

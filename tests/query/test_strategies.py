@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from modAL.uncertainty import classifier_entropy, classifier_margin, classifier_uncertainty
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
@@ -24,6 +27,8 @@ from noisyactive.query import (
     margin_sampling,
     margin_scores,
     random_sampling,
+    rare_entropy_sampling,
+    rare_entropy_scores,
 )
 
 
@@ -44,6 +49,7 @@ STRATEGIES = [
     least_confidence_sampling,
     margin_sampling,
     random_sampling,
+    rare_entropy_sampling,
 ]
 all_strategies = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.__name__)
 
@@ -224,3 +230,32 @@ def test_through_a_pipeline(iris, learn):
         arguments = {"n_instances": 20, "random_state": 0}
         expected = strategy(inside, pool, **arguments)
         assert_array_equal(strategy(learner, iris.X_pool, **arguments), expected)
+
+
+@given(
+    proba=arrays(
+        np.float64, st.tuples(st.integers(1, 8), st.just(4)), elements=st.floats(0, 1)
+    ).map(lambda a: (a + 1e-9) / (a + 1e-9).sum(axis=1, keepdims=True))
+)
+def test_rare_entropy_is_what_its_formula_says(proba):
+    expected = []
+    for row in proba:
+        rarity = sum(p / np.sqrt(proba[:, c].sum()) for c, p in enumerate(row))
+        expected.append(rarity * -sum(p * np.log(p) for p in row))
+    assert_allclose(rare_entropy_scores(proba), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_rare_entropy_prefers_the_rarer_of_two_equal_doubts():
+    common, rare = [0.5, 0.5, 0.0], [0.5, 0.0, 0.5]
+    proba = np.array([[1.0, 0, 0]] * 100 + [[0, 1.0, 0]] * 100 + [common, rare])
+    assert rare_entropy_scores(proba).argmax() == 201
+    assert_array_equal(rare_entropy_scores([[1.0, 0.0]]), [0])  # a class that nobody may be of
+
+
+def test_rare_entropy_takes_a_posterior_instead_of_predictions(learn, iris):
+    learner = learn(rare_entropy_sampling)
+    posterior = np.random.default_rng(0).dirichlet(np.ones(3), 120)
+    indices, _ = learner.query(iris.X_pool, n_instances=9, posterior=posterior)
+    assert_array_equal(indices, np.argsort(-rare_entropy_scores(posterior))[:9])
+    with pytest.raises(ValueError, match="posterior must have 120 rows, as X; got 60"):
+        learner.query(iris.X_pool, posterior=posterior[:60])

@@ -1,0 +1,178 @@
+"""Models that each do not know a part of the labels, and judge that part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+
+from .._rows import take_rows
+from ..coteaching._noise_model import fit_noise
+from ._confident import deal_out, deal_out_groups
+from ._learner import aligned_proba
+from ._trainer import Trainer
+
+# A round trains on (N - 1) times the trusted samples, and each model lacks 1 / N of them.
+_N_FOLDS = 3
+
+
+class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
+    """Classifiers that were each trained without one fold of the samples; they predict together.
+
+    What `ActiveLabelCleaner` has as `estimator_` with ``trust="reselect"``. Of every sample, the
+    classifier that does not know its label says how probable the classes are; a model of the noise
+    is fitted to all given labels, and by Bayes' rule says which label is the true one [1]_ [2]_.
+    Answers of the expert are taken as true.
+
+    Parameters
+    ----------
+    models : list of classifiers
+        Fitted.
+    folds : ndarray of int of shape (n_samples,)
+        For each training sample, the classifier that does not know it.
+    classes : ndarray of shape (n_classes,)
+        Sorted classes.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    label_posterior_ : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one of each training sample.
+    clean_mask_ : ndarray of bool of shape (n_samples,)
+        Labels that are more probably right than wrong.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimate of ``T[i, j] = P(given=j | true=i)``.
+
+    References
+    ----------
+    .. [1] A. P. Dawid, A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using
+       the EM Algorithm", Applied Statistics, 1979, https://doi.org/10.2307/2346806
+    .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
+       Labels", Journal of Artificial Intelligence Research, 2021,
+       https://doi.org/10.1613/jair.1.12125
+    """
+
+    label_posterior_: NDArray[np.float64]
+    clean_mask_: NDArray[np.bool_]
+    transition_matrix_: NDArray[np.float64]
+
+    def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
+        self.models = models
+        self.folds = folds
+        self.classes = classes
+        self.classes_ = classes
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
+        return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class of each sample, of shape (n_samples,)."""
+        return self.classes[self.predict_proba(X).argmax(axis=1)]
+
+    @available_if(lambda self: all(hasattr(model, "extract_features") for model in self.models))
+    def extract_features(self, X: Any) -> NDArray[Any]:
+        """Features of all classifiers side by side, of shape (n_samples, n_features)."""
+        return np.concatenate([model.extract_features(X) for model in self.models], axis=1)
+
+    def judge(self, X: Any, given: NDArray[np.intp], true: NDArray[np.intp]) -> CrossFitEnsemble:
+        """Judge the labels of the training samples.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Training samples.
+        given : ndarray of int of shape (n_samples,)
+            Their given labels, encoded.
+        true : ndarray of int of shape (n_samples,)
+            What an expert said of them, -1 where nobody was asked.
+
+        Returns
+        -------
+        self
+            The ensemble.
+        """
+        proba = np.zeros((len(given), len(self.classes)))
+        for fold, model in enumerate(self.models):
+            rows = np.flatnonzero(self.folds == fold)
+            proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
+        held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
+        noise = fit_noise(held_out, codes, torch.from_numpy(true))
+        posterior = noise.posterior(held_out, codes).numpy()
+        verified = true >= 0
+        posterior[verified] = np.eye(len(self.classes))[true[verified]]
+        self.label_posterior_ = posterior
+        now = np.where(verified, true, given)
+        self.clean_mask_ = posterior[np.arange(len(now)), now] > 0.5
+        self.transition_matrix_ = noise.transition.numpy()
+        return self
+
+
+def cross_fit(
+    trainer: Trainer, given: NDArray[np.intp], rng: np.random.RandomState
+) -> CrossFitEnsemble:
+    """Fit clones of a template, each without one fold, and let them judge the labels.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Template and samples.
+    given : ndarray of int of shape (n_samples,)
+        Given labels, encoded.
+    rng : RandomState
+        Deals the samples out.
+
+    Returns
+    -------
+    CrossFitEnsemble
+        Fitted.
+    """
+    folds = (
+        deal_out(given, _N_FOLDS, rng)
+        if trainer.groups is None
+        else deal_out_groups(given, trainer.groups, _N_FOLDS, rng)
+    )
+    models = [trainer.fit(np.flatnonzero(folds != fold), given) for fold in range(_N_FOLDS)]
+    ensemble = CrossFitEnsemble(models, folds, trainer.classes)
+    return ensemble.judge(trainer.X, given, np.full(len(given), -1))
+
+
+def update(
+    trainer: Trainer,
+    ensemble: CrossFitEnsemble,
+    given: NDArray[np.intp],
+    true: NDArray[np.intp],
+    how: Mapping[str, Any],
+) -> CrossFitEnsemble:
+    """An ensemble brought up to date with answers; its classifiers learn what it trusts.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Template and samples.
+    ensemble : CrossFitEnsemble
+        Not changed.
+    given, true : ndarray of int of shape (n_samples,)
+        As for `CrossFitEnsemble.judge`.
+    how : mapping of str to object
+        Parameters of `Trainer.update`.
+
+    Returns
+    -------
+    CrossFitEnsemble
+        With a judgement of its own.
+    """
+    codes = np.where(true >= 0, true, given)
+    trusted = ensemble.clean_mask_ | (true >= 0)
+    models = [
+        trainer.update(model, np.flatnonzero(trusted & (ensemble.folds != fold)), codes, **how)
+        for fold, model in enumerate(ensemble.models)
+    ]
+    updated = CrossFitEnsemble(models, ensemble.folds, ensemble.classes)
+    return updated.judge(trainer.X, given, true)

@@ -1,0 +1,113 @@
+"""Entropy, weighted by how rare the classes are that a sample may belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
+
+from ._entropy import entropy_scores
+from ._request import best_first, check_proba, check_request
+
+
+def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
+    """Entropy of each sample's class probabilities, higher where rare classes are possible.
+
+    The entropy times ``sum_c p_c / sqrt(n_c)``, with ``n_c = sum_i p_ic`` the expected number of
+    samples of class c; inverse square roots are the usual half-way house between no weights and
+    weights that make classes count alike [1]_.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_samples, n_classes)
+        Class probabilities; zeros are fine.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_samples,)
+        Scores of at least 0; they compare samples of one call only.
+
+    Raises
+    ------
+    ValueError
+        If a row of `proba` is not a probability distribution.
+
+    References
+    ----------
+    .. [1] D. Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018,
+           :doi:`10.1007/978-3-030-01216-8_12`.
+
+    Examples
+    --------
+    >>> from noisyactive.query import rare_entropy_scores
+    >>> proba = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
+    >>> rare_entropy_scores(proba).round(3).tolist()
+    [0.735, 0.735, 0.0]
+    """
+    proba = check_proba(proba)
+    expected = proba.sum(axis=0)
+    weight = np.where(expected > 0, 1 / np.sqrt(np.where(expected > 0, expected, 1)), 0)
+    return entropy_scores(proba) * (proba @ weight)
+
+
+def rare_entropy_sampling(
+    classifier: Any,
+    X: Any,
+    n_instances: int = 1,
+    random_tie_break: bool = False,
+    *,
+    posterior: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.intp]:
+    """Choose the samples of highest entropy, preferring those that may belong to a rare class.
+
+    Parameters
+    ----------
+    classifier : modAL.models.ActiveLearner or alike
+        A learner whose `estimator` is fitted; here its `predict_proba` is called.
+    X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
+        The pool, of whatever kind the estimator takes.
+    n_instances : int, default=1
+        Number of samples to choose, at least 1; more than there are chooses all.
+    random_tie_break : bool, default=False
+        Whether samples of exactly the same score come in random order, instead of that of their
+        indices.
+    posterior : array-like of shape (n_samples, n_classes), default=None
+        Class probabilities that know of the current labels too; they take the place of
+        `predict_proba`. `ActiveLabelCleaner` offers them with ``trust="reselect"``.
+    random_state : int, RandomState instance or None, default=None
+        Determines that random order. None draws fresh entropy from the operating system; NumPy's
+        global random state is neither read nor changed.
+
+    Returns
+    -------
+    indices : ndarray of shape (min(n_instances, n_samples),)
+        Indices into `X`, highest `rare_entropy_scores` first.
+
+    Raises
+    ------
+    ValueError
+        If `X` is empty, probabilities are no such matrix with a row for each sample, or a
+        parameter is not as described.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive.query import rare_entropy_sampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> learner = SimpleNamespace(estimator=model, predict_proba=model.predict_proba)
+    >>> chosen = rare_entropy_sampling(learner, X, n_instances=5)
+    >>> bool(model.predict_proba(X)[chosen].max(axis=1).max() < 0.6)
+    True
+    """
+    n_wanted = check_request(X, n_instances, random_tie_break)
+    proba = classifier.predict_proba(X) if posterior is None else posterior
+    scores = rare_entropy_scores(proba)
+    if len(scores) != (n_samples := _num_samples(X)):
+        raise ValueError(f"posterior must have {n_samples} rows, as X; got {len(scores)}.")
+    return best_first(scores, n_wanted, random_tie_break, random_state, "rare_entropy_sampling")

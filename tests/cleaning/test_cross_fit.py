@@ -1,0 +1,195 @@
+"""``trust="reselect"``: labels judged anew after every round, by models that do not know them."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from noisyactive import (
+    ActiveLabelCleaner,
+    CoTeachingClassifier,
+    CoTeachingVOGClassifier,
+    UniformLabelNoise,
+)
+from noisyactive.cleaning import CrossFitEnsemble
+from noisyactive.coteaching._noise_model import fit_noise
+from noisyactive.query import rare_entropy_scores
+
+NET = CoTeachingVOGClassifier(
+    max_epochs=6, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, random_state=1
+)
+
+
+def start(data, model, strategy="rare_entropy", **settings):
+    X, _, y_noisy = data
+    settings = {"n_rounds": 4, "round_budget": 6, "random_state": 0, "tune_epochs": 3, **settings}
+    cleaner = ActiveLabelCleaner(model, strategy, trust="reselect", **settings)
+    return cleaner.start(X, y_noisy)
+
+
+def finish(cleaner, y):
+    while len(rows := cleaner.query()):
+        cleaner.teach(rows, y[rows])
+    return cleaner
+
+
+def test_no_model_knows_the_labels_that_it_judges(data):
+    """One neighbour says of every sample it knows what its label is."""
+    X, _, _ = data
+    y = np.random.default_rng(0).integers(3, size=len(X))  # nothing else can be learned
+    cleaner = ActiveLabelCleaner(KNeighborsClassifier(1), trust="reselect").start(X, y)
+    ensemble = cleaner.estimator_
+    for fold, model in enumerate(ensemble.models):
+        unknown = ensemble.folds == fold
+        assert model.score(X[~unknown], y[~unknown]) == 1
+        assert model.score(X[unknown], y[unknown]) < 0.6
+    assert 0.2 < np.mean(unknown) < 0.5
+
+
+def test_the_judgement_is_that_of_the_noise_model(data, model):
+    X, _, y_noisy = data
+    ensemble = start(data, model).estimator_
+    proba = np.array(
+        [ensemble.models[f].predict_proba(X[[i]])[0] for i, f in enumerate(ensemble.folds)]
+    )
+    held_out, codes = torch.from_numpy(proba), torch.from_numpy(y_noisy)
+    noise = fit_noise(held_out, codes)
+    posterior = noise.posterior(held_out, codes).numpy()
+    np.testing.assert_allclose(ensemble.label_posterior_, posterior, atol=1e-6)
+    np.testing.assert_allclose(ensemble.transition_matrix_, noise.transition, atol=1e-6)
+    right = posterior[np.arange(len(X)), y_noisy]
+    np.testing.assert_array_equal(ensemble.clean_mask_, right > 0.5)
+    mean = np.mean([m.predict_proba(X) for m in ensemble.models], axis=0)
+    np.testing.assert_allclose(ensemble.predict_proba(X), mean)
+    np.testing.assert_array_equal(ensemble.predict(X), mean.argmax(axis=1))
+
+
+def test_answers_are_true_and_are_learned_from(data, model):
+    X, y, _ = data
+    cleaner = start(data, model, pool="unverified")
+    rows = cleaner.query()
+    before = cleaner.estimator_
+    expected = rare_entropy_scores(before.label_posterior_).argsort(kind="stable")[::-1]
+    assert set(rows) == set(expected[:6])
+    answers = (y[rows] + 1) % 3  # whatever the expert says
+    cleaner.teach(rows, answers).query()
+    after = cleaner.estimator_
+    np.testing.assert_array_equal(after.label_posterior_[rows], np.eye(3)[answers])
+    assert after.clean_mask_[rows].all() and cleaner.clean_mask_[rows].all()
+    np.testing.assert_array_equal(cleaner.labels_[rows], answers)
+    for fold, fitted in enumerate(after.models):  # each is one that was fitted to just these rows
+        trained_on = np.flatnonzero(
+            (before.clean_mask_ | (cleaner.relabelled_round_ == 1)) & (after.folds != fold)
+        )
+        again = LogisticRegression(max_iter=1000).fit(X[trained_on], cleaner.labels_[trained_on])
+        np.testing.assert_allclose(fitted.coef_, again.coef_, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", [GaussianNB(), NET], ids=["naive Bayes", "network"])
+def test_labels_trusted_at_first_may_be_asked_about_and_doubted(model):
+    X, y = make_blobs([60, 40, 20], n_features=4, cluster_std=5.0, random_state=0)
+    y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
+    data = X.astype(np.float32), y, y_noisy
+    cleaner = start(data, model, pool="unverified", n_rounds=6)
+    trusted_at_first = cleaner.clean_mask_.copy()
+    finish(cleaner, y)
+    asked = cleaner.relabelled_round_ > 0
+    assert asked.sum() == 36
+    assert (asked & trusted_at_first).any()
+    assert (trusted_at_first != cleaner.clean_mask_)[~asked].any()
+    np.testing.assert_array_equal(cleaner.labels_[~asked], y_noisy[~asked])
+    np.testing.assert_array_equal(cleaner.labels_[asked], y[asked])
+
+
+def test_only_doubted_labels_are_asked_about_with_the_pool_of_the_noisy(data, model):
+    _, y, _ = data
+    cleaner = start(data, model)
+    while len(rows := cleaner.query()):
+        assert not cleaner.clean_mask_[rows].any()
+        cleaner.teach(rows, y[rows])
+
+
+def test_it_finds_more_of_what_is_right_than_it_trusts_by_mistake(data, model):
+    _, y, y_noisy = data
+    cleaner = finish(start(data, model, pool="unverified"), y)
+    right = cleaner.labels_ == y
+    assert right[cleaner.clean_mask_].mean() > 0.93 > (y_noisy == y).mean() + 0.15
+    assert cleaner.clean_mask_[right].mean() > 0.9
+
+
+def test_networks_are_tuned_and_their_features_are_side_by_side(data):
+    X, y, _ = data
+    cleaner = finish(start(data, NET, "coreset", n_rounds=2), y)
+    ensemble = cleaner.estimator_
+    assert isinstance(ensemble, CrossFitEnsemble)
+    assert [len(model.history) for model in ensemble.models] == [6 + 2 * 3] * 3
+    assert (
+        len(
+            {
+                model.module_.state_dict()[k].sum().item()
+                for model in ensemble.models
+                for k in ["networks.0.head.bias"]
+            }
+        )
+        == 3
+    )
+    n_features = ensemble.models[0].extract_features(X).shape[1]
+    assert ensemble.extract_features(X).shape == (len(X), 3 * n_features)
+    assert not hasattr(start(data, GaussianNB()).estimator_, "extract_features")
+
+
+def test_groups_stay_together(data, model):
+    X, _, y_noisy = data
+    groups = np.arange(len(X)) // 4
+    cleaner = ActiveLabelCleaner(model, trust="reselect").start(X, y_noisy, groups=groups)
+    folds = cleaner.estimator_.folds
+    assert all(len(set(folds[groups == group])) == 1 for group in groups)
+
+
+def test_sample_weights_and_pipelines(data):
+    X, y, y_noisy = data
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    weight = np.where(np.arange(len(X)) % 2, 1.0, 1e-9)
+    cleaner = ActiveLabelCleaner(pipeline, trust="reselect", n_rounds=2, round_budget=5)
+    cleaner.fit(X, y_noisy, y_clean=y, logisticregression__sample_weight=weight)
+    half = ActiveLabelCleaner(pipeline, trust="reselect", n_rounds=2, round_budget=5)
+    half.fit(X, y_noisy, y_clean=y)
+    assert abs(cleaner.predict_proba(X) - half.predict_proba(X)).max() > 0.01
+
+
+@pytest.mark.parametrize("refit", ["tune", "scratch"])
+@pytest.mark.parametrize("model", [LogisticRegression(max_iter=1000), NET], ids=["sklearn", "net"])
+def test_a_resumed_run_is_the_uninterrupted_one(data, model, refit, tmp_path):
+    X, y, _ = data
+    settings = {"refit": refit, "n_rounds": 3, "pool": "unverified"}
+    whole = finish(start(data, model, **settings), y)
+    parts = start(data, model, journal=tmp_path / "run.db", **settings)
+    for _ in range(2):
+        rows = parts.query()
+        parts.teach(rows, y[rows])
+        parts.close()
+        parts = start(data, model, journal=tmp_path / "run.db", **settings)
+    finish(parts, y)
+    np.testing.assert_array_equal(parts.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(parts.clean_mask_, whole.clean_mask_)
+    np.testing.assert_array_equal(parts.relabelled_round_, whole.relabelled_round_)
+    parts.close()
+
+
+def test_an_estimated_forget_rate_will_do(data):
+    model = CoTeachingClassifier(forget_rate="auto", max_epochs=6, warmup_epochs=3, ramp_epochs=1)
+    rates = [m.forget_rate_ for m in start(data, model).estimator_.models]
+    assert all(0 <= rate < 1 for rate in rates) and len(set(rates)) == 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"refit": "continue"}, {"refit": "scratch", "lower_forget_rate": True}]
+)
+def test_what_it_cannot_do_is_refused_before_training(data, settings):
+    with pytest.raises(ValueError, match='trust="reselect" trains on trusted labels alone'):
+        start(data, NET, **settings)
