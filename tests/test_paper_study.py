@@ -17,9 +17,9 @@ from noisyactive.datasets import load_long_tailed_digits
 
 PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
 SEEDS = [0, 1]
-METHODS = ["CE + random", "VOG m=1 + random", "VOG m=1 + coreset", "VOG m=1 + coreset, leak"]
-METHODS += ["all labels clean"]
-SMALL = ["--epochs", "20", "--tune-epochs", "3", "--rounds", "3", "--mix-ratio", "1"]
+METHODS = ["CE + random", "VOG m=0 + random", "VOG m=1 + random", "VOG m=1 + coreset"]
+METHODS += ["VOG m=1 + coreset, leak", "all labels clean"]
+SMALL = ["--epochs", "20", "--tune-epochs", "3", "--rounds", "3", "--mix-ratio", "0", "1"]
 SMALL += ["--batch-size", "64", "--lr", "0.03"]  # quick
 SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"]
 SMALL += ["--strategies", "random", "coreset"]
@@ -136,6 +136,29 @@ def test_tables_are_the_means_of_the_files(results, tables):
         np.mean(results["VOG m=1 + random", seed]["rounds"][0]["found"][-3:]) for seed in SEEDS
     ]
     assert dict(tables["VOG m=1"])["found, rare"].startswith(f"{np.mean(found):.3f} ± ")
+
+
+def test_summary(folder, results):
+    lines = run("summary.py", folder).splitlines()
+    (row,) = [line.strip("| ").split(" | ") for line in lines if " | 2 | 1 | " in line]
+    moved = []
+    for seed in SEEDS:
+        start, vog = (results[f"VOG m={m} + random", seed]["rounds"][0] for m in (0, 1))
+        least = sorted(range(10), key=lambda c: start["n_trusted"][c])[:3]
+        gained = sum(vog["n_trusted"][c] - start["n_trusted"][c] for c in least)
+        moved.append(gained / sum(start["n_labels"][c] for c in least))
+    assert row[-1] == f"{np.mean(moved):+.2f}"
+    recall = [
+        np.mean(results["VOG m=0 + random", seed]["rounds"][0]["recall"][-3:]) for seed in SEEDS
+    ]
+    assert row[5] == f"{np.mean(recall):.3f}"
+    gain = np.subtract(
+        *(
+            [results[f"VOG m={m} + random", seed]["rounds"][0]["f1"] for seed in SEEDS]
+            for m in (1, 0)
+        )
+    )
+    assert row[8].startswith(f"{gain.mean():+.3f} [")
 
 
 def test_figure(folder, tables):
