@@ -6,14 +6,15 @@ from results import ceiling_of, first, values
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 STYLES = {"random": "--", "entropy": "-.", None: ":"}
+MARKERS = {"margin": "^", "least_confidence": "v", "label_disagreement": "s", "bald": "D"}
 
 
 def plot(methods, title):
     """Macro F1 against labels bought, as in figures 2 and 3.
 
-    A colour for each first phase, a line style for each way to ask (dotted: nobody answers, drawn
-    at what the others have bought by then), crosses where labels are given away, thick lines where
-    the forget rate follows the corrections.
+    A colour for each first phase; a line style or a marker for each way to ask, dotted where nobody
+    answers (drawn at what the others have bought by then); crosses where labels are given away,
+    thick lines where the forget rate follows the corrections.
     """
     figure, axes = plt.subplots(1, 2, figsize=(16, 5), layout="constrained")
     asking = [runs for runs in methods.values() if first(runs)["strategy"]]
@@ -33,7 +34,8 @@ def plot(methods, title):
                 STYLES.get(one["strategy"], "-"),
                 color=COLORS[phases.index(one["phase"]) % len(COLORS)],
                 linewidth=3 if one["switches"].get("lower_forget_rate") else 1.5,
-                marker="x" if one["leak"] else None,
+                marker="x" if one["leak"] else MARKERS.get(one["strategy"]),
+                markersize=5,
                 label=name,
             )
         if not np.isnan(ceiling_of(methods)):
