@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
+from .._pipeline import last_step
 from .._rows import take_rows
 from ..coteaching._noise_model import fit_noise
+from ..query._coreset import features_of
 from ._confident import deal_out, deal_out_groups
 from ._learner import aligned_proba
 from ._trainer import Trainer
@@ -45,7 +48,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     label_posterior_ : ndarray of shape (n_samples, n_classes)
         Probability of each class to be the true one of each training sample.
     clean_mask_ : ndarray of bool of shape (n_samples,)
-        Labels that are more probably right than wrong.
+        Labels that are more probably right than wrong, as they were when they were judged.
+    trusts_given_ : ndarray of bool of shape (n_samples,)
+        The same of the labels as they were given, whatever an expert said of them.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
 
@@ -60,6 +65,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     label_posterior_: NDArray[np.float64]
     clean_mask_: NDArray[np.bool_]
+    trusts_given_: NDArray[np.bool_]
     transition_matrix_: NDArray[np.float64]
 
     def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
@@ -76,10 +82,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         """Most probable class of each sample, of shape (n_samples,)."""
         return self.classes[self.predict_proba(X).argmax(axis=1)]
 
-    @available_if(lambda self: all(hasattr(model, "extract_features") for model in self.models))
+    @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
     def extract_features(self, X: Any) -> NDArray[Any]:
         """Features of all classifiers side by side, of shape (n_samples, n_features)."""
-        return np.concatenate([model.extract_features(X) for model in self.models], axis=1)
+        return np.concatenate([features_of(model, X) for model in self.models], axis=1)
 
     def judge(self, X: Any, given: NDArray[np.intp], true: NDArray[np.intp]) -> CrossFitEnsemble:
         """Judge the labels of the training samples.
@@ -105,12 +111,15 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
         noise = fit_noise(held_out, codes, torch.from_numpy(true))
         posterior = noise.posterior(held_out, codes).numpy()
+        self.trusts_given_ = posterior[np.arange(len(given)), given] > 0.5
         verified = true >= 0
         posterior[verified] = np.eye(len(self.classes))[true[verified]]
         self.label_posterior_ = posterior
-        now = np.where(verified, true, given)
-        self.clean_mask_ = posterior[np.arange(len(now)), now] > 0.5
+        self.clean_mask_ = self.trusts_given_ | verified
         self.transition_matrix_ = noise.transition.numpy()
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.models[0], name):
+                setattr(self, name, getattr(self.models[0], name))
         return self
 
 
@@ -138,7 +147,15 @@ def cross_fit(
         if trainer.groups is None
         else deal_out_groups(given, trainer.groups, _N_FOLDS, rng)
     )
-    models = [trainer.fit(np.flatnonzero(folds != fold), given) for fold in range(_N_FOLDS)]
+    folds = np.unique(folds, return_inverse=True)[1]  # few groups make fewer folds
+    models = []
+    for fold in range(folds.max() + 1):
+        rows = np.flatnonzero(folds != fold)
+        if _can_be_learned(given[rows]):
+            models.append(trainer.fit(rows, given))
+        else:
+            X, y = take_rows(trainer.X, rows), trainer.classes[given[rows]]
+            models.append(DummyClassifier(strategy="prior").fit(X, y))
     ensemble = CrossFitEnsemble(models, folds, trainer.classes)
     return ensemble.judge(trainer.X, given, np.full(len(given), -1))
 
@@ -169,10 +186,15 @@ def update(
         With a judgement of its own.
     """
     codes = np.where(true >= 0, true, given)
-    trusted = ensemble.clean_mask_ | (true >= 0)
-    models = [
-        trainer.update(model, np.flatnonzero(trusted & (ensemble.folds != fold)), codes, **how)
-        for fold, model in enumerate(ensemble.models)
-    ]
+    trusted = ensemble.trusts_given_ | (true >= 0)
+    models = []
+    for fold, model in enumerate(ensemble.models):
+        rows = np.flatnonzero(trusted & (ensemble.folds != fold))
+        learned = _can_be_learned(codes[rows])
+        models.append(trainer.update(model, rows, codes, **how) if learned else model)
     updated = CrossFitEnsemble(models, ensemble.folds, ensemble.classes)
     return updated.judge(trainer.X, given, true)
+
+
+def _can_be_learned(codes: NDArray[np.intp]) -> bool:
+    return len(np.unique(codes)) > 1

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from .._pipeline import last_step
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows
+from ..query import bald_sampling
 from . import _checkpoint as checkpoint
 from ._annotators import Aggregate, settle
 from ._checkpoint import can_keep, keys_of
@@ -207,6 +208,8 @@ class Rounds(BaseEstimator):
                 f'"scratch" and no lower_forget_rate, got refit={self.refit!r} and '
                 f"lower_forget_rate={self.lower_forget_rate!r}."
             )
+        if self.trust == "reselect" and self.query_strategy in ("bald", bald_sampling):
+            raise ValueError('query_strategy="bald" needs one network; trust="reselect" has three.')
         last = last_step(self.estimator)
         if self.refit == "continue" and not hasattr(last, "partial_fit"):
             raise ValueError(
@@ -386,7 +389,7 @@ class Rounds(BaseEstimator):
 
     def _trusted(self) -> NDArray[np.bool_]:
         if self.trust == "reselect":
-            return self.estimator_.clean_mask_ | self._state.verified
+            return self.estimator_.trusts_given_ | self._state.verified
         return self._trusted_at_first | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-# More rows than this make the estimate no better, only slower.
+# More rows than this that nobody looked at make the estimate no better, only slower.
 _MAX_ROWS = 20_000
 # Three starts: the likelihood can have a mode for "sharp posterior, many wrong labels" and one for
 # "flat posterior, few".
@@ -105,13 +105,19 @@ def fit_noise(
         raise ValueError("The noise rate cannot be estimated without held-out predictions.")
     if true_codes is None:
         true_codes = torch.full_like(codes, -1)
-    if len(codes) > _MAX_ROWS:
-        rows = torch.randperm(len(codes))[:_MAX_ROWS]
-        proba, codes, true_codes = proba[rows], codes[rows], true_codes[rows]
+    weight = torch.ones(len(codes), dtype=torch.float64)
+    unseen = (true_codes < 0).nonzero().squeeze(1)
+    if len(unseen) > _MAX_ROWS:
+        kept = unseen[torch.randperm(len(unseen))[:_MAX_ROWS]]
+        weight[kept] = len(unseen) / _MAX_ROWS
+        rows = torch.cat([(true_codes >= 0).nonzero().squeeze(1), kept])
+        proba, codes, true_codes, weight = (
+            part[rows] for part in (proba, codes, true_codes, weight)
+        )
     # Of a row that somebody looked at, only its true class counts.
     possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
     possible |= (true_codes < 0)[:, None]
-    fits = [_fit(_log(proba), codes, possible, *start) for start in _STARTS]
+    fits = [_fit(_log(proba), codes, possible, weight, *start) for start in _STARTS]
     return min(fits, key=lambda fit: fit[0])[1]
 
 
@@ -123,16 +129,18 @@ def _fit(
     log_proba: torch.Tensor,
     codes: torch.Tensor,
     possible: torch.Tensor,
+    weight: torch.Tensor,
     log_scale: float,
     logit_rate: float,
 ) -> tuple[float, NoiseModel]:
     """Posterior mode near a start, and its negative log density per sample."""
-    n_samples, n_classes = log_proba.shape
+    n_samples, n_classes = weight.sum(), log_proba.shape[1]
     max_rate = (n_classes - 1) / n_classes
     diagonal = torch.eye(n_classes, dtype=torch.bool)
     given = torch.nn.functional.one_hot(codes, n_classes).double()
     # W starts as the confusion of the sharpened prediction and the given label.
-    confusion = 1 + torch.softmax(log_proba * math.exp(log_scale), dim=1).T @ given
+    guess = torch.softmax(log_proba * math.exp(log_scale), dim=1)
+    confusion = 1 + guess.T @ (given * weight[:, None])
     scale = torch.tensor(log_scale, dtype=torch.float64, requires_grad=True)
     rate_logit = torch.tensor(logit_rate, dtype=torch.float64, requires_grad=True)
     shift = torch.zeros(n_classes, dtype=torch.float64, requires_grad=True)
@@ -148,7 +156,8 @@ def _fit(
     def negative_log_density() -> torch.Tensor:
         log_targets, matrix = transition()
         true_class = torch.softmax(log_proba * scale.exp() + shift, dim=1)
-        log_likelihood = torch.log((true_class * matrix[:, codes].T * possible).sum(dim=1)).sum()
+        likelihood = (true_class * matrix[:, codes].T * possible).sum(dim=1)
+        log_likelihood = (weight * likelihood.log()).sum()
         log_prior = -(scale**2 + shift.square().sum()) / 2
         log_prior = log_prior + log_targets[~diagonal].sum() / (n_classes - 1)
         return -(log_likelihood + log_prior) / n_samples

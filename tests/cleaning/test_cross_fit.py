@@ -152,14 +152,67 @@ def test_groups_stay_together(data, model):
 
 
 def test_sample_weights_and_pipelines(data):
-    X, y, y_noisy = data
+    X, _, y_noisy = data
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    weight = np.where(np.arange(len(X)) % 2, 1.0, 1e-9)
-    cleaner = ActiveLabelCleaner(pipeline, trust="reselect", n_rounds=2, round_budget=5)
-    cleaner.fit(X, y_noisy, y_clean=y, logisticregression__sample_weight=weight)
-    half = ActiveLabelCleaner(pipeline, trust="reselect", n_rounds=2, round_budget=5)
-    half.fit(X, y_noisy, y_clean=y)
-    assert abs(cleaner.predict_proba(X) - half.predict_proba(X)).max() > 0.01
+    weight = np.random.default_rng(0).random(len(X))
+    cleaner = ActiveLabelCleaner(pipeline, trust="reselect")
+    ensemble = cleaner.fit(X, y_noisy, logisticregression__sample_weight=weight).estimator_
+    for fold, model in enumerate(ensemble.models):
+        rows = ensemble.folds != fold
+        alone = make_pipeline(StandardScaler(), LogisticRegression())
+        alone.fit(X[rows], y_noisy[rows], logisticregression__sample_weight=weight[rows])
+        np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), atol=1e-6)
+
+
+def test_an_answer_that_is_taken_back_leaves_what_was_thought_of_the_given_label(data, model):
+    _, y, y_noisy = data
+    cleaner = start(data, model, pool="unverified")
+    rows = cleaner.query()
+    cleaner.teach(rows, y[rows]).query()
+    wrong = [row for row in rows if not cleaner.estimator_.trusts_given_[row]]
+    assert wrong and cleaner.clean_mask_[wrong].all()
+    cleaner.close_round().teach(wrong, [None] * len(wrong))
+    np.testing.assert_array_equal(cleaner.labels_[wrong], y_noisy[wrong])
+    assert not cleaner.clean_mask_[wrong].any()
+
+
+@pytest.mark.parametrize("case", ["one of a class", "two groups", "a group of all but three"])
+def test_folds_may_be_few_and_lack_classes(data, model, case):
+    X, y, y_noisy = data
+    groups = None
+    if case == "one of a class":
+        y = y_noisy = np.eye(1, len(X))[0].astype(int)
+    else:
+        groups = np.arange(len(X)) % 2 if case == "two groups" else np.r_[[0] * 112, 1, 2, 3]
+    cleaner = ActiveLabelCleaner(
+        model, trust="reselect", pool="unverified", n_rounds=2, round_budget=3, random_state=0
+    )
+    cleaner.fit(X, y_noisy, y_clean=y, groups=groups)
+    ensemble = cleaner.estimator_
+    assert len(ensemble.models) == len(set(ensemble.folds))
+    assert cleaner.history_["cost"].tolist() == [0, 3, 6]
+    assert cleaner.n_features_in_ == 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rounds_go_on_where_hardly_a_label_is_trusted(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(40, 3)), (rng.random(40) < 0.1).astype(int)
+    y[0] = 1
+    cleaner = ActiveLabelCleaner(
+        LogisticRegression(), "random", trust="reselect", pool="unverified", round_budget=3
+    ).set_params(random_state=seed)
+    cleaner.fit(X, y, y_clean=y)
+    assert cleaner.history_["cost"][-1] == 24
+
+
+def test_features_behind_a_pipeline(data):
+    X, _, _ = data
+    cleaner = start(data, make_pipeline(StandardScaler(), NET), "coreset", n_rounds=2)
+    models = cleaner.estimator_.models
+    expected = [m[-1].extract_features(m[0].transform(X)) for m in models]
+    found = cleaner.estimator_.extract_features(X)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("refit", ["tune", "scratch"])
@@ -191,5 +244,7 @@ def test_an_estimated_forget_rate_will_do(data):
     "settings", [{"refit": "continue"}, {"refit": "scratch", "lower_forget_rate": True}]
 )
 def test_what_it_cannot_do_is_refused_before_training(data, settings):
+    with pytest.raises(ValueError, match='"bald" needs one network'):
+        start(data, NET, "bald")
     with pytest.raises(ValueError, match='trust="reselect" trains on trusted labels alone'):
         start(data, NET, **settings)

@@ -124,6 +124,21 @@ def test_rows_that_somebody_looked_at_tell_what_held_out_predictions_cannot():
     assert abs(with_them.transition.numpy() - T).max() < 0.05
 
 
+def test_no_answer_is_thinned_out():
+    rng = np.random.default_rng(6)
+    y = rng.integers(3, size=60_000)
+    T = pair(3, 0.4)
+    says_nothing = torch.full((60_000, 3), 1 / 3), torch.from_numpy(corrupt(rng, y, T))
+    looked = np.where(np.arange(60_000) < 600, y, -1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = fit_noise(*says_nothing, torch.from_numpy(looked))
+    whole = [part[:600] for part in says_nothing]
+    only = fit_noise(*whole, torch.from_numpy(y[:600]))
+    # The rest says how often labels are given, and nothing of where they come from.
+    assert abs(model.transition - only.transition).max() < 0.05
+
+
 class TestCrossFit:
     @pytest.fixture
     def crossfit(self):
