@@ -144,9 +144,8 @@ def test_summary(folder, results):
     moved = []
     for seed in SEEDS:
         start, vog = (results[f"VOG m={m} + random", seed]["rounds"][0] for m in (0, 1))
-        least = sorted(range(10), key=lambda c: start["n_trusted"][c])[:3]
-        gained = sum(vog["n_trusted"][c] - start["n_trusted"][c] for c in least)
-        moved.append(gained / sum(start["n_labels"][c] for c in least))
+        gained = sum(vog["n_trusted"][-3:]) - sum(start["n_trusted"][-3:])
+        moved.append(gained / sum(start["n_labels"][-3:]))
     assert row[-1] == f"{np.mean(moved):+.2f}"
     recall = [
         np.mean(results["VOG m=0 + random", seed]["rounds"][0]["recall"][-3:]) for seed in SEEDS
@@ -159,6 +158,16 @@ def test_summary(folder, results):
         )
     )
     assert row[8].startswith(f"{gain.mean():+.3f} [")
+    # Answers: random picks against none, and how many until the ceiling.
+    last = {m: [results[m, seed]["rounds"][-1] for seed in SEEDS] for m in METHODS}
+    f1 = {method: np.array([step["f1"] for step in steps]) for method, steps in last.items()}
+    cell = (f1["VOG m=1 + coreset"] - f1["VOG m=1 + random"]).mean()
+    assert any(f" | {cell:+.3f} [" in line for line in lines)
+    (row,) = [
+        line.strip("| ").split(" | ") for line in lines if " | 494 | " in line and " | 1 | " in line
+    ]
+    assert row[2] == f"{f1['all labels clean'].mean():.3f}"
+    assert row[-1].startswith(f"{f1['VOG m=1 + coreset, leak'].mean():.3f} ± ")
 
 
 def test_figure(folder, tables):

@@ -9,63 +9,87 @@ Means over seeds; differences are those of the same seeds, with their 95% confid
 import argparse
 
 import numpy as np
-from results import ceiling_of, first, read, trusting, values
+from results import ceiling_of, first, rarest, read, trusting, values
 from scipy.stats import spearmanr
 from tables import difference_text, labels_until, markdown, mean_sd
 
+MEASURES = ("rare_found", "rare_recall", "f1")
 COMPARED = ("AL entropy", "CE + entropy", "ALC", "ALC, rate lowered")
 
 
 def trust_moved(runs, baseline):
-    """How far VOG moves trust towards the classes trusted least without it: {seed: share}.
+    """How far VOG moves trust towards rare classes: {seed: share}.
 
-    The share of the labels of these classes that is trusted, less that at m=0. It is seen without
-    any true label. As many classes as results.py calls rare.
+    The share of the labels of the rare classes that is trusted, less that at m=0. Whoever knows
+    which classes are rare sees it without any true label.
     """
     moved = {}
-    for seed in runs.keys() & baseline.keys():
-        without, with_vog = (run[seed]["rounds"][0] for run in (baseline, runs))
-        trusted = np.array(without["n_trusted"])
-        least = np.argsort(trusted, kind="stable")[: 3 if len(trusted) > 5 else 1]
-        gain = np.array(with_vog["n_trusted"])[least].sum() - trusted[least].sum()
-        moved[seed] = gain / np.array(without["n_labels"])[least].sum()
+    for seed in paired(runs, baseline):
+        with_vog, without = (
+            np.array(run[seed]["rounds"][0]["n_trusted"]) for run in (runs, baseline)
+        )
+        rare = rarest(runs[seed])
+        labels = np.array(runs[seed]["rounds"][0]["n_labels"])[rare].sum()
+        moved[seed] = (with_vog - without)[rare].sum() / labels
     return moved
 
 
+def paired(runs, baseline):
+    """Seeds that both have."""
+    return sorted(runs.keys() & baseline.keys())
+
+
+def gains(runs, baseline, measure):
+    """What a measure gains in the first phase: {seed: difference}."""
+    with_vog, without = (values(one, measure, 0) for one in (runs, baseline))
+    return {seed: with_vog[seed] - without[seed] for seed in paired(runs, baseline)}
+
+
+def mean(numbers):
+    """Mean of those that are known, NaN where none is."""
+    known = [number for number in numbers if not np.isnan(number)]
+    return np.mean(known) if known else np.nan
+
+
 def first_phase_table(results):
-    """Does VOG find more of the rare classes (Table 1), and could one have told?"""
+    """Does VOG find more of the rare classes (Table 1)?"""
     header = ["setting", "seeds", "m", "rare found, m=0", "with VOG", "rare recall, m=0"]
     header += ["with VOG", "macro F1, m=0", "with VOG", "trust moved"]
     rows = []
     for name, methods in results.items():
-        phases = trusting(methods)
-        baseline = phases.pop("VOG m=0", None)
-        for phase, runs in phases.items() if baseline else ():
-            cells = [name, str(len(runs)), phase.removeprefix("VOG m=")]
-            for measure in ("rare_found", "rare_recall", "f1"):
-                cells.append(f"{np.mean(list(values(baseline, measure, 0).values())):.3f}")
+        for runs, baseline in compared_phases(methods):
+            seeds = paired(runs, baseline)
+            cells = [name, str(len(seeds)), first(runs)["phase"].removeprefix("VOG m=")]
+            for measure in MEASURES:
+                start = values(baseline, measure, 0)
+                cells.append(f"{mean(start[seed] for seed in seeds):.3f}")
                 cells.append(difference_text(runs, baseline, measure, 0))
-            rows.append([*cells, f"{np.mean(list(trust_moved(runs, baseline).values())):+.2f}"])
+            rows.append([*cells, f"{mean(trust_moved(runs, baseline).values()):+.2f}"])
     return [header, *rows]
 
 
+def compared_phases(methods):
+    """Pairs of a first phase with VOG and that with m=0, of which some seeds are the same."""
+    phases = trusting(methods)
+    baseline = phases.pop("VOG m=0", {})
+    return [(runs, baseline) for runs in phases.values() if paired(runs, baseline)]
+
+
 def foretelling(results):
-    """Text: rank correlation of what can be seen with what VOG brings, over settings and seeds."""
-    seen, gains = [], {"rare_found": [], "rare_recall": [], "f1": []}
-    for methods in results.values():
-        phases = trusting(methods)
-        baseline = phases.pop("VOG m=0", {})
-        for runs in phases.values():
-            moved = trust_moved(runs, baseline)
-            seen += moved.values()
-            for measure, gain in gains.items():
-                with_vog, without = (values(r, measure, 0) for r in (runs, baseline))
-                gain += [with_vog[seed] - without[seed] for seed in moved]
-    if len(seen) < 3:
+    """Text: rank correlation of what can be seen with what VOG brings, over means of settings."""
+    pairs = [pair for methods in results.values() for pair in compared_phases(methods)]
+    if len(pairs) < 3:
         return ""
-    rho = {name: spearmanr(seen, gain).statistic for name, gain in gains.items()}
-    numbers = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in rho.items())
-    return f"Spearman's rank correlation of trust moved, over {len(seen)} runs, with: {numbers}."
+    seen = [mean(trust_moved(*pair).values()) for pair in pairs]
+    rho = []
+    for measure in MEASURES:
+        gained = [mean(gains(*pair, measure).values()) for pair in pairs]
+        statistic = spearmanr(seen, gained, nan_policy="omit").statistic
+        rho.append(f"{measure.replace('_', ' ')} {statistic:.2f}")
+    return (
+        f"Spearman's rank correlation of trust moved with the gain, over {len(pairs)} rows of this "
+        f"table: {', '.join(rho)}."
+    )
 
 
 def asking_table(results):
@@ -88,7 +112,7 @@ def asking_table(results):
 
 
 def score_table(results, measure):
-    """What every method reaches with all answers; one column a setting."""
+    """What every method reaches with all answers; one column for each setting that has them all."""
     names = {name: None for methods in results.values() for name in methods if "leak" not in name}
     names = sorted(names, key=lambda name: (name == "all labels clean", not name.startswith("VOG")))
     full = {name: methods for name, methods in results.items() if set(COMPARED) <= set(methods)}
@@ -102,31 +126,22 @@ def score_table(results, measure):
 
 def ceiling_table(results, margin):
     """How many labels until the ceiling, honestly and with the leak."""
-    header = ["setting", "samples", "ceiling", "best method", f"bought within {margin:g}"]
-    header += ["best with leak", f"bought within {margin:g}"]
+    ends = ("random", "entropy", "coreset", "coreset, leak")
     rows = []
     for name, methods in results.items():
-        ceiling = ceiling_of(methods)
-        cells = [name, str(sum(first(next(iter(methods.values())))["class_sizes"]))]
-        cells.append(f"{ceiling:.3f}")
-        for leak in (False, True):
-            scores = {
-                method: np.mean(list(values(runs, "f1").values()))
-                for method, runs in methods.items()
-                if first(runs)["leak"] == leak and first(runs)["strategy"]
-            }
-            if not scores or np.isnan(ceiling):
-                cells += ["", ""]
+        goal = ceiling_of(methods) - margin
+        for phase, runs in trusting(methods).items():
+            if np.isnan(goal) or not any(f"{phase} + {end}" in methods for end in ends):
                 continue
-            best = max(scores, key=scores.get)
-            until = labels_until(methods[best], ceiling - margin)
-            bought = np.mean(list(values(methods[best], "bought").values()))
-            cells += [
-                f"{best}: {scores[best]:.3f}",
-                f"more than {bought:.0f}" if until is None else f"{until:.0f}",
-            ]
-        rows.append(cells)
-    return [header, *rows]
+            samples = sum(first(runs)["class_sizes"])
+            cells = [name, str(samples), f"{goal + margin:.3f}", phase.removeprefix("VOG m=")]
+            for end in ends:
+                method = methods.get(f"{phase} + {end}", {})
+                until = labels_until(method, goal) if method else None
+                reached = "never" if until is None else f"{until:.0f}"
+                cells.append(f"{mean_sd(method, 'f1')} ({reached})" if method else "")
+            rows.append(cells)
+    return [["setting", "samples", "ceiling", "m", *ends], *rows]
 
 
 def main():
@@ -141,7 +156,8 @@ def main():
     print("## After all answers: recall of rare classes\n")
     print(f"{markdown(score_table(results, 'rare_recall'))}\n")
     print(f"## Whom to ask: macro F1\n\n{markdown(asking_table(results))}\n")
-    print(f"## How far to the ceiling\n\n{markdown(ceiling_table(results, arguments.margin))}\n")
+    print(f"## Macro F1, and labels bought until within {arguments.margin:g} of the ceiling\n")
+    print(f"{markdown(ceiling_table(results, arguments.margin))}\n")
 
 
 if __name__ == "__main__":
