@@ -100,12 +100,12 @@ def asking_table(results):
     for name, methods in results.items():
         for phase in trusting(methods):
             idle, chance = (methods.get(f"{phase}{end}") for end in (", no answers", " + random"))
-            if not idle or not chance:
+            if not chance:
                 continue
             coreset = methods.get(f"{phase} + coreset")
             pairs = [(chance, idle), (methods.get(f"{phase} + entropy"), chance)]
             pairs += [(coreset, chance), (methods.get(f"{phase} + coreset, leak"), coreset)]
-            cells = [name, phase.removeprefix("VOG m="), mean_sd(idle, "f1")]
+            cells = [name, phase.removeprefix("VOG m="), mean_sd(idle, "f1") if idle else ""]
             cells += [difference_text(a, b, "f1") if a and b else "" for a, b in pairs]
             rows.append(cells)
     return [header, *rows]
