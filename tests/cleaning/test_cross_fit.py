@@ -174,6 +174,13 @@ def test_an_answer_that_is_taken_back_leaves_what_was_thought_of_the_given_label
     cleaner.close_round().teach(wrong, [None] * len(wrong))
     np.testing.assert_array_equal(cleaner.labels_[wrong], y_noisy[wrong])
     assert not cleaner.clean_mask_[wrong].any()
+    before = cleaner.estimator_
+    cleaner.query()
+    verified = np.isin(np.arange(len(y)), np.setdiff1d(rows, wrong))
+    for fold, fitted in enumerate(cleaner.estimator_.models):  # nor is it trained on
+        learned = (before.trusts_given_ | verified) & (before.folds != fold)
+        again = LogisticRegression(max_iter=1000).fit(data[0][learned], cleaner.labels_[learned])
+        np.testing.assert_allclose(fitted.coef_, again.coef_, atol=1e-3)
 
 
 @pytest.mark.parametrize("case", ["one of a class", "two groups", "a group of all but three"])
