@@ -389,7 +389,8 @@ class Rounds(BaseEstimator):
 
     def _trusted(self) -> NDArray[np.bool_]:
         if self.trust == "reselect":
-            return self.estimator_.trusts_given_ | self._state.verified
+            learned_as_given = self.estimator_.learned_codes_ == self._state.first_codes
+            return learned_as_given | self._state.verified
         return self._trusted_at_first | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:
