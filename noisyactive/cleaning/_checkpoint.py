@@ -1,11 +1,11 @@
-"""A copy of the latest model beside the journal: a cache, which may be deleted at any time."""
+"""A copy of the latest models beside the journal: a cache, which may be deleted at any time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..coteaching._net import PairClassifier
 from ._events import Event, Refitted
 
 _INDEX = "index.json"
-_MASKS = ("doubted", "trusted")
+_KINDS = ("weights", "history", "attributes")
 
 
 def keys_of(description: str, events: Iterable[Event]) -> dict[str, int]:
@@ -45,19 +45,17 @@ def keys_of(description: str, events: Iterable[Event]) -> dict[str, int]:
     return keys
 
 
-def can_keep(template: Any, refit: str) -> bool:
-    """Whether a model can be kept so that it goes on, from the copy, to the same bits.
+def can_keep(model: Any, refit: str) -> bool:
+    """Whether a model can be kept so that its copy goes on to the same bits, fitted or not.
 
     That is so for our own networks, which begin each tuning with a fresh optimizer; callbacks may
     have a memory of their own.
     """
-    return isinstance(template, PairClassifier) and refit != "continue" and not template.callbacks
+    return isinstance(model, PairClassifier) and refit != "continue" and not model.callbacks
 
 
-def save(
-    folder: Path, key: str, model: Any, doubted: NDArray[np.bool_], trusted: NDArray[np.bool_]
-) -> None:
-    """Keep a model, instead of the one kept before.
+def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep models, instead of those kept before.
 
     Parameters
     ----------
@@ -65,10 +63,10 @@ def save(
         Where; made if need be.
     key : str
         From `keys_of`.
-    model : PairClassifier
-        Fitted, and such that its kind `can_keep`.
-    doubted, trusted : ndarray of bool of shape (n_samples,)
-        What the first phase made of the labels.
+    models : list of PairClassifier
+        Fitted, and such that their kind `can_keep`.
+    arrays : mapping of str to ndarray
+        What there is beside them; of numbers.
 
     Raises
     ------
@@ -76,83 +74,105 @@ def save(
         If it cannot be written. What was kept before is then kept still.
     """
     folder.mkdir(exist_ok=True)
-    files = {kind: folder / f"{key}.{kind}" for kind in ("weights", "history", "arrays")}
     try:
-        model.save_params(
-            f_params=str(files["weights"]), f_history=str(files["history"]), use_safetensors=True
-        )
-        arrays: dict[str, NDArray[Any]] = {"doubted": doubted, "trusted": trusted}
-        facts: dict[str, Any] = {}
-        parameters = model.get_params(deep=False)
-        for name, value in vars(model).items():
-            if isinstance(value, np.generic):
-                value = value.item()
-            if name in parameters or name in _MASKS:
-                continue
-            if isinstance(value, np.ndarray) and value.dtype.hasobject:
-                facts[name] = {"strings": value.tolist()}
-            elif isinstance(value, np.ndarray):
-                arrays[name] = value
-            elif value is None or isinstance(value, (bool, int, float, str)):
-                facts[name] = value
-        # skorch's own remember the best loss so far, which the history mentions.
-        best = {k: float(c.best_score_) for k, c in model.callbacks_ if hasattr(c, "best_score_")}
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, files["arrays"])
-        hashes = {kind: _hash(file) for kind, file in files.items()}
-        index = {"key": key, "facts": facts, "best": best, "files": hashes}
-        draft = folder / f"{key}.index"
+        written = [_file(folder, key, "arrays")]
+        _save_arrays(arrays, written[0])
+        index: dict[str, Any] = {"key": key, "models": []}
+        for number, model in enumerate(models):
+            files = [_file(folder, key, kind, number) for kind in _KINDS]
+            index["models"].append(_save_model(model, *files))
+            written += files
+        index["files"] = {file.name: _hash(file) for file in written}
+        draft = _file(folder, key, "index")
         draft.write_text(json.dumps(index))
     except SafetensorError as error:
         raise OSError(str(error)) from error
     os.replace(draft, folder / _INDEX)
     for file in folder.iterdir():
-        if file.name != _INDEX and file not in files.values():
+        if file.name != _INDEX and file not in written:
             file.unlink()
 
 
 def load(
     folder: Path, keys: dict[str, int], template: Any
-) -> tuple[int, Any, NDArray[np.bool_], NDArray[np.bool_]] | None:
-    """Get the model that was kept; nothing in the files is executed.
+) -> tuple[int, list[Any], dict[str, NDArray[Any]]] | None:
+    """Get the models that were kept; nothing in the files is executed.
 
     Parameters
     ----------
     folder : Path
-        Where it may be.
+        Where they may be.
     keys : dict of int
         From `keys_of`: those that this run knows.
     template : PairClassifier
-        What the model is a fitted clone of.
+        What the models are fitted clones of.
 
     Returns
     -------
     tuple or None
-        Number of events that the model has seen, model, doubted, trusted; None if there is none,
-        or it is of another run, or not whole.
+        Number of events that the models have seen, models, arrays; None if there is nothing, or it
+        is of another run, or not whole.
     """
     try:
         index = json.loads((folder / _INDEX).read_text())
-        key = index["key"]
-        files = {kind: folder / f"{key}.{kind}" for kind in index["files"]}
-        if key not in keys or any(_hash(files[k]) != h for k, h in index["files"].items()):
+        key, hashes = index["key"], index["files"]
+        if key not in keys or any(_hash(folder / name) != h for name, h in hashes.items()):
             return None
-        arrays, facts, best = load_file(files["arrays"]), index["facts"], index["best"]
-        doubted, trusted = (arrays.pop(name) for name in _MASKS)
-        model = clone(template)
-        model.load_params(
-            f_params=str(files["weights"]), f_history=str(files["history"]), use_safetensors=True
-        )
+        arrays = load_file(_file(folder, key, "arrays"))
+        models = [
+            _load_model(template, facts, *(_file(folder, key, kind, number) for kind in _KINDS))
+            for number, facts in enumerate(index["models"])
+        ]
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
         return None  # it is but a cache; the network's code may have changed, too
-    for name, value in facts.items():
+    return keys[key], models, arrays
+
+
+def _file(folder: Path, key: str, kind: str, number: int | None = None) -> Path:
+    return folder / f"{key}{'' if number is None else f'.{number}'}.{kind}"
+
+
+def _save_arrays(arrays: Mapping[str, NDArray[Any]], file: Path) -> None:
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, file)
+
+
+def _save_model(model: Any, weights: Path, history: Path, attributes: Path) -> dict[str, Any]:
+    """Write a model, but for what fits into an index, which is returned."""
+    model.save_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
+    arrays: dict[str, NDArray[Any]] = {}
+    facts: dict[str, Any] = {}
+    parameters = model.get_params(deep=False)
+    for name, value in vars(model).items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if name in parameters:
+            continue
+        if isinstance(value, np.ndarray) and value.dtype.hasobject:
+            facts[name] = {"strings": value.tolist()}
+        elif isinstance(value, np.ndarray):
+            arrays[name] = value
+        elif value is None or isinstance(value, (bool, int, float, str)):
+            facts[name] = value
+    _save_arrays(arrays, attributes)
+    # skorch's own remember the best loss so far, which the history mentions.
+    best = {k: float(c.best_score_) for k, c in model.callbacks_ if hasattr(c, "best_score_")}
+    return {"facts": facts, "best": best}
+
+
+def _load_model(
+    template: Any, index: Mapping[str, Any], weights: Path, history: Path, attributes: Path
+) -> Any:
+    model = clone(template)
+    model.load_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
+    for name, value in index["facts"].items():
         strings = isinstance(value, dict)
         setattr(model, name, np.array(value["strings"], dtype=object) if strings else value)
-    for name, array in arrays.items():
+    for name, array in load_file(attributes).items():
         setattr(model, name, array)
     for name, callback in model.callbacks_:
-        if name in best:
-            callback.best_score_ = best[name]
-    return keys[key], model, doubted, trusted
+        if name in index["best"]:
+            callback.best_score_ = index["best"][name]
+    return model
 
 
 def _hash(file: Path) -> str:

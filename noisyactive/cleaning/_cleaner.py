@@ -90,7 +90,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         parameters, except that `n_rounds` may grow. Models are fitted again, from the same seeds;
         with the same number of threads, to the same bits. Of `CoTeachingClassifier` and
         `CoTeachingVOGClassifier` that are tuned and have no callbacks, the latest model lies
-        beside the journal, in a folder ``.checkpoint``, which may be deleted; not of "reselect".
+        beside the journal, in a folder ``.checkpoint``, which may be deleted.
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.

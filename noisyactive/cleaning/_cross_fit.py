@@ -23,8 +23,9 @@ from ._trainer import Trainer
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
-# A class takes the place of a doubted label where it is as probable as this.
+# A class takes the place of a doubted label where it is more probable than this.
 _SURE = 0.8
+_JUDGEMENT = ("label_posterior_", "clean_mask_", "learned_codes_", "transition_matrix_")
 
 
 class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
@@ -126,10 +127,17 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.label_posterior_ = posterior
         self.clean_mask_ = trusted | verified
         self.transition_matrix_ = noise.transition.numpy()
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.models[0], name):
-                setattr(self, name, getattr(self.models[0], name))
         return self
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, where the classifiers say so."""
+        return self.models[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features, where the classifiers say so."""
+        return self.models[0].feature_names_in_
 
 
 def cross_fit(
@@ -206,6 +214,26 @@ def update(
         models.append(trainer.update(model, rows, codes, **how) if learned else model)
     updated = CrossFitEnsemble(models, ensemble.folds, ensemble.classes)
     return updated.judge(trainer.X, given, true)
+
+
+def taken_apart(model: Any) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+    """Classifiers that a model consists of, and the arrays that it holds beside them."""
+    if not isinstance(model, CrossFitEnsemble):
+        return [model], {}
+    judgement = {name: getattr(model, name) for name in _JUDGEMENT}
+    return model.models, {"folds": model.folds, **judgement}
+
+
+def put_together(
+    models: list[Any], arrays: Mapping[str, NDArray[Any]], classes: NDArray[Any]
+) -> Any:
+    """The model that was `taken_apart`."""
+    if not arrays:
+        return models[0]
+    ensemble = CrossFitEnsemble(models, arrays["folds"], classes)
+    for name in _JUDGEMENT:
+        setattr(ensemble, name, arrays[name])
+    return ensemble
 
 
 def _can_be_learned(codes: NDArray[np.intp]) -> bool:

@@ -25,7 +25,7 @@ from ._annotators import Aggregate, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import check_groups, check_ids, check_labels, check_validation_data
 from ._choice import choose
-from ._cross_fit import CrossFitEnsemble, cross_fit, update
+from ._cross_fit import CrossFitEnsemble, cross_fit, put_together, taken_apart, update
 from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
 from ._fingerprint import describe, describe_data
 from ._items import first_answers
@@ -354,14 +354,15 @@ class Rounds(BaseEstimator):
 
     def _keep_model(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""
-        if self._runner is None or not self._can_keep():
+        if self._runner is None or not hasattr(self, "estimator_"):
             return
-        if not hasattr(self, "estimator_"):
+        models, arrays = taken_apart(self.estimator_)
+        if not all(can_keep(model, self.refit) for model in models):
             return
         key = list(keys_of(self._runner.description, self.events_))[-1]
+        arrays |= {"doubted": self._doubted, "trusted": self._trusted_at_first}
         try:
-            masks = self._doubted, self._trusted_at_first
-            checkpoint.save(self._runner.checkpoint, key, self.estimator_, *masks)
+            checkpoint.save(self._runner.checkpoint, key, models, arrays)
         except OSError as error:
             warnings.warn(
                 f"The model could not be saved beside the journal ({error}); a run that is resumed "
@@ -370,19 +371,18 @@ class Rounds(BaseEstimator):
                 stacklevel=3,
             )
 
-    def _can_keep(self) -> bool:
-        return self.trust != "reselect" and can_keep(self._trainer.template, self.refit)
-
     def _kept_model(self, events: list[Event]) -> int:
         """Take the model that was saved beside the journal: events that it knows, or 0."""
         self.__dict__.pop("estimator_", None)
-        if self._runner is None or not self._can_keep():
+        if self._runner is None or not can_keep(self._trainer.template, self.refit):
             return 0
         keys = keys_of(self._runner.description, events)
         kept = checkpoint.load(self._runner.checkpoint, keys, self._trainer.template)
         if kept is None:
             return 0
-        n_known, self.estimator_, self._doubted, self._trusted_at_first = kept
+        n_known, models, arrays = kept
+        self._doubted, self._trusted_at_first = arrays.pop("doubted"), arrays.pop("trusted")
+        self.estimator_ = put_together(models, arrays, self.classes_)
         return n_known
 
     # --- the choice -----------------------------------------------------------------------------

@@ -139,7 +139,9 @@ def test_networks_are_tuned_and_their_features_are_side_by_side(data):
     cleaner = finish(start(data, NET, "coreset", n_rounds=2), y)
     ensemble = cleaner.estimator_
     assert isinstance(ensemble, CrossFitEnsemble)
-    assert [len(model.history) for model in ensemble.models] == [6 + 2 * 2] * 3  # two thirds of 3 epochs
+    assert [len(model.history) for model in ensemble.models] == [
+        6 + 2 * 2
+    ] * 3  # two thirds of 3 epochs
     assert (
         len(
             {
