@@ -48,7 +48,13 @@ def study(seed):
 
     model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     started = ActiveLabelCleaner(
-        model, n_rounds=6, round_budget=30, refit="scratch", random_state=seed
+        model,
+        n_rounds=6,
+        round_budget=30,
+        pool="noisy",
+        trust="selected",
+        refit="scratch",
+        random_state=seed,
     ).start(X, y_noisy)
     curves, cleaners = {}, {}
     for name, strategy in STRATEGIES.items():

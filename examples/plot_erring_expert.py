@@ -64,7 +64,10 @@ def study(seed):
             "coreset",
             n_rounds=4,
             round_budget=24,
+            pool="noisy",
+            trust="selected",
             tune_epochs=10,
+            tune_lr=0.01,
             answers_per_item=answers_per_item,
             random_state=seed,
         ).start(X, y_noisy)

@@ -34,7 +34,14 @@ def study(seed):
 
     net = CoTeachingVOGClassifier(mix_ratio=1, module__base_channels=16, random_state=seed)
     started = ActiveLabelCleaner(
-        net, n_rounds=6, round_budget=15, tune_epochs=10, random_state=seed
+        net,
+        n_rounds=6,
+        round_budget=15,
+        pool="noisy",
+        trust="selected",
+        tune_epochs=10,
+        tune_lr=0.01,
+        random_state=seed,
     ).start(digits.X_train, y_noisy)
     curves = {}
     for name in STRATEGIES:

@@ -33,7 +33,9 @@ def main():
             callbacks=[TensorBoard(writer, close_after_train=False)],
             random_state=0,
         )
-        cleaner = ActiveLabelCleaner(net, "coreset", n_rounds=3, round_budget=10, random_state=0)
+        cleaner = ActiveLabelCleaner(
+            net, "coreset", n_rounds=3, round_budget=10, trust="selected", random_state=0
+        )
         cleaner.fit(
             data.X_train,
             y_noisy,

@@ -189,7 +189,8 @@ def test_groups_reach_splitter_cleaner_and_estimator(data):
             return super().fit(X, y, sample_weight, groups)
 
     model = Watching(max_iter=2000).set_fit_request(groups=True)
-    cleaner = ActiveLabelCleaner(model, n_rounds=0).set_fit_request(groups=True)
+    cleaner = ActiveLabelCleaner(model, n_rounds=0, pool="noisy", trust="selected")
+    cleaner.set_fit_request(groups=True)
     search = GridSearchCV(cleaner, {}, cv=GroupKFold(3), error_score="raise", refit=False)
     search.fit(X, y_noisy, groups=groups)
     assert len(seen) == 3 * 5  # out-of-fold probabilities in each of three fits

@@ -22,6 +22,7 @@ from fnmatch import fnmatch
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ from data import NOISES, PROFILES, corrupt, load, without_test
 from joblib import Parallel, delayed
 from measures import measure
 from methods import STRATEGIES, make_cleaner, methods, phases
+
+from noisyactive.cleaning import GroundTruthOracle
 
 PACKAGES = ("noisyactive", "torch", "skorch", "scikit-learn", "numpy")
 
@@ -67,7 +70,7 @@ def run_job(arguments, setting, seed, phase_name, todo):
     }
     for name, (method, file) in todo.items():
         begin = time.perf_counter()
-        rounds = run_rounds(copy.deepcopy(cleaner), method, setting["rounds"], parts, y)
+        rounds = run_rounds(copy.deepcopy(cleaner), method, setting, seed, parts, y)
         result = {
             "method": name,
             "strategy": method.strategy if method.answers else None,
@@ -83,16 +86,25 @@ def run_job(arguments, setting, seed, phase_name, todo):
         print(f"{setting['name']} seed {seed}: {name:30} {score:.3f}", flush=True)
 
 
-def run_rounds(cleaner, method, n_rounds, parts, y):
+def run_rounds(cleaner, method, setting, seed, parts, y):
     """All rounds of a method; what was measured after the first phase and after each round."""
-    cleaner.set_params(query_strategy=method.strategy, **method.switches)
+    ours = method.strategy in STRATEGIES
+    strategy = method.strategy if ours else resolve_name(method.strategy)
+    cleaner.set_params(query_strategy=strategy, **method.switches)
+    n_rounds = setting["rounds"]
+    expert = GroundTruthOracle(
+        parts.y_train,
+        setting["expert_error"],
+        skip_rate=setting["expert_skip"],
+        random_state=seed,
+    )
     trusted_at_first = np.flatnonzero(cleaner.clean_mask_)
     bought = len(y) if y is parts.y_train else 0  # true labels of all rows cost as many answers
     given_away = 0
     measured = [measure(cleaner, parts, y, bought, given_away)]
     rows = cleaner.query()
     while len(rows) and len(measured) <= n_rounds:
-        cleaner.teach(rows, [parts.y_train[row] if method.answers else None for row in rows])
+        cleaner.teach(rows, expert(rows) if method.answers else [None] * len(rows))
         bought += len(rows) * method.answers
         if method.leak and len(measured) == 1:
             # Volunteers' corrections, which the cleaner charges and this study does not: so
@@ -125,7 +137,7 @@ def settings(arguments):
     """One setting for each kind of noise, noise rate and imbalance factor, with its name."""
     keys = ("data", "rounds", "budget", "epochs", "tune_epochs", "batch_size", "lr", "tune_lr")
     keys += ("forget_rate", "backbone", "weights", "dropout", "image_size", "autocast")
-    keys += ("validation", "evaluate")
+    keys += ("validation", "evaluate", "expert_error", "expert_skip")
     common = {key: getattr(arguments, key) for key in keys}
     # Names tell settings apart by what differs from the defaults of the command.
     defaults = parse([])
@@ -191,7 +203,7 @@ def parse(argv=None):
     add("--imbalance-factor", nargs="+", type=float, help="default: 10 for digits, 100 for NCT")
     add("--seeds", nargs="+", type=int, default=[10, 11, 12])
     add("--methods", nargs="+", default=["*"], help="names or patterns, as 'VOG*'")
-    add("--strategies", nargs="+", default=STRATEGIES[:3], choices=STRATEGIES)
+    add("--strategies", nargs="+", default=STRATEGIES[:3], help="also your own, as module:function")
     add("--mix-ratio", nargs="+", type=float, default=[0, 0.2, 1])
     add("--rounds", type=int, default=8)
     add("--budget", type=number_or(), default=0.022, help="answers a round: share or count")
@@ -205,6 +217,10 @@ def parse(argv=None):
     add("--weights", help="weights of the backbone, as DEFAULT")
     add("--dropout", type=float, default=0, help="in front of the default networks' last layer")
     add("--image-size", type=int, default=224, help="of what the backbone sees")
+    add(
+        "--expert-error", type=float, default=0, help="share of the expert's answers that are wrong"
+    )
+    add("--expert-skip", type=float, default=0, help="share that the expert does not give")
     add("--validation", action="store_true", help="choose the best epoch of each round on it")
     add("--evaluate", choices=["test", "validation"], default="test", help="part that is scored")
     add("--reference-leak", action="store_true", help="also give trusted labels away: see README")
@@ -220,6 +236,11 @@ def parse(argv=None):
         parser.error("--validation chooses epochs by the part that --evaluate validation scores")
     if arguments.dropout and arguments.backbone:
         parser.error("--dropout is for the default networks, not for a --backbone")
+    for name in arguments.strategies:
+        if name not in STRATEGIES and ":" not in name:
+            parser.error(
+                f"--strategies takes module:function or {', '.join(STRATEGIES)}; got {name}"
+            )
     if "bald" in arguments.strategies and not (arguments.dropout or arguments.backbone):
         parser.error("--strategies bald needs --dropout")
     return arguments

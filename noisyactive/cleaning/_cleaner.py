@@ -37,13 +37,16 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     whose labels are doubtful, an expert answers, labels are corrected, and the model is brought
     up to date [1]_. A label that nobody answered for never changes, and every answer is charged.
 
+    The defaults judge every label anew after each round. The paper's own way is
+    ``ActiveLabelCleaner(net, "entropy", pool="noisy", trust="selected", tune_lr=0.01)``.
+
     Parameters
     ----------
     estimator : classifier
         Cloned. With `clean_mask_` after `fit` (as `CoTeachingVOGClassifier` has it, also as the
         last step of a Pipeline) it says itself which labels it trusts; for any other one,
         confident learning on out-of-fold probabilities does, where `pool` or `trust` asks for it.
-    query_strategy : str or callable, default="entropy"
+    query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
         modAL has them; those with a parameter `y` get the current labels of the rows, those with
@@ -56,20 +59,21 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     initial_fit : {"noisy", "none"}, default="noisy"
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.
-    pool : {"noisy", "unverified"}, default="noisy"
+    pool : {"noisy", "unverified"}, default="unverified"
         Who may be asked about: rows whose labels are not trusted, or all. Rows that were answered,
         with a label or without, are not asked about again.
-    trust : {"selected", "reselect", "verified", "all"}, default="selected"
+    trust : {"selected", "reselect", "verified", "all"}, default="reselect"
         Whose labels are trained on: those that the first phase trusted and those verified; the
         same, chosen anew after every round; only those verified; or all. "reselect" trains three
-        clones, each without a third of the samples, which it judges: see `CrossFitEnsemble`.
+        clones, each without a third of the samples, which it judges; it also learns the class that
+        it is sure of in the place of a label that it doubts: see `CrossFitEnsemble`.
     refit : {"tune", "continue", "scratch"}, default="tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
         (`partial_fit`), or a clone fitted anew. Of a Pipeline, the first two train the last step.
     tune_epochs : int, default=25
-        Epochs a round of "tune" and "continue".
-    tune_lr : float, default=0.01
+        Epochs a round of "tune" and "continue"; "reselect" tunes each clone for two thirds of them.
+    tune_lr : float, default=0.05
         Learning rate of "tune".
     lower_forget_rate : bool, default=False
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
@@ -196,16 +200,16 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     def __init__(
         self,
         estimator: Any,
-        query_strategy: str | Callable[..., Any] = "entropy",
+        query_strategy: str | Callable[..., Any] = "rare_entropy",
         *,
         n_rounds: int = 8,
         round_budget: int | float = 0.02,
         initial_fit: str = "noisy",
-        pool: str = "noisy",
-        trust: str = "selected",
+        pool: str = "unverified",
+        trust: str = "reselect",
         refit: str = "tune",
         tune_epochs: int = 25,
-        tune_lr: float = 0.01,
+        tune_lr: float = 0.05,
         lower_forget_rate: bool = False,
         scoring: str | Callable[..., float] = "f1_macro",
         answers_per_item: int = 1,

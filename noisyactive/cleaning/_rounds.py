@@ -206,10 +206,13 @@ class Rounds(BaseEstimator):
             raise ValueError(
                 'trust="reselect" trains on trusted labels alone: it needs refit="tune" or '
                 f'"scratch" and no lower_forget_rate, got refit={self.refit!r} and '
-                f"lower_forget_rate={self.lower_forget_rate!r}."
+                f'lower_forget_rate={self.lower_forget_rate!r}; see trust="selected".'
             )
         if self.trust == "reselect" and self.query_strategy in ("bald", bald_sampling):
-            raise ValueError('query_strategy="bald" needs one network; trust="reselect" has three.')
+            raise ValueError(
+                'query_strategy="bald" needs one network; trust="reselect" has three, '
+                'trust="selected" one.'
+            )
         last = last_step(self.estimator)
         if self.refit == "continue" and not hasattr(last, "partial_fit"):
             raise ValueError(
@@ -318,8 +321,7 @@ class Rounds(BaseEstimator):
                 self._first_forget_rate = last_step(self.estimator_).forget_rate_
             if self.pool == "noisy" or self.trust == "selected":
                 trusted = self._trainer.trusted(self.estimator_, codes, rng)
-                if self.pool == "noisy":
-                    self._doubted = ~trusted
+                self._doubted = ~trusted
                 if self.trust == "selected":
                     self._trusted_at_first = trusted
 
@@ -394,10 +396,11 @@ class Rounds(BaseEstimator):
         return self._trusted_at_first | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:
-        doubted = self._doubted
-        if self.trust == "reselect" and self.pool == "noisy":
-            doubted = ~self._trusted()
-        return doubted & ~self._state.verified & ~self._state.skipped
+        asked = self._state.verified | self._state.skipped
+        if self.pool == "unverified":
+            return ~asked
+        doubted = ~self._trusted() if self.trust == "reselect" else self._doubted
+        return doubted & ~asked
 
     def _budget_left(self) -> int:
         return self.n_rounds * self._round_budget - self._state.cost

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 
 from .._pipeline import last_step
-from ..cleaning import ActiveLabelCleaner
+from ..cleaning import ActiveLabelCleaner, CrossFitEnsemble
 
 
 def fitted_network(estimator: Any, needed: str) -> Any:
@@ -27,11 +27,18 @@ def fitted_network(estimator: Any, needed: str) -> Any:
 
     Raises
     ------
+    ValueError
+        If a cleaner has several.
     NotFittedError
         If there is no such attribute.
     """
     if isinstance(estimator, ActiveLabelCleaner):
         estimator = getattr(estimator, "estimator_", estimator.estimator)
+    if isinstance(estimator, CrossFitEnsemble):
+        raise ValueError(
+            f"{needed} is that of one network, and this cleaner has {len(estimator.models)}: give "
+            'the estimator_.models of a cleaner one by one, or clean with trust="selected".'
+        )
     last = last_step(estimator)
     if getattr(last, needed, None) is None:
         raise NotFittedError(

@@ -28,6 +28,7 @@ from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01}
 
 
 def cleaner_state(cleaner):
@@ -56,7 +57,7 @@ class TestLoop:
 
     def test_without_an_oracle_it_is_the_first_phase(self, data, model):
         X, _, y_noisy = data
-        cleaner = ActiveLabelCleaner(model).fit(X, y_noisy)
+        cleaner = ActiveLabelCleaner(model, **PAPER).fit(X, y_noisy)
         expected = clone(model).fit(X, y_noisy).predict_proba(X)
         np.testing.assert_array_equal(cleaner.predict_proba(X), expected)
         np.testing.assert_array_equal(cleaner.labels_, y_noisy)
@@ -221,7 +222,9 @@ class TestMethods:
         X, y, y_noisy = data
         net = CoTeachingVOGClassifier(**{**QUICK, "max_epochs": 8}, mix_ratio=mix_ratio)
         net.set_params(warmup_epochs=2, vog_window=2)
-        cleaner = ActiveLabelCleaner(net, strategy, n_rounds=2, round_budget=5, tune_epochs=3)
+        cleaner = ActiveLabelCleaner(
+            net, strategy, n_rounds=2, round_budget=5, tune_epochs=3, **PAPER
+        )
         cleaner.fit(X, y_noisy, y_clean=y)
         first = clone(net).fit(X, y_noisy).clean_mask_
         asked = cleaner.relabelled_round_ > 0
@@ -401,14 +404,15 @@ class TestMethods:
                 )
 
         cleaner = ActiveLabelCleaner(
-            CoTeachingClassifier(Net, **QUICK), "bald", n_rounds=2, round_budget=3, tune_epochs=1
-        )
+            CoTeachingClassifier(Net, **QUICK), "bald", n_rounds=2, round_budget=3, tune_epochs=1,
+            trust="selected",
+        )  # fmt: skip
         assert cleaner.fit(X, y_noisy, y_clean=y).history_["cost"][-1] == 6
 
     def test_no_answers_is_the_control_at_equal_epochs(self, data):
         X, _, y_noisy = data
         net = CoTeachingClassifier(**QUICK)
-        cleaner = ActiveLabelCleaner(net, n_rounds=2, round_budget=3, tune_epochs=4)
+        cleaner = ActiveLabelCleaner(net, n_rounds=2, round_budget=3, tune_epochs=4, **PAPER)
         cleaner.fit(X, y_noisy, oracle=lambda rows, X_rows: [None] * len(rows))
         np.testing.assert_array_equal(cleaner.labels_, y_noisy)
         by_hand = clone(net).fit(X, y_noisy)
@@ -431,7 +435,7 @@ class TestValidation:
             return scores[-1]
 
         cleaner = ActiveLabelCleaner(
-            estimator, n_rounds=2, round_budget=5, tune_epochs=6, scoring=scorer
+            estimator, n_rounds=2, round_budget=5, tune_epochs=6, scoring=scorer, **PAPER
         )
         cleaner.fit(X, y_noisy, y_clean=y, validation_data=(X, y))
         first, *rounds = cleaner.history_["score"]
@@ -477,7 +481,7 @@ class TestData:
         X = np.random.default_rng(0).normal(size=(len(y), 1, 6, 6)).astype(np.float32)
         X[:, 0, :2] += y[:, None, None]
         net = CoTeachingClassifier(**QUICK)
-        settings_ = {"n_rounds": 2, "round_budget": 3, "tune_epochs": 1}
+        settings_ = {"n_rounds": 2, "round_budget": 3, "tune_epochs": 1, "random_state": 0}
         arrays = ActiveLabelCleaner(net, "coreset", **settings_).fit(X, y_noisy, y_clean=y)
         dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y_noisy))
         ours = ActiveLabelCleaner(net, "coreset", **settings_).fit(dataset, y_noisy, y_clean=y)
@@ -528,8 +532,13 @@ class TestBadInput:
             ({"tune_lr": 0}, "tune_lr"),
             ({"scoring": "beauty"}, "scoring"),
             ({"initial_fit": "none"}, "no first phase"),
-            ({"refit": "continue"}, "partial_fit; LogisticRegression has none"),
-            ({"lower_forget_rate": True}, "lower_forget_rate needs .* got LogisticRegression"),
+            ({"refit": "continue"}, 'refit="tune" or'),
+            ({"refit": "continue", "trust": "all"}, "partial_fit; LogisticRegression has none"),
+            ({"lower_forget_rate": True}, "no lower_forget_rate, got .*see trust"),
+            (
+                {"lower_forget_rate": True, "trust": "all"},
+                "lower_forget_rate needs .* got LogisticRegression",
+            ),
             ({"lower_forget_rate": "yes"}, "lower_forget_rate"),
         ],
     )
@@ -629,7 +638,7 @@ class TestBadInput:
 
         def run():
             cleaner = ActiveLabelCleaner(
-                CoTeachingClassifier(**QUICK), n_rounds=2, round_budget=3, tune_epochs=4
+                CoTeachingClassifier(**QUICK), n_rounds=2, round_budget=3, tune_epochs=4, **PAPER
             ).set_params(scoring=scorer, random_state=0)
             cleaner.start(X, y_noisy, validation_data=(X, y))
             while True:

@@ -34,7 +34,7 @@ class TestOpenItems:
         assert found[0] == found[1] == Journal(path).open_items()
         assert [item.row for item in found[0]] == [rows[0], *rows[2:]]
         assert found[0][1].reason == (
-            f"round 1: 3 of {len(rows)} by entropy among the labels not verified"
+            f"round 1: 3 of {len(rows)} by rare entropy among the labels not verified"
         )
 
     def test_of_one_annotator(self, data, path):
@@ -52,7 +52,7 @@ class TestOpenItems:
         cleaner.teach(rows, [0], annotator="Ada").teach(rows, [1], annotator="Ben")
         cleaner.query()
         [item] = cleaner.open_items()
-        assert item.reason == "round 1: 1 of 1 by entropy among the labels not verified"
+        assert item.reason == "round 1: 1 of 1 by rare entropy among the labels not verified"
         assert item.annotators == ("Ada", "Ben")
 
 

@@ -230,7 +230,10 @@ def without_clocks(net):
 class TestCheckpoint:
     """The model beside the journal is a cache: what comes out does not depend on it."""
 
-    SETTINGS = {"tune_epochs": 2, "pool": "noisy", "query_strategy": "coreset", "random_state": 1}
+    SETTINGS = {
+        "tune_epochs": 2, "pool": "noisy", "trust": "selected", "query_strategy": "coreset",
+        "random_state": 1,
+    }  # fmt: skip
 
     @pytest.mark.parametrize("trust", ["selected", "reselect"])
     @pytest.mark.parametrize("names", [[0, 1, 2], ["x", "yy", "zzz"]])
@@ -393,7 +396,7 @@ class TestRefusals:
             ({"round_budget": 5}, r"other parameters: round_budget \(4 there, 5 here\)"),
             ({"random_state": 1}, r"random_state \(0 there, 1 here\)"),
             ({"random_state": np.random.RandomState(0)}, r"random_state"),
-            ({"query_strategy": "margin"}, "query_strategy .'entropy' there, 'margin' here"),
+            ({"query_strategy": "margin"}, "query_strategy .'rare_entropy' there, 'margin' here"),
             ({"trust": "all", "refit": "scratch"}, "refit .* trust"),
             ({"model": LogisticRegression(C=3, max_iter=1000)}, r"estimator__C \(1.0 there, 3 h"),
             ({"model": GaussianNB()}, r"estimator \(LogisticRegression there, GaussianNB here\)"),

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01}
 
 
 def no_answers(rows, X_rows):
@@ -28,7 +29,7 @@ def test_same_as_cleaning_with_the_last_step_on_transformed_samples(data, nested
     runs = []
     for estimator, samples in ((pipeline, X), (net, scaled)):
         cleaner = ActiveLabelCleaner(
-            estimator, "coreset", n_rounds=3, round_budget=5, tune_epochs=2, random_state=0
+            estimator, "coreset", n_rounds=3, round_budget=5, tune_epochs=2, random_state=0, **PAPER
         )
         runs.append(cleaner.fit(samples, y_noisy, y_clean=y, validation_data=(samples, y)))
     first, second = runs
@@ -42,7 +43,7 @@ def test_same_as_cleaning_with_the_last_step_on_transformed_samples(data, nested
 def test_transformers_stay_as_the_first_phase_fitted_them(data):
     X, y, y_noisy = data
     pipeline = make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss"))
-    cleaner = ActiveLabelCleaner(pipeline, n_rounds=2, round_budget=5, tune_epochs=3)
+    cleaner = ActiveLabelCleaner(pipeline, n_rounds=2, round_budget=5, tune_epochs=3, **PAPER)
     cleaner.fit(X, y_noisy, y_clean=y)
     np.testing.assert_allclose(cleaner.estimator_[0].mean_, X.mean(axis=0), rtol=1e-5)
     assert cleaner.estimator_[0].n_samples_seen_ == len(X)
@@ -51,7 +52,7 @@ def test_transformers_stay_as_the_first_phase_fitted_them(data):
 def test_a_last_step_that_cannot_go_on_is_fitted_anew_with_its_pipeline(data):
     X, y, y_noisy = data
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    cleaner = ActiveLabelCleaner(pipeline, n_rounds=1, round_budget=5, random_state=0)
+    cleaner = ActiveLabelCleaner(pipeline, n_rounds=1, round_budget=5, random_state=0, **PAPER)
     cleaner.fit(X, y_noisy, oracle=no_answers)
     trusted = cleaner.clean_mask_
     by_hand = clone(pipeline).fit(X[trusted], y_noisy[trusted])
@@ -86,7 +87,7 @@ def test_best_epoch_is_chosen_by_the_whole_pipeline(data):
 
     pipeline = make_pipeline(StandardScaler(), CoTeachingClassifier(**QUICK))
     cleaner = ActiveLabelCleaner(
-        pipeline, n_rounds=1, round_budget=5, tune_epochs=5, scoring=scorer, random_state=0
+        pipeline, n_rounds=1, round_budget=5, tune_epochs=5, scoring=scorer, random_state=0, **PAPER
     )
     cleaner.fit(X, y_noisy, y_clean=y, validation_data=(X, y))
     assert len(scores) == 1 + 5 + 1
@@ -108,4 +109,4 @@ def test_classes_and_seeds_reach_the_last_step(data):
 def test_continue_needs_a_last_step_that_can():
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     with pytest.raises(ValueError, match="LogisticRegression has none"):
-        ActiveLabelCleaner(pipeline, refit="continue").fit([[0], [1]], [0, 1])
+        ActiveLabelCleaner(pipeline, refit="continue", trust="all").fit([[0], [1]], [0, 1])

@@ -73,7 +73,9 @@ class Pool:
     """What a strategy is to see of the first round, worked out by hand."""
 
     def __init__(self, X, y_noisy, model, strategy, n_instances=6, **params):
-        params = {"n_rounds": 1, "random_state": 0, **params}
+        params = {
+            "n_rounds": 1, "random_state": 0, "pool": "noisy", "trust": "selected", **params
+        }  # fmt: skip
         cleaner = ActiveLabelCleaner(model, strategy, round_budget=n_instances, **params)
         self.rows = cleaner.start(X, y_noisy).query()
         self.trusted = cleaner.clean_mask_

@@ -42,7 +42,7 @@ MEASURES = {
         dense_and_uncertain,
     ),
 }
-SETTINGS = {"pool": "unverified", "random_state": 0}
+SETTINGS = {"pool": "unverified", "trust": "selected", "random_state": 0}
 
 
 @pytest.fixture
@@ -76,7 +76,14 @@ def test_whole_loop(noisy, model, strategy):
 
 def test_ranked_batches_weigh_doubt_and_distance_to_what_is_trusted(noisy, model):
     X, _, y_noisy = noisy
-    cleaner = ActiveLabelCleaner(model, uncertainty_batch_sampling, n_rounds=1, round_budget=5)
+    cleaner = ActiveLabelCleaner(
+        model,
+        uncertainty_batch_sampling,
+        n_rounds=1,
+        round_budget=5,
+        pool="noisy",
+        trust="selected",
+    )
     cleaner.start(X, y_noisy)
     rows = cleaner.query()
     # By hand: alpha * (1 - similarity to the nearest trusted or chosen) + (1 - alpha) * doubt.

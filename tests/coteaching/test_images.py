@@ -94,7 +94,15 @@ class TestTransforms:
         X, y = images
         train, evaluate = Watching(), Watching()
         net = CoTeachingVOGClassifier(**QUICK, train_transform=train, eval_transform=evaluate)
-        cleaner = ActiveLabelCleaner(net, "coreset", n_rounds=1, round_budget=3, random_state=0)
+        cleaner = ActiveLabelCleaner(
+            net,
+            "coreset",
+            n_rounds=1,
+            round_budget=3,
+            pool="noisy",
+            trust="selected",
+            random_state=0,
+        )
         # Transforms are no estimators: clone copies them, and the copies are at the fitted net.
         cleaner.start(X, y)
         fitted = cleaner.estimator_

@@ -36,7 +36,9 @@ def test_tuning_rounds_of_a_cleaner_are_marked(blobs):
     net = CoTeachingVOGClassifier(
         forget_rate=0.3, max_epochs=12, warmup_epochs=4, vog_window=2, random_state=0
     )
-    cleaner = ActiveLabelCleaner(net, n_rounds=2, round_budget=3, tune_epochs=4, random_state=0)
+    cleaner = ActiveLabelCleaner(
+        net, n_rounds=2, round_budget=3, trust="selected", tune_epochs=4, random_state=0
+    )
     cleaner.fit(X, y_noisy, y_clean=y)
     display = TrainingDynamicsDisplay.from_estimator(cleaner)
     assert len(display.table) == 20
@@ -47,6 +49,17 @@ def test_tuning_rounds_of_a_cleaner_are_marked(blobs):
     assert np.isnan(display.lines_["selected_share"].get_ydata()[12:]).all()
     texts = [text.get_text() for text in display.legend_.get_texts()]
     assert texts.count("tuning, by round") == 1
+
+
+def test_the_networks_of_a_cleaner_one_by_one(blobs):
+    X, _, y_noisy = blobs
+    net = CoTeachingVOGClassifier(
+        forget_rate=0.3, max_epochs=6, warmup_epochs=4, vog_window=2, random_state=0
+    )
+    cleaner = ActiveLabelCleaner(net, random_state=0).fit(X, y_noisy)
+    with pytest.raises(ValueError, match="this cleaner has 3: give the estimator_.models"):
+        TrainingDynamicsDisplay.from_estimator(cleaner)
+    assert len(TrainingDynamicsDisplay.from_estimator(cleaner.estimator_.models[0]).table) == 6
 
 
 def test_scores_can_be_chosen(net):
