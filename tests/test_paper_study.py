@@ -18,7 +18,7 @@ from noisyactive.datasets import load_long_tailed_digits
 PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
 SEEDS = [0, 1]
 METHODS = ["CE + random", "VOG m=0 + random", "VOG m=1 + random", "VOG m=1 + coreset"]
-METHODS += ["VOG m=1 + coreset, leak", "all labels clean"]
+METHODS += ["VOG m=1 + coreset, leak", "reselect m=1 + rare_entropy", "all labels clean"]
 SMALL = ["--epochs", "20", "--tune-epochs", "3", "--rounds", "3", "--mix-ratio", "0", "1"]
 SMALL += ["--batch-size", "64", "--lr", "0.03"]  # quick
 SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"]
@@ -95,7 +95,15 @@ def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
             random_state=1,
         )
         cleaner = ActiveLabelCleaner(
-            net, "coreset", n_rounds=3, round_budget=0.022, tune_epochs=3, random_state=1
+            net,
+            "coreset",
+            n_rounds=3,
+            round_budget=0.022,
+            pool="noisy",
+            trust="selected",
+            tune_epochs=3,
+            tune_lr=0.01,
+            random_state=1,
         ).fit(digits.X_train, y_noisy, y_clean=digits.y_train)
         net.fit(digits.X_train, y_noisy)
         predicted = cleaner.predict(digits.X_test)
@@ -168,6 +176,50 @@ def test_summary(folder, results):
     ]
     assert row[2] == f"{f1['all labels clean'].mean():.3f}"
     assert row[-1].startswith(f"{f1['VOG m=1 + coreset, leak'].mean():.3f} ± ")
+
+
+def test_comparison(folder, results):
+    ours, theirs = "reselect m=1 + rare_entropy", "VOG m=1 + coreset"
+    lines = run("compare.py", folder, "--method", ours).splitlines()
+    (row,) = [line.strip("| ").split(" | ") for line in lines if f"| {theirs} |" in line]
+    curves = [
+        np.array([[r["f1"] for r in results[method, seed]["rounds"][1:]] for seed in SEEDS])
+        for method in (ours, theirs)
+    ]
+    lead = curves[0] - curves[1]
+    assert row[2] == "2"
+    for cell, numbers in ((row[4], lead[:, -1]), (row[5], lead.mean(axis=1))):
+        paired = ttest_rel(numbers, [0, 0]).confidence_interval(0.95)
+        assert cell == f"{numbers.mean():+.3f} [{paired.low:+.3f}, {paired.high:+.3f}]"
+    least = lead.mean(axis=0)
+    assert row[6] == f"{least.min():+.3f} ({least.argmin() + 1})"
+    rare = [
+        np.mean([results[method, seed]["rounds"][-1]["class_f1"][-3:] for seed in SEEDS])
+        for method in (ours, theirs)
+    ]
+    assert row[7].startswith(f"{rare[0] - rare[1]:+.3f} [")
+    seconds = [sum(results[m, seed]["seconds"] for seed in SEEDS) for m in (ours, theirs)]
+    assert row[8] == f"{seconds[0] / seconds[1]:.1f}x"
+
+
+def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "def first_come(learner, X, n_instances=1):\n    return list(range(n_instances))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = ["--epochs", "8", "--tune-epochs", "1", "--rounds", "2", "--budget", "40"]
+    settings += ["--strategies", "mine:first_come", "--methods", "VOG m=0 + first_come"]
+    settings += ["--seeds", "0"]
+    wrong = {}
+    for error, skip in ((0, 0), (0.5, 0), (0, 0.5)):
+        out = tmp_path / f"{error}-{skip}"
+        run("study.py", "--out", out, *settings, "--expert-error", error, "--expert-skip", skip)
+        (result,) = read(out).values()
+        assert [step["bought"] for step in result["rounds"]] == [0, 40, 80]
+        wrong[error, skip] = result["rounds"][-1]["still_wrong"]
+        n_wrong = result["rounds"][0]["still_wrong"]
+    assert wrong[0, 0] < wrong[0, 0.5] < n_wrong
+    assert wrong[0, 0] < wrong[0.5, 0]
 
 
 def test_figure(folder, tables):

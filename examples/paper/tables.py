@@ -30,9 +30,8 @@ def text_of(numbers):
     return f"{numbers.mean():.3f}{sd}"
 
 
-def difference(runs, others, measure, step=-1):
-    """Mean of the paired differences and half the width of its 95% confidence interval."""
-    a, b = values(runs, measure, step), values(others, measure, step)
+def difference(a, b):
+    """Mean of the differences of the same seeds, and half the width of its confidence interval."""
     pairs = np.array([a[seed] - b[seed] for seed in a if seed in b])
     if len(pairs) < 2:
         return (pairs.mean() if len(pairs) else np.nan), np.nan
@@ -40,10 +39,16 @@ def difference(runs, others, measure, step=-1):
     return pairs.mean(), student.ppf(0.975, len(pairs) - 1) * error
 
 
-def difference_text(*arguments):
-    mean, half = difference(*arguments)
+def difference_of(a, b):
+    """Text: mean of the differences of the same seeds, with its 95% confidence interval."""
+    mean, half = difference(a, b)
     interval = "" if np.isnan(half) else f" [{mean - half:+.3f}, {mean + half:+.3f}]"
     return "" if np.isnan(mean) else f"{mean:+.3f}{interval}"
+
+
+def difference_text(runs, others, measure, step=-1):
+    """Text: the same for a measure of two methods."""
+    return difference_of(values(runs, measure, step), values(others, measure, step))
 
 
 def partner(methods, name):
