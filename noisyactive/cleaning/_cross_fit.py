@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._pipeline import last_step
 from .._rows import take_rows
-from ..coteaching._noise_model import fit_noise
+from ..coteaching._noise_model import NoiseModel, fit_noise
 from ..query._coreset import features_of
 from ._confident import deal_out, deal_out_groups
 from ._learner import aligned_proba
@@ -25,7 +24,15 @@ from ._trainer import Trainer
 _N_FOLDS = 3
 # A class takes the place of a doubted label where it is more probable than this.
 _SURE = 0.8
-_JUDGEMENT = ("label_posterior_", "clean_mask_", "learned_codes_", "transition_matrix_")
+_JUDGEMENT = (
+    "label_posterior_",
+    "clean_mask_",
+    "learned_codes_",
+    "transition_matrix_",
+    "noise_rate_",
+    "scale_",
+    "shift_",
+)
 
 
 class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
@@ -59,6 +66,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         `classes_`; -1 where its class is too doubtful.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
+    noise_rate_ : ndarray of shape ()
+        Estimate of the share of wrong labels.
+    scale_, shift_ : ndarray of shape (), and of shape (n_classes,)
+        What log-probabilities are multiplied with, and what is then added to those of each class.
 
     References
     ----------
@@ -75,6 +86,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     clean_mask_: NDArray[np.bool_]
     learned_codes_: NDArray[np.intp]
     transition_matrix_: NDArray[np.float64]
+    noise_rate_: NDArray[np.float64]
+    scale_: NDArray[np.float64]
+    shift_: NDArray[np.float64]
 
     def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
         self.models = models
@@ -95,7 +109,13 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         """Features of all classifiers side by side, of shape (n_samples, n_features)."""
         return np.concatenate([features_of(model, X) for model in self.models], axis=1)
 
-    def judge(self, X: Any, given: NDArray[np.intp], true: NDArray[np.intp]) -> CrossFitEnsemble:
+    def judge(
+        self,
+        X: Any,
+        given: NDArray[np.intp],
+        true: NDArray[np.intp],
+        before: CrossFitEnsemble | None = None,
+    ) -> CrossFitEnsemble:
         """Judge the labels of the training samples.
 
         Parameters
@@ -106,6 +126,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Their given labels, encoded.
         true : ndarray of int of shape (n_samples,)
             What an expert said of them, -1 where nobody was asked.
+        before : CrossFitEnsemble, default=None
+            A judgement that this one will not be far from.
 
         Returns
         -------
@@ -117,7 +139,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             rows = np.flatnonzero(self.folds == fold)
             proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
-        noise = fit_noise(held_out, codes, torch.from_numpy(true))
+        near = None if before is None else before._noise()
+        noise = fit_noise(held_out, codes, torch.from_numpy(true), near)
         posterior = noise.posterior(held_out, codes).numpy()
         trusted = posterior[np.arange(len(given)), given] > 0.5
         sure = trusted | (posterior.max(axis=1) > _SURE)
@@ -127,7 +150,13 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.label_posterior_ = posterior
         self.clean_mask_ = trusted | verified
         self.transition_matrix_ = noise.transition.numpy()
+        self.noise_rate_, self.scale_ = np.array(noise.rate), np.array(noise.scale)
+        self.shift_ = noise.shift.numpy()
         return self
+
+    def _noise(self) -> NoiseModel:
+        transition, shift = map(torch.from_numpy, (self.transition_matrix_, self.shift_))
+        return NoiseModel(float(self.noise_rate_), transition, float(self.scale_), shift)
 
     @property
     def n_features_in_(self) -> int:
@@ -206,14 +235,14 @@ def update(
         With a judgement of its own.
     """
     codes = np.where(true >= 0, true, ensemble.learned_codes_)
-    how = {**how, "epochs": math.ceil(how["epochs"] * 2 / 3)}
+    how = {**how, "epochs": max(1, how["epochs"] * 2 // 3)}
     models = []
     for fold, model in enumerate(ensemble.models):
         rows = np.flatnonzero((codes >= 0) & (ensemble.folds != fold))
         learned = _can_be_learned(codes[rows])
         models.append(trainer.update(model, rows, codes, **how) if learned else model)
     updated = CrossFitEnsemble(models, ensemble.folds, ensemble.classes)
-    return updated.judge(trainer.X, given, true)
+    return updated.judge(trainer.X, given, true, ensemble)
 
 
 def taken_apart(model: Any) -> tuple[list[Any], dict[str, NDArray[Any]]]:
