@@ -1,10 +1,10 @@
 """Clean labels by hand: a page asks about digits, and the model learns from the answers.
 
 scikit-learn's digits, made long-tailed and given 40% wrong labels. Co-teaching VOG learns from them
-as they are; then, in each round, you are shown some of those whose labels it does not trust. It
-learns from what you say, and asks again.
+as they are; then, in each round, you are shown those whose labels are most doubtful, rare digits
+first. It learns from what you say, and asks again.
 
-Run it with ``python examples/annotate_digits.py``; the first model takes about 20 seconds. Ctrl+C
+Run it with ``python examples/annotate_digits.py``; the first models take about 40 seconds. Ctrl+C
 stops it at any time, and the same command goes on where it was: every answer is in the journal.
 It needs ``pip install "noisyactive[annotate]"``.
 """
@@ -23,7 +23,6 @@ def label(options):
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(digits.y_train)
     cleaner = ActiveLabelCleaner(
         CoTeachingVOGClassifier(mix_ratio=1, random_state=0),
-        "coreset",
         n_rounds=options.rounds,
         round_budget=options.round_budget,
         journal=options.journal,

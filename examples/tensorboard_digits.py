@@ -34,7 +34,14 @@ def main():
             random_state=0,
         )
         cleaner = ActiveLabelCleaner(
-            net, "coreset", n_rounds=3, round_budget=10, trust="selected", random_state=0
+            net,
+            "coreset",
+            n_rounds=3,
+            round_budget=10,
+            pool="noisy",
+            trust="selected",  # one network, one curve; the default trains three
+            tune_lr=0.01,
+            random_state=0,
         )
         cleaner.fit(
             data.X_train,

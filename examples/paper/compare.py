@@ -78,7 +78,10 @@ def main():
     parser.add_argument("--method", default="reselect m=0.2 + rare_entropy")
     parser.add_argument("--against", nargs="+", default=["VOG*"], help="names or patterns")
     arguments = parser.parse_args()
-    print(markdown(comparison(read(arguments.folder), arguments.method, arguments.against)))
+    results = read(arguments.folder)
+    if not any(arguments.method in methods for methods in results.values()):
+        parser.error(f"there is no run of {arguments.method!r} in {arguments.folder}")
+    print(markdown(comparison(results, arguments.method, arguments.against)))
 
 
 if __name__ == "__main__":

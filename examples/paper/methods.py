@@ -124,8 +124,9 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
                 named[f"{phase} + {strategy}, leak"] = Method(phase, strategy, leak=True)
         ours = f"reselect m={m:g}"
         named[f"{ours}, no answers"] = Method(ours, answers=False)
-        for strategy in ("random", "entropy", "rare_entropy"):
-            named[f"{ours} + {strategy}"] = Method(ours, strategy)
+        for strategy in dict.fromkeys(("rare_entropy", *strategies)):
+            if strategy != "bald":  # which needs one network
+                named[f"{ours} + {strategy.rpartition(':')[2]}"] = Method(ours, strategy)
     named["reselect, all labels clean"] = Method("reselect clean", answers=False)
     named["all labels clean"] = Method("clean", answers=False)
     return named

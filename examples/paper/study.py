@@ -217,10 +217,8 @@ def parse(argv=None):
     add("--weights", help="weights of the backbone, as DEFAULT")
     add("--dropout", type=float, default=0, help="in front of the default networks' last layer")
     add("--image-size", type=int, default=224, help="of what the backbone sees")
-    add(
-        "--expert-error", type=float, default=0, help="share of the expert's answers that are wrong"
-    )
-    add("--expert-skip", type=float, default=0, help="share that the expert does not give")
+    add("--expert-error", type=float, default=0, help="share of the answers that are wrong")
+    add("--expert-skip", type=float, default=0, help="share of the questions without an answer")
     add("--validation", action="store_true", help="choose the best epoch of each round on it")
     add("--evaluate", choices=["test", "validation"], default="test", help="part that is scored")
     add("--reference-leak", action="store_true", help="also give trusted labels away: see README")
@@ -236,11 +234,11 @@ def parse(argv=None):
         parser.error("--validation chooses epochs by the part that --evaluate validation scores")
     if arguments.dropout and arguments.backbone:
         parser.error("--dropout is for the default networks, not for a --backbone")
-    for name in arguments.strategies:
-        if name not in STRATEGIES and ":" not in name:
-            parser.error(
-                f"--strategies takes module:function or {', '.join(STRATEGIES)}; got {name}"
-            )
+    odd = [name for name in arguments.strategies if name not in STRATEGIES and ":" not in name]
+    if odd:
+        parser.error(f"--strategies takes module:function and {STRATEGIES}, not {odd}")
+    if len({name.rpartition(":")[2] for name in arguments.strategies}) < len(arguments.strategies):
+        parser.error("--strategies takes one function of a name")
     if "bald" in arguments.strategies and not (arguments.dropout or arguments.backbone):
         parser.error("--strategies bald needs --dropout")
     return arguments

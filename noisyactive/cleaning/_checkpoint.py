@@ -19,6 +19,7 @@ from ..coteaching._net import PairClassifier
 from ._events import Event, Refitted
 
 _INDEX = "index.json"
+_FORMAT = 2  # what another version wrote is not taken
 _KINDS = ("weights", "history", "attributes")
 
 
@@ -37,7 +38,7 @@ def keys_of(description: str, events: Iterable[Event]) -> dict[str, int]:
     dict of int
         Key, and the number of events up to the refit and with it.
     """
-    digest, keys = hashlib.sha256(description.encode()), {}
+    digest, keys = hashlib.sha256(f"{_FORMAT} {description}".encode()), {}
     for number, event in enumerate(events, start=1):
         digest.update(repr(event).encode())
         if isinstance(event, Refitted):
@@ -133,7 +134,8 @@ def _file(folder: Path, key: str, kind: str, number: int | None = None) -> Path:
 
 
 def _save_arrays(arrays: Mapping[str, NDArray[Any]], file: Path) -> None:
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, file)
+    # Not ascontiguousarray, which gives numbers a dimension.
+    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, file)
 
 
 def _save_model(model: Any, weights: Path, history: Path, attributes: Path) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     Parameters
     ----------
     estimator : classifier
-        Cloned. With `clean_mask_` after `fit` (as `CoTeachingVOGClassifier` has it, also as the
-        last step of a Pipeline) it says itself which labels it trusts; for any other one,
-        confident learning on out-of-fold probabilities does, where `pool` or `trust` asks for it.
+        Cloned. With ``trust="selected"`` or ``pool="noisy"`` it says itself which labels it trusts
+        if it has `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`, also as the last step of
+        a Pipeline); for any other one, confident learning on out-of-fold probabilities does.
     query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
@@ -268,8 +268,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ids : array-like of str of shape (n_samples,), default=None
             Names of the rows that stay the same (file names, accession numbers).
         groups : array-like of shape (n_samples,), default=None
-            Samples that belong together (images of one patient): out-of-fold probabilities keep
-            them together. Estimators that say themselves which labels to trust do not need it.
+            Samples that belong together (images of one patient): no model judges labels of a group
+            that it learned from. ``trust="selected"`` does not need it where the estimator says
+            itself which labels to trust.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every round, where it also chooses the best epoch.
         **fit_params : dict

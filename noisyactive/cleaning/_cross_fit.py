@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._pipeline import last_step
 from .._rows import take_rows
-from ..coteaching._noise_model import NoiseModel, fit_noise
+from ..coteaching._noise_model import fit_noise
 from ..query._coreset import features_of
 from ._confident import deal_out, deal_out_groups
 from ._learner import aligned_proba
@@ -31,7 +31,6 @@ _JUDGEMENT = (
     "transition_matrix_",
     "noise_rate_",
     "scale_",
-    "shift_",
 )
 
 
@@ -68,8 +67,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         Estimate of ``T[i, j] = P(given=j | true=i)``.
     noise_rate_ : ndarray of shape ()
         Estimate of the share of wrong labels.
-    scale_, shift_ : ndarray of shape (), and of shape (n_classes,)
-        What log-probabilities are multiplied with, and what is then added to those of each class.
+    scale_ : ndarray of shape ()
+        What the classifiers' log-probabilities were multiplied with to fit the given labels.
 
     References
     ----------
@@ -88,7 +87,6 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     transition_matrix_: NDArray[np.float64]
     noise_rate_: NDArray[np.float64]
     scale_: NDArray[np.float64]
-    shift_: NDArray[np.float64]
 
     def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
         self.models = models
@@ -127,7 +125,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         true : ndarray of int of shape (n_samples,)
             What an expert said of them, -1 where nobody was asked.
         before : CrossFitEnsemble, default=None
-            A judgement that this one will not be far from.
+            Whose noise rate and scale the fit of the noise starts from.
 
         Returns
         -------
@@ -139,8 +137,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             rows = np.flatnonzero(self.folds == fold)
             proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
-        near = None if before is None else before._noise()
-        noise = fit_noise(held_out, codes, torch.from_numpy(true), near)
+        start = None if before is None else (float(before.noise_rate_), float(before.scale_))
+        noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
         posterior = noise.posterior(held_out, codes).numpy()
         trusted = posterior[np.arange(len(given)), given] > 0.5
         sure = trusted | (posterior.max(axis=1) > _SURE)
@@ -151,12 +149,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.clean_mask_ = trusted | verified
         self.transition_matrix_ = noise.transition.numpy()
         self.noise_rate_, self.scale_ = np.array(noise.rate), np.array(noise.scale)
-        self.shift_ = noise.shift.numpy()
         return self
-
-    def _noise(self) -> NoiseModel:
-        transition, shift = map(torch.from_numpy, (self.transition_matrix_, self.shift_))
-        return NoiseModel(float(self.noise_rate_), transition, float(self.scale_), shift)
 
     @property
     def n_features_in_(self) -> int:

@@ -204,7 +204,7 @@ class Rounds(BaseEstimator):
             )
         if self.trust == "reselect" and (self.refit == "continue" or self.lower_forget_rate):
             raise ValueError(
-                'trust="reselect" trains on trusted labels alone: it needs refit="tune" or '
+                'trust="reselect" chooses anew what it trains on: it needs refit="tune" or '
                 f'"scratch" and no lower_forget_rate, got refit={self.refit!r} and '
                 f'lower_forget_rate={self.lower_forget_rate!r}; see trust="selected".'
             )
@@ -310,6 +310,7 @@ class Rounds(BaseEstimator):
         self.__dict__.pop("estimator_", None)
         self._trusted_at_first = np.full(len(codes), self.trust == "all")
         self._doubted = np.ones(len(codes), dtype=bool)
+        self._first_forget_rate = 0.0
         if self.initial_fit == "none":
             return
         with self._isolated(0):
@@ -328,7 +329,7 @@ class Rounds(BaseEstimator):
     def _due(self) -> _Due | None:
         """What the model is to be brought up to date with; None with fewer than two classes."""
         rows, codes = np.flatnonzero(self._trusted()), self._state.codes
-        if len(np.unique(codes[rows])) < 2:
+        if self.trust != "reselect" and len(np.unique(codes[rows])) < 2:
             return None
         rate = None
         if self.lower_forget_rate:
@@ -363,6 +364,7 @@ class Rounds(BaseEstimator):
             return
         key = list(keys_of(self._runner.description, self.events_))[-1]
         arrays |= {"doubted": self._doubted, "trusted": self._trusted_at_first}
+        arrays["forget_rate"] = np.array(self._first_forget_rate)
         try:
             checkpoint.save(self._runner.checkpoint, key, models, arrays)
         except OSError as error:
@@ -384,6 +386,7 @@ class Rounds(BaseEstimator):
             return 0
         n_known, models, arrays = kept
         self._doubted, self._trusted_at_first = arrays.pop("doubted"), arrays.pop("trusted")
+        self._first_forget_rate = float(arrays.pop("forget_rate"))
         self.estimator_ = put_together(models, arrays, self.classes_)
         return n_known
 

@@ -58,7 +58,7 @@ def fit_noise(
     proba: torch.Tensor,
     codes: torch.Tensor,
     true_codes: torch.Tensor | None = None,
-    near: NoiseModel | None = None,
+    start: tuple[float, float] | None = None,
 ) -> NoiseModel:
     """Fit the model of the given labels, from class probabilities that did not see them.
 
@@ -86,9 +86,9 @@ def fit_noise(
         Encoded given labels.
     true_codes : tensor of int64 of shape (n_samples,), default=None
         True labels where somebody looked, -1 elsewhere. None: nobody did.
-    near : NoiseModel, default=None
-        Where to start; None starts in three places and takes the best, which takes three times as
-        long.
+    start : tuple (rate, scale), default=None
+        Where to start, as from an estimate for similar probabilities: it is the mode near there
+        that is found. None starts in three places and takes the best, for three times the time.
 
     Returns
     -------
@@ -123,16 +123,15 @@ def fit_noise(
     # Of a row that somebody looked at, only its true class counts.
     possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
     possible |= (true_codes < 0)[:, None]
-    starts = _STARTS if near is None else [_place_of(near)]
-    fits = [_fit(_log(proba), codes, possible, weight, *start) for start in starts]
+    starts = _STARTS if start is None else [_place_of(*start, proba.shape[1])]
+    fits = [_fit(_log(proba), codes, possible, weight, *place) for place in starts]
     return min(fits, key=lambda fit: fit[0])[1]
 
 
-def _place_of(model: NoiseModel) -> tuple[float, float]:
-    """Log of the scale, and logit of the rate, of a model."""
-    n_classes = len(model.shift)
-    share = min(max(model.rate * n_classes / (n_classes - 1), 0.01), 0.99)  # 0 and 1 have no logit
-    return math.log(model.scale), math.log(share / (1 - share))
+def _place_of(rate: float, scale: float, n_classes: int) -> tuple[float, float]:
+    """Log of the scale, and logit of the rate as a share of the highest one."""
+    share = min(max(rate * n_classes / (n_classes - 1), 0.01), 0.99)  # 0 and 1 have no logit
+    return math.log(scale), math.log(share / (1 - share))
 
 
 def _log(proba: torch.Tensor) -> torch.Tensor:

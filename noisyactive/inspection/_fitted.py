@@ -34,10 +34,11 @@ def fitted_network(estimator: Any, needed: str) -> Any:
     """
     if isinstance(estimator, ActiveLabelCleaner):
         estimator = getattr(estimator, "estimator_", estimator.estimator)
-    if isinstance(estimator, CrossFitEnsemble):
+    if isinstance(estimator, CrossFitEnsemble) and not hasattr(estimator, needed):
         raise ValueError(
-            f"{needed} is that of one network, and this cleaner has {len(estimator.models)}: give "
-            'the estimator_.models of a cleaner one by one, or clean with trust="selected".'
+            f"{needed} is that of one network, and there are {len(estimator.models)}: give the "
+            "k-th of estimator_.models, with the labels of the samples whose estimator_.folds is "
+            'not k, or clean with trust="selected".'
         )
     last = last_step(estimator)
     if getattr(last, needed, None) is None:

@@ -72,6 +72,15 @@ class TestLoop:
 
         ActiveLabelCleaner(model, n_rounds=2, round_budget=3).fit(X, y_noisy, oracle=oracle)
 
+    def test_the_pool_may_grow_between_rounds(self, data, model):
+        X, _, y_noisy = data
+        cleaner = ActiveLabelCleaner(model, "random", n_rounds=2, round_budget=10, **PAPER)
+        rows = cleaner.set_params(random_state=0).start(X, y_noisy).query()
+        assert not cleaner.clean_mask_[rows].any()
+        trusted = cleaner.clean_mask_.copy()
+        cleaner.teach(rows, y_noisy[rows]).set_params(pool="unverified")
+        assert trusted[cleaner.query()].any()
+
     def test_open_rows_are_asked_for_again_until_answered(self, data, model):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4).start(X, y_noisy)

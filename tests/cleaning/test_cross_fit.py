@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -71,6 +71,8 @@ def test_the_judgement_is_that_of_the_noise_model(data, model):
     posterior = noise.posterior(held_out, codes).numpy()
     np.testing.assert_allclose(ensemble.label_posterior_, posterior, atol=1e-6)
     np.testing.assert_allclose(ensemble.transition_matrix_, noise.transition, atol=1e-6)
+    assert ensemble.noise_rate_ == pytest.approx(noise.rate) and ensemble.noise_rate_.shape == ()
+    assert ensemble.scale_ == pytest.approx(noise.scale) and ensemble.scale_.shape == ()
     right = posterior[np.arange(len(X)), y_noisy]
     np.testing.assert_array_equal(ensemble.clean_mask_, right > 0.5)
     mean = np.mean([m.predict_proba(X) for m in ensemble.models], axis=0)
@@ -254,11 +256,54 @@ def test_an_estimated_forget_rate_will_do(data):
     assert all(0 <= rate < 1 for rate in rates) and len(set(rates)) == 3
 
 
+class Untrainable(CoTeachingClassifier):
+    def fit(self, X, y=None, **fit_params):
+        raise AssertionError("trained")
+
+
 @pytest.mark.parametrize(
-    "settings", [{"refit": "continue"}, {"refit": "scratch", "lower_forget_rate": True}]
+    ("settings", "message"),
+    [
+        ({"strategy": "bald"}, '"bald" needs one network.*trust="selected" one'),
+        ({"refit": "continue"}, "chooses anew what it trains on.*see trust"),
+        ({"refit": "scratch", "lower_forget_rate": True}, "chooses anew what it trains on"),
+    ],
 )
-def test_what_it_cannot_do_is_refused_before_training(data, settings):
-    with pytest.raises(ValueError, match='"bald" needs one network'):
-        start(data, NET, "bald")
-    with pytest.raises(ValueError, match='trust="reselect" trains on trusted labels alone'):
-        start(data, NET, **settings)
+def test_what_it_cannot_do_is_refused_before_training(data, settings, message):
+    with pytest.raises(ValueError, match=message):
+        start(data, Untrainable(), **settings)
+
+
+@pytest.mark.parametrize(("tune_epochs", "expected"), [(1, 1), (2, 1), (6, 4)])
+def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, tune_epochs, expected):
+    _, y, _ = data
+    calls = []
+
+    class Counting(SGDClassifier):
+        def partial_fit(self, X, y, *args, **kwargs):
+            calls.append(id(self))
+            return super().partial_fit(X, y, *args, **kwargs)
+
+    model = Counting(loss="log_loss", random_state=0)
+    cleaner = start(data, model, tune_epochs=tune_epochs, n_rounds=1)
+    calls.clear()
+    finish(cleaner, y)
+    assert len(calls) == 3 * expected
+
+
+def test_later_rounds_start_from_the_noise_that_was_found(data, model):
+    X, y, y_noisy = data
+    cleaner = start(data, model, pool="unverified")
+    rows = cleaner.query()
+    before = cleaner.estimator_
+    cleaner.teach(rows, y[rows]).query()
+    after = cleaner.estimator_
+    true = np.full(len(y), -1)
+    true[rows] = y[rows]
+    proba = np.array([after.models[f].predict_proba(X[[i]])[0] for i, f in enumerate(after.folds)])
+    place = float(before.noise_rate_), float(before.scale_)
+    noise = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)), place)
+    assert after.noise_rate_ == pytest.approx(noise.rate, abs=1e-6)
+    assert after.scale_ == pytest.approx(noise.scale, abs=1e-6)
+    far = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)))
+    assert after.noise_rate_ == pytest.approx(far.rate, abs=0.01)

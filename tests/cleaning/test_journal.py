@@ -264,7 +264,9 @@ class TestCheckpoint:
             assert vars(ours).keys() >= {key for key in vars(expected) if key.endswith("_")}
             for name, value in vars(expected).items():
                 if isinstance(value, (np.ndarray, bool, int, float, str)):
-                    np.testing.assert_array_equal(getattr(ours, name), value, err_msg=name)
+                    np.testing.assert_array_equal(
+                        getattr(ours, name), value, err_msg=name, strict=True
+                    )
                     assert getattr(getattr(ours, name), "dtype", 0) == getattr(value, "dtype", 0)
             if hasattr(expected, "history"):
                 assert without_clocks(ours) == without_clocks(expected)
@@ -306,6 +308,17 @@ class TestCheckpoint:
             with pytest.warns(UserWarning, match="could not be saved beside the journal"):
                 finish(resumed, y)
         assert_same(finish(resumed, y), whole, X)
+
+    def test_the_first_forget_rate_is_kept_too(self, data, path):
+        _, y, _ = data
+        settings = {**self.SETTINGS, "pool": "unverified", "trust": "all", "refit": "scratch"}
+        settings["lower_forget_rate"] = True
+        whole = finish(start(None, data, NET, **settings), y)
+        cleaner = start(path, data, NET, **settings)
+        rows = cleaner.query()
+        cleaner.teach(rows, y[rows]).query()
+        cleaner.close()
+        assert_same(finish(start(path, data, NET, **settings), y), whole, data[0])
 
     def test_that_of_another_story_is_not_taken(self, data, path):
         X, y, _ = data

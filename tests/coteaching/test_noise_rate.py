@@ -178,3 +178,15 @@ class TestCrossFit:
         of_the_other = expected[1 - crossfit.half[:30], index]
         torch.testing.assert_close(said["proba"].double(), of_the_other, rtol=1e-5, atol=1e-6)
         assert torch.equal(said["codes"], index % 4)  # rows never held out are left out
+
+
+@pytest.mark.parametrize("start", [(0.0, 1.0), (0.75, 3.0), (0.2, 0.3)])
+def test_another_start_finds_the_same_noise(start):
+    rng = np.random.default_rng(0)
+    q, y = posteriors(rng, 4000, 4, 3.0)
+    codes = torch.from_numpy(corrupt(rng, y, uniform(4, 0.3)))
+    proba = torch.from_numpy(flatten(q))
+    ours, expected = fit_noise(proba, codes, start=start), fit_noise(proba, codes)
+    assert ours.rate == pytest.approx(expected.rate, abs=0.005)
+    assert ours.scale == pytest.approx(expected.scale, rel=0.02)
+    torch.testing.assert_close(ours.transition, expected.transition, atol=0.01, rtol=0)
