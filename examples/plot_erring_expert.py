@@ -68,6 +68,7 @@ def study(seed):
             trust="selected",
             tune_epochs=10,
             tune_lr=0.01,
+            class_balance=0,
             answers_per_item=answers_per_item,
             random_state=seed,
         ).start(X, y_noisy)

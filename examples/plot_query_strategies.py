@@ -41,6 +41,7 @@ def study(seed):
         trust="selected",
         tune_epochs=10,
         tune_lr=0.01,
+        class_balance=0,
         random_state=seed,
     ).start(digits.X_train, y_noisy)
     curves = {}

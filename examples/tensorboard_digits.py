@@ -41,6 +41,7 @@ def main():
             pool="noisy",
             trust="selected",  # one network, one curve; the default trains three
             tune_lr=0.01,
+            class_balance=0,
             random_state=0,
         )
         cleaner.fit(

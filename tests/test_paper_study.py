@@ -103,6 +103,7 @@ def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
             trust="selected",
             tune_epochs=3,
             tune_lr=0.01,
+            class_balance=0,
             random_state=1,
         ).fit(digits.X_train, y_noisy, y_clean=digits.y_train)
         net.fit(digits.X_train, y_noisy)

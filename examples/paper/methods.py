@@ -23,6 +23,7 @@ STRATEGIES = (
 )
 # Chosen on validation parts; the paper's combinations do worse with it than with --tune-lr 0.01.
 RESELECT_TUNE_LR = 0.05
+BALANCED = {"class_balance": 0.5}
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ class Method:
 
 def phases(mix_ratios):
     """First phases by name."""
-    selected = {"pool": "noisy", "trust": "selected"}  # the paper's
-    verified = {"pool": "unverified", "trust": "verified"}
-    everything = {"pool": "unverified", "trust": "all"}
+    selected = {"pool": "noisy", "trust": "selected", "class_balance": 0}  # the paper's
+    verified = {"pool": "unverified", "trust": "verified", "class_balance": 0}
+    everything = {"pool": "unverified", "trust": "all", "class_balance": 0}
     reselect = {"pool": "unverified", "trust": "reselect", "tune_lr": RESELECT_TUNE_LR}
+    reselect["class_balance"] = 0.5
     plain = {"forget_rate": 0}  # cross-entropy: the same two networks trust every label
     named = {
         "AL": Phase(CoTeachingClassifier, plain, {"initial_fit": "none", **verified}),
@@ -118,6 +120,7 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
         named[f"{phase}, no answers"] = Method(phase, answers=False)
         for strategy in strategies:
             named[f"{phase} + {strategy.rpartition(':')[2]}"] = Method(phase, strategy)
+        named[f"{phase} + entropy, balanced"] = Method(phase, "entropy", switches=BALANCED)
         if leak:
             named[f"{phase}, no answers, leak"] = Method(phase, answers=False, leak=True)
             for strategy in strategies[:3]:
@@ -127,7 +130,11 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
         for strategy in dict.fromkeys(("rare_entropy", *strategies)):
             if strategy != "bald":  # which needs one network
                 named[f"{ours} + {strategy.rpartition(':')[2]}"] = Method(ours, strategy)
+        named[f"{ours} + rare_entropy, not balanced"] = Method(
+            ours, "rare_entropy", switches={"class_balance": 0}
+        )
     named["reselect, all labels clean"] = Method("reselect clean", answers=False)
+    named["all labels clean, balanced"] = Method("clean", answers=False, switches=BALANCED)
     named["all labels clean"] = Method("clean", answers=False)
     return named
 

@@ -38,7 +38,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     up to date [1]_. A label that nobody answered for never changes, and every answer is charged.
 
     The defaults judge every label anew after each round. The paper's own way is
-    ``ActiveLabelCleaner(net, "entropy", pool="noisy", trust="selected", tune_lr=0.01)``.
+    ``ActiveLabelCleaner(net, "entropy", pool="noisy", trust="selected", tune_lr=0.01,
+    class_balance=0)``.
 
     Parameters
     ----------
@@ -75,6 +76,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         Epochs a round of "tune" and "continue"; "reselect" tunes each clone for two thirds of them.
     tune_lr : float, default=0.05
         Learning rate of "tune".
+    class_balance : float in [0, 1], default=0.5
+        In "tune", a sample of a class with n samples weighs ``n ** -class_balance`` [3]_: 0 treats
+        samples alike, 1 classes. Of use where `refine` or `partial_fit` takes `sample_weight`.
     lower_forget_rate : bool, default=False
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
         of the first phase, less the share of the labels that were corrected since [2]_.
@@ -149,6 +153,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
        https://doi.org/10.1007/978-3-031-72120-5_4
     .. [2] Bernhardt et al., "Active label cleaning for improved dataset quality under resource
        constraints", Nature Communications, 2022, https://doi.org/10.1038/s41467-022-28818-3
+    .. [3] Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018,
+       https://doi.org/10.1007/978-3-030-01216-8_12
 
     Examples
     --------
@@ -188,6 +194,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         "refit": [StrOptions({"tune", "continue", "scratch"})],
         "tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "tune_lr": [Interval(Real, 0, None, closed="neither")],
+        "class_balance": [Interval(Real, 0, 1, closed="both")],
         "lower_forget_rate": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
         "answers_per_item": [Interval(Integral, 1, None, closed="left")],
@@ -210,6 +217,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         refit: str = "tune",
         tune_epochs: int = 25,
         tune_lr: float = 0.05,
+        class_balance: float = 0.5,
         lower_forget_rate: bool = False,
         scoring: str | Callable[..., float] = "f1_macro",
         answers_per_item: int = 1,
@@ -228,6 +236,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         self.refit = refit
         self.tune_epochs = tune_epochs
         self.tune_lr = tune_lr
+        self.class_balance = class_balance
         self.lower_forget_rate = lower_forget_rate
         self.scoring = scoring
         self.answers_per_item = answers_per_item

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,7 @@ def trained_on(
     tune: bool,
     epochs: int,
     lr: float,
+    balance: float,
     score: Score | None,
     facts: Mapping[str, int],
 ) -> Any:
@@ -135,6 +137,9 @@ def trained_on(
         Epochs; each is one call of `partial_fit` where the last step is no network.
     lr : float
         Learning rate of networks that are tuned.
+    balance : float
+        Samples of a class with n samples weigh ``n ** -balance`` when it is tuned, if it takes
+        weights.
     score : callable or None
         Chooses the best epoch; None takes the last one.
     facts : mapping of str to int
@@ -148,6 +153,11 @@ def trained_on(
     last, X = at_last_step(fitted, X)
     last = _copy_of(last).set_params(**changed)
     weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
+    takes_weights = (
+        "sample_weight" in signature(getattr(last, "refine", last.partial_fit)).parameters
+    )
+    if tune and balance and takes_weights:
+        weight = class_weights(y, balance) * (1 if weight is None else np.asarray(weight))
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))
     is_net = isinstance(last, NeuralNet)
@@ -164,6 +174,13 @@ def trained_on(
         else:
             last.partial_fit(X, y, epochs=epochs, **extras)
     return with_last_step(fitted, last)
+
+
+def class_weights(y: NDArray[Any], balance: float) -> NDArray[np.float64]:
+    """Weight ``n ** -balance`` of each sample of a class with n samples; their mean is 1."""
+    _, codes, sizes = np.unique(y, return_inverse=True, return_counts=True)
+    weights = (sizes.astype(float) ** -balance)[codes]
+    return weights / weights.mean()
 
 
 def _train_on(

@@ -346,6 +346,7 @@ class Rounds(BaseEstimator):
             "refit": self.refit,
             "epochs": self.tune_epochs,
             "lr": self.tune_lr,
+            "balance": self.class_balance,
         }
         model = getattr(self, "estimator_", None)
         with self._isolated(due.round):

@@ -87,6 +87,7 @@ class Trainer:
         refit: str,
         epochs: int,
         lr: float,
+        balance: float,
         forget_rate: float | None,
         facts: Mapping[str, int],
     ) -> Any:
@@ -114,6 +115,7 @@ class Trainer:
             tune=refit == "tune",
             epochs=epochs,
             lr=lr,
+            balance=balance,
             score=None if self.validation_data is None else self.score,
             facts=facts,
         )

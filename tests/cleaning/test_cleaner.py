@@ -28,7 +28,7 @@ from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01}
+PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01, "class_balance": 0}
 
 
 def cleaner_state(cleaner):

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01}
+PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01, "class_balance": 0}
 
 
 def no_answers(rows, X_rows):
