@@ -153,10 +153,8 @@ def trained_on(
     last, X = at_last_step(fitted, X)
     last = _copy_of(last).set_params(**changed)
     weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
-    takes_weights = (
-        "sample_weight" in signature(getattr(last, "refine", last.partial_fit)).parameters
-    )
-    if tune and balance and takes_weights:
+    method = last.refine if hasattr(last, "refine") else last.partial_fit
+    if tune and balance and "sample_weight" in signature(method).parameters:
         weight = class_weights(y, balance) * (1 if weight is None else np.asarray(weight))
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))
