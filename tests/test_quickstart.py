@@ -82,3 +82,11 @@ def test_answers_are_worth_more_than_tuning_and_than_random_picks(cleaning):
     assert (coreset - random).mean() >= 0.015, (coreset, random)
     assert ttest_rel(coreset, random, alternative="greater").pvalue < 0.05, (coreset, random)
     assert coreset.mean() < cleaning["all labels clean"]["macro F1"].mean()
+
+
+@pytest.mark.slow
+def test_the_defaults_come_nearer_to_clean_labels_for_as_many_answers(cleaning):
+    defaults = cleaning["the defaults"]["macro F1"]
+    coreset = cleaning["coreset"]["macro F1"]
+    assert (cleaning["the defaults"]["answers"] == 88).all()
+    assert (defaults - coreset).mean() >= 0.01, (defaults, coreset)
