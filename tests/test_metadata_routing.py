@@ -215,7 +215,7 @@ def test_prefixed_parameters_without_routing(data):
     with sklearn.config_context(enable_metadata_routing=False):
         pipeline = Pipeline([("same", "passthrough"), ("net", Weighted(**QUICK))])
         cleaner = ActiveLabelCleaner(
-            pipeline, n_rounds=2, round_budget=5, tune_epochs=1, random_state=0
+            pipeline, n_rounds=2, round_budget=5, tune_epochs=1, class_balance=0, random_state=0
         )
         weight = X[:, 0] % 40
         cleaner.fit(X, y_noisy, y_clean=y, net__sample_weight=weight)
@@ -227,6 +227,8 @@ def test_prefixed_parameters_without_routing(data):
 def test_weights_reach_every_refit_by_routing(data):
     X, y, y_noisy = data
     for model in (weighted(), make_pipeline("passthrough", weighted())):
-        cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=5, tune_epochs=1)
+        cleaner = ActiveLabelCleaner(
+            model, n_rounds=2, round_budget=5, tune_epochs=1, class_balance=0
+        )
         cleaner.fit(X, y_noisy, y_clean=y, sample_weight=X[:, 0] % 40)
         assert cleaner.history_["cost"].tolist() == [0, 5, 10]
