@@ -19,7 +19,7 @@ from ..coteaching._net import PairClassifier
 from ._events import Event, Refitted
 
 _INDEX = "index.json"
-_FORMAT = 2  # what another version wrote is not taken
+_FORMAT = 3  # what another version wrote is not taken
 _KINDS = ("weights", "history", "attributes")
 
 

@@ -66,8 +66,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     trust : {"selected", "reselect", "verified", "all"}, default="reselect"
         Whose labels are trained on: those that the first phase trusted and those verified; the
         same, chosen anew after every round; only those verified; or all. "reselect" trains three
-        clones, each without a third of the samples, which it judges; it also learns the class that
-        it is sure of in the place of a label that it doubts: see `CrossFitEnsemble`.
+        clones, each without a third of the samples, which it judges: see `CrossFitEnsemble`.
     refit : {"tune", "continue", "scratch"}, default="tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
@@ -76,9 +75,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         Epochs a round of "tune" and "continue"; "reselect" tunes each clone for two thirds of them.
     tune_lr : float, default=0.05
         Learning rate of "tune".
-    class_balance : float in [0, 1], default=0.5
-        In "tune", a sample of a class with n samples weighs ``n ** -class_balance`` [3]_: 0 treats
-        samples alike, 1 classes. Of use where `refine` or `partial_fit` takes `sample_weight`.
+    class_balance : float in [0, 1], default=1
+        In "tune" and "scratch", a sample of a class with n samples weighs ``n ** -class_balance``
+        [3]_: 0 treats samples alike, 1 classes. Of use where the classifier itself takes
+        `sample_weight`; the first phase does without.
     lower_forget_rate : bool, default=False
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
         of the first phase, less the share of the labels that were corrected since [2]_.
@@ -217,7 +217,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         refit: str = "tune",
         tune_epochs: int = 25,
         tune_lr: float = 0.05,
-        class_balance: float = 0.5,
+        class_balance: float = 1,
         lower_forget_rate: bool = False,
         scoring: str | Callable[..., float] = "f1_macro",
         answers_per_item: int = 1,

@@ -22,12 +22,9 @@ from ._trainer import Trainer
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
-# A class takes the place of a doubted label where it is more probable than this.
-_SURE = 0.8
 _JUDGEMENT = (
     "label_posterior_",
     "clean_mask_",
-    "learned_codes_",
     "transition_matrix_",
     "noise_rate_",
     "scale_",
@@ -40,8 +37,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     What `ActiveLabelCleaner` has as `estimator_` with ``trust="reselect"``. Of every sample, the
     classifier that does not know its label says how probable the classes are; a model of the noise
     is fitted to all given labels, and by Bayes' rule says which label is the true one [1]_ [2]_.
-    Given labels that are more probably right than wrong are learned, in the place of others the
-    most probable class where it is surer than 0.8 [3]_, and answers of the expert as they are.
+    Given labels that are more probably right than wrong are learned, and answers of the expert.
 
     Parameters
     ----------
@@ -59,10 +55,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     label_posterior_ : ndarray of shape (n_samples, n_classes)
         Probability of each class to be the true one of each training sample.
     clean_mask_ : ndarray of bool of shape (n_samples,)
-        Labels that are more probably right than wrong, as they were when they were judged.
-    learned_codes_ : ndarray of int of shape (n_samples,)
-        What each training sample is learned as where no expert has answered, as an index into
-        `classes_`; -1 where its class is too doubtful.
+        Given labels that are more probably right than wrong, whatever an expert said of them.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
     noise_rate_ : ndarray of shape ()
@@ -77,13 +70,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
        Labels", Journal of Artificial Intelligence Research, 2021,
        https://doi.org/10.1613/jair.1.12125
-    .. [3] D.-H. Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for
-       Deep Neural Networks", ICML Workshop on Challenges in Representation Learning, 2013.
     """
 
     label_posterior_: NDArray[np.float64]
     clean_mask_: NDArray[np.bool_]
-    learned_codes_: NDArray[np.intp]
     transition_matrix_: NDArray[np.float64]
     noise_rate_: NDArray[np.float64]
     scale_: NDArray[np.float64]
@@ -140,13 +130,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         start = None if before is None else (float(before.noise_rate_), float(before.scale_))
         noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
         posterior = noise.posterior(held_out, codes).numpy()
-        trusted = posterior[np.arange(len(given)), given] > 0.5
-        sure = trusted | (posterior.max(axis=1) > _SURE)
-        self.learned_codes_ = np.where(sure, posterior.argmax(axis=1), -1)
+        self.clean_mask_ = posterior[np.arange(len(given)), given] > 0.5
         verified = true >= 0
         posterior[verified] = np.eye(len(self.classes))[true[verified]]
         self.label_posterior_ = posterior
-        self.clean_mask_ = trusted | verified
         self.transition_matrix_ = noise.transition.numpy()
         self.noise_rate_, self.scale_ = np.array(noise.rate), np.array(noise.scale)
         return self
@@ -227,13 +214,14 @@ def update(
     CrossFitEnsemble
         With a judgement of its own.
     """
-    codes = np.where(true >= 0, true, ensemble.learned_codes_)
+    verified = true >= 0
+    codes, learned = np.where(verified, true, given), verified | ensemble.clean_mask_
     how = {**how, "epochs": max(1, how["epochs"] * 2 // 3)}
     models = []
     for fold, model in enumerate(ensemble.models):
-        rows = np.flatnonzero((codes >= 0) & (ensemble.folds != fold))
-        learned = _can_be_learned(codes[rows])
-        models.append(trainer.update(model, rows, codes, **how) if learned else model)
+        rows = np.flatnonzero(learned & (ensemble.folds != fold))
+        enough = _can_be_learned(codes[rows])
+        models.append(trainer.update(model, rows, codes, **how) if enough else model)
     updated = CrossFitEnsemble(models, ensemble.folds, ensemble.classes)
     return updated.judge(trainer.X, given, true, ensemble)
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
@@ -102,6 +104,68 @@ def can_go_on(estimator: Any) -> bool:
     return hasattr(last, "refine") or hasattr(last, "partial_fit")
 
 
+class _Balanced(ClassifierMixin, BaseEstimator):
+    """Fits a classifier with class weights, made from the labels that reach it.
+
+    It takes the place of a pipeline's last step: the steps before may change the labels, and what
+    metadata they pass on is for each pipeline to say.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted as it is, no clone.
+    balance : float
+        As for `class_weights`.
+    """
+
+    def __init__(self, estimator: Any, balance: float):
+        self.estimator = estimator
+        self.balance = balance
+
+    def fit(self, X: Any, y: NDArray[Any], sample_weight: Any = None, **params: Any) -> _Balanced:
+        """Fit it; samples may have weights of their own."""
+        weight = class_weights(y, self.balance)
+        weight *= 1 if sample_weight is None else np.asarray(sample_weight)
+        self.estimator.fit(X, y, sample_weight=weight, **params)
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        """What the classifier requests."""
+        return get_routing_for_object(self.estimator)
+
+
+def fitted_anew(
+    estimator: Any, X: Any, y: NDArray[Any], fit_params: Mapping[str, Any], balance: float
+) -> Any:
+    """Fit a classifier, or a pipeline, with class weights for its last step.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A clone, which is fitted.
+    X : object of length n_samples
+        Samples whose labels are trusted.
+    y : ndarray of shape (n_samples,)
+        Their labels.
+    fit_params : mapping of str to object
+        Parameters of its `fit`.
+    balance : float
+        As for `class_weights`. Of no use where the last step takes no `sample_weight`, or passes
+        it to others, of which one cannot tell whether they take it.
+
+    Returns
+    -------
+    classifier
+        Fitted.
+    """
+    last = last_step(estimator)
+    passes_on = isinstance(get_routing_for_object(last), MetadataRouter)
+    if not balance or passes_on or not has_fit_parameter(last, "sample_weight"):
+        return estimator.fit(X, y, **fit_params)
+    fitted = with_last_step(estimator, _Balanced(last, balance)).fit(X, y, **fit_params)
+    return with_last_step(fitted, last)
+
+
 def trained_on(
     fitted: Any,
     X: Any,
@@ -138,8 +202,7 @@ def trained_on(
     lr : float
         Learning rate of networks that are tuned.
     balance : float
-        Samples of a class with n samples weigh ``n ** -balance`` when it is tuned, if it takes
-        weights.
+        As for `class_weights`, when it is tuned and takes weights.
     score : callable or None
         Chooses the best epoch; None takes the last one.
     facts : mapping of str to int

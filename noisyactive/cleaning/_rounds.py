@@ -394,10 +394,9 @@ class Rounds(BaseEstimator):
     # --- the choice -----------------------------------------------------------------------------
 
     def _trusted(self) -> NDArray[np.bool_]:
-        if self.trust == "reselect":
-            learned_as_given = self.estimator_.learned_codes_ == self._state.first_codes
-            return learned_as_given | self._state.verified
-        return self._trusted_at_first | self._state.verified
+        reselected = self.trust == "reselect"
+        trusted = self.estimator_.clean_mask_ if reselected else self._trusted_at_first
+        return trusted | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:
         asked = self._state.verified | self._state.skipped

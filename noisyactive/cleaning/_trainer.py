@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_method_params
 from .._pipeline import changes_labels, last_step
 from .._rows import take_rows
 from ._confident import confident_mask, out_of_fold_proba
-from ._refit import can_go_on, trained_on
+from ._refit import can_go_on, fitted_anew, trained_on
 
 _N_FOLDS = 5
 
@@ -105,7 +105,7 @@ class Trainer:
         ):
             fresh = clone(self.template)
             last_step(fresh).set_params(**changed)
-            return fresh.fit(X, y, **params)
+            return fitted_anew(fresh, X, y, params, balance)
         return trained_on(
             fitted,
             X,

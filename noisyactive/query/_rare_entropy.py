@@ -15,9 +15,8 @@ from ._request import best_first, check_proba, check_request
 def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     """Entropy of each sample's class probabilities, higher where rare classes are possible.
 
-    The entropy times ``sum_c p_c / sqrt(n_c)``, with ``n_c = sum_i p_ic`` the expected number of
-    samples of class c; inverse square roots are the usual half-way house between no weights and
-    weights that make classes count alike [1]_.
+    The entropy times ``sum_c p_c / n_c``, with ``n_c = sum_i p_ic`` the expected number of samples
+    of class c: with these weights, classes count alike [1]_.
 
     Parameters
     ----------
@@ -36,19 +35,19 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
 
     References
     ----------
-    .. [1] D. Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018,
-           :doi:`10.1007/978-3-030-01216-8_12`.
+    .. [1] G. King, L. Zeng, "Logistic Regression in Rare Events Data", Political Analysis, 2001,
+           :doi:`10.1093/oxfordjournals.pan.a004868`.
 
     Examples
     --------
     >>> from noisyactive.query import rare_entropy_scores
     >>> proba = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
     >>> rare_entropy_scores(proba).round(3).tolist()
-    [0.735, 0.735, 0.0]
+    [0.866, 0.866, 0.0]
     """
     proba = check_proba(proba)
     expected = proba.sum(axis=0)
-    weight = np.where(expected > 0, 1 / np.sqrt(np.where(expected > 0, expected, 1)), 0)
+    weight = np.where(expected > 0, 1 / np.where(expected > 0, expected, 1), 0)
     return entropy_scores(proba) * (proba @ weight)
 
 
