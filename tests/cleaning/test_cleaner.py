@@ -26,7 +26,6 @@ from noisyactive import (
 )
 from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
-from noisyactive.cleaning._refit import class_weights
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
 PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01, "class_balance": 0}
@@ -430,56 +429,6 @@ class TestMethods:
         for _ in range(2):
             by_hand.refine(X[trusted], y_noisy[trusted], epochs=4, lr=0.01)
         np.testing.assert_array_equal(cleaner.predict_proba(X), by_hand.predict_proba(X))
-
-
-class TestClassBalance:
-    @pytest.mark.parametrize("weighted", [False, True])
-    @pytest.mark.parametrize("balance", [0.5, 1])
-    def test_it_is_tuning_with_weights(self, data, balance, weighted):
-        X, _, y_noisy = data
-        net = CoTeachingClassifier(**QUICK)
-        own = np.random.default_rng(0).uniform(0.5, 2, len(X)) if weighted else np.ones(len(X))
-        params = {"sample_weight": own} if weighted else {}
-        cleaner = ActiveLabelCleaner(
-            net, n_rounds=1, round_budget=3, tune_epochs=4, **{**PAPER, "class_balance": balance}
-        )
-        cleaner.fit(X, y_noisy, oracle=lambda rows, X_rows: [None] * len(rows), **params)
-        by_hand = clone(net).fit(X, y_noisy, **params)
-        trusted = by_hand.clean_mask_
-        sizes = {label: (y_noisy[trusted] == label).sum() for label in range(3)}
-        weight = [own[i] / sizes[y_noisy[i]] ** balance for i in np.flatnonzero(trusted)]
-        by_hand.refine(X[trusted], y_noisy[trusted], np.array(weight), epochs=4, lr=0.01)
-        np.testing.assert_allclose(cleaner.predict_proba(X), by_hand.predict_proba(X), atol=1e-5)
-
-    def test_classes_count_alike_at_1(self):
-        y = np.array(list("aaaaab"))
-        weights = class_weights(y, 1)
-        assert weights[y == "a"].sum() == pytest.approx(weights[y == "b"].sum())
-        np.testing.assert_allclose(class_weights(y, 0), 1)
-        assert class_weights(y, 0.5).mean() == pytest.approx(1)
-        assert class_weights(y, 0.5)[5] / class_weights(y, 0.5)[0] == pytest.approx(5**0.5)
-
-    def test_rare_classes_are_predicted_more_often(self, data):
-        X, y, y_noisy = data
-        settings_ = {"n_rounds": 1, "round_budget": 3, "tune_epochs": 10, "random_state": 0}
-        shares = []
-        for balance in (0, 1):
-            cleaner = ActiveLabelCleaner(
-                SGDClassifier(loss="log_loss", random_state=0), class_balance=balance, **settings_
-            ).fit(X, y_noisy, y_clean=y)
-            shares.append(cleaner.predict_proba(X)[:, np.bincount(y_noisy).argmin()].mean())
-        assert shares[1] > shares[0]
-
-    def test_classifiers_that_are_fitted_anew_weigh_as_they_please(self, data, model):
-        X, y, y_noisy = data
-        settings_ = {"n_rounds": 2, "round_budget": 3, "random_state": 0}
-        found = [
-            ActiveLabelCleaner(model, class_balance=balance, **settings_)
-            .fit(X, y_noisy, y_clean=y)
-            .predict_proba(X)
-            for balance in (0, 1)
-        ]
-        np.testing.assert_array_equal(*found)
 
 
 class TestValidation:

@@ -1,0 +1,120 @@
+"""`class_balance`: how much the classes count when a model is brought up to date."""
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
+
+from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
+from noisyactive._pipeline import last_step
+from noisyactive.cleaning._refit import class_weights
+
+
+def no_answer(rows, X_rows):
+    return [None] * len(rows)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("balance", [0.5, 1])
+def test_it_is_tuning_with_weights(data, balance, weighted):
+    X, _, y_noisy = data
+    net = CoTeachingClassifier(max_epochs=4, forget_rate=0.3, ramp_epochs=2, random_state=0)
+    own = np.random.default_rng(0).uniform(0.5, 2, len(X)) if weighted else np.ones(len(X))
+    params = {"sample_weight": own} if weighted else {}
+    cleaner = ActiveLabelCleaner(
+        net,
+        trust="selected",
+        n_rounds=1,
+        round_budget=3,
+        tune_epochs=4,
+        tune_lr=0.01,
+        class_balance=balance,
+    )
+    cleaner.fit(X, y_noisy, oracle=no_answer, **params)
+    by_hand = clone(net).fit(X, y_noisy, **params)
+    trusted = by_hand.clean_mask_
+    sizes = {label: (y_noisy[trusted] == label).sum() for label in range(3)}
+    weight = [own[i] / sizes[y_noisy[i]] ** balance for i in np.flatnonzero(trusted)]
+    by_hand.refine(X[trusted], y_noisy[trusted], np.array(weight), epochs=4, lr=0.01)
+    np.testing.assert_allclose(cleaner.predict_proba(X), by_hand.predict_proba(X), atol=1e-5)
+
+
+def test_classes_count_alike_at_1():
+    y = np.array(list("aaaaab"))
+    weights = class_weights(y, 1)
+    assert weights[y == "a"].sum() == pytest.approx(weights[y == "b"].sum())
+    np.testing.assert_allclose(class_weights(y, 0), 1)
+    assert class_weights(y, 0.5).mean() == pytest.approx(1)
+    assert class_weights(y, 0.5)[5] / class_weights(y, 0.5)[0] == pytest.approx(5**0.5)
+
+
+def test_rare_classes_are_predicted_more_often(data):
+    X, y, y_noisy = data
+    settings_ = {"n_rounds": 1, "round_budget": 3, "tune_epochs": 10, "random_state": 0}
+    shares = []
+    for balance in (0, 1):
+        cleaner = ActiveLabelCleaner(
+            SGDClassifier(loss="log_loss", random_state=0), class_balance=balance, **settings_
+        ).fit(X, y_noisy, y_clean=y)
+        shares.append(cleaner.predict_proba(X)[:, np.bincount(y_noisy).argmin()].mean())
+    assert shares[1] > shares[0]
+
+
+@pytest.mark.parametrize("case", ["alone", "pipeline", "weights", "weights in a pipeline"])
+@pytest.mark.parametrize("routing", [False, True])
+def test_it_is_a_fit_with_class_weights(data, case, routing):
+    X, _, y_noisy = data
+    own = np.random.default_rng(0).uniform(0.5, 2, len(X)) if "weights" in case else None
+    model, key = LogisticRegression(max_iter=1000), "sample_weight"
+    if "pipeline" in case:
+        model = make_pipeline(MaxAbsScaler(), model)
+        key = key if routing else "logisticregression__sample_weight"
+    with config_context(enable_metadata_routing=routing):
+        if routing:
+            last_step(model).set_fit_request(sample_weight=True)
+        cleaner = ActiveLabelCleaner(model, trust="all", n_rounds=1, round_budget=3)
+        cleaner.fit(X, y_noisy, oracle=no_answer, **({} if own is None else {key: own}))
+        weight = (1 if own is None else own) / np.bincount(y_noisy)[y_noisy]
+        by_hand = clone(model).fit(X, y_noisy, **{key: weight * len(X) / 3})
+    np.testing.assert_allclose(cleaner.predict_proba(X), by_hand.predict_proba(X), atol=1e-3)
+    assert type(last_step(cleaner.estimator_)) is LogisticRegression
+
+
+def test_labels_that_a_step_has_balanced_weigh_alike(data):
+    X, _, y_noisy = data
+    model = make_imbalanced_pipeline(RandomOverSampler(random_state=0), LogisticRegression())
+    found = [
+        ActiveLabelCleaner(
+            model, trust="all", n_rounds=1, round_budget=3, class_balance=balance
+        ).fit(X, y_noisy, oracle=no_answer)
+        for balance in (0, 1)
+    ]
+    np.testing.assert_allclose(*[one.predict_proba(X) for one in found], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        KNeighborsClassifier(),  # takes no weights
+        BaggingClassifier(KNeighborsClassifier(), 3, random_state=0),  # as its members
+        CalibratedClassifierCV(KNeighborsClassifier(), cv=2),
+    ],
+    ids=["neighbours", "bagging", "calibrated"],
+)
+def test_classifiers_that_take_no_weights_go_without(data, model):
+    X, y, y_noisy = data
+    found = [
+        ActiveLabelCleaner(model, n_rounds=2, round_budget=3, class_balance=balance, random_state=0)
+        .fit(X, y_noisy, y_clean=y)
+        .predict_proba(X)
+        for balance in (0, 1)
+    ]
+    np.testing.assert_array_equal(*found)
