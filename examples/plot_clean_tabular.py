@@ -1,13 +1,11 @@
 """Clean the labels of a table with gradient boosting.
 
 What a reader learns: the cleaner needs no network. Any scikit-learn classifier will do. By default
-three clones of it judge, after every round, the labels that they do not know. With
-``trust="selected"`` confident learning on probabilities out of fold says once which labels to
-trust; there, three strategies are compared. Small tables and boosting are where that does better:
-each clone lacks a third of the rows, and few labels are trusted until the first answers are in.
-Three classes, the rarest a
-twentieth of the rows, 30% of the labels wrong, and an expert who answers for 30 rows in each of six
-rounds. Left, the score on clean test labels against labels bought: mean and standard deviation of
+three clones of it judge, after every round, the labels that they do not know, and ask first about
+those that may belong to a rare class. With ``trust="selected"`` confident learning on probabilities
+out of fold says once which labels to trust; there, three strategies are compared. Three classes,
+the rarest a twentieth of the rows, 30% of the labels wrong, and an expert who answers for 30 rows in
+each of six rounds. Left, the score on clean test labels against labels bought: mean and standard deviation of
 three draws of the data. Right, the first draw: of each true class, the share of wrong labels before
 and after.
 
@@ -15,7 +13,7 @@ The hit rate, the share of answers that corrected a label, is no measure of a st
 label disagreement hit far more often than those by margin, and bring less. They correct what the
 model already knows to be wrong, and did not trust anyway.
 
-Run it with ``python examples/plot_clean_tabular.py``; it takes about a minute.
+Run it with ``python examples/plot_clean_tabular.py``; it takes about two minutes.
 """
 
 import copy

@@ -76,9 +76,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     tune_lr : float, default=0.05
         Learning rate of "tune".
     class_balance : float in [0, 1], default=1
-        In "tune" and "scratch", a sample of a class with n samples weighs ``n ** -class_balance``
-        [3]_: 0 treats samples alike, 1 classes. Of use where the classifier itself takes
-        `sample_weight`; the first phase does without.
+        In rounds of "tune" and "scratch", a sample of a class with n samples weighs
+        ``n ** -class_balance`` [3]_: 0 treats samples alike, 1 classes. Only where the classifier
+        takes `sample_weight`, is no meta-estimator and has no `class_weight` of its own.
     lower_forget_rate : bool, default=False
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
         of the first phase, less the share of the labels that were corrected since [2]_.

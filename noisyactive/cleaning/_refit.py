@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
@@ -104,11 +103,11 @@ def can_go_on(estimator: Any) -> bool:
     return hasattr(last, "refine") or hasattr(last, "partial_fit")
 
 
-class _Balanced(ClassifierMixin, BaseEstimator):
-    """Fits a classifier with class weights, made from the labels that reach it.
+class _Balanced:
+    """Stands in for a classifier whose `fit` gives classes weights, made from the labels it gets.
 
-    It takes the place of a pipeline's last step: the steps before may change the labels, and what
-    metadata they pass on is for each pipeline to say.
+    The last step of a pipeline gets labels that other steps may have changed, and what metadata they
+    let through is for each pipeline to say. All but `fit` is the classifier's own.
 
     Parameters
     ----------
@@ -119,8 +118,7 @@ class _Balanced(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(self, estimator: Any, balance: float):
-        self.estimator = estimator
-        self.balance = balance
+        vars(self).update(estimator=estimator, balance=balance)
 
     def fit(self, X: Any, y: NDArray[Any], sample_weight: Any = None, **params: Any) -> _Balanced:
         """Fit it; samples may have weights of their own."""
@@ -129,15 +127,20 @@ class _Balanced(ClassifierMixin, BaseEstimator):
         self.estimator.fit(X, y, sample_weight=weight, **params)
         return self
 
-    def get_metadata_routing(self) -> Any:
-        """What the classifier requests."""
-        return get_routing_for_object(self.estimator)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.estimator, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.estimator, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.estimator, name)
 
 
 def fitted_anew(
     estimator: Any, X: Any, y: NDArray[Any], fit_params: Mapping[str, Any], balance: float
 ) -> Any:
-    """Fit a classifier, or a pipeline, with class weights for its last step.
+    """Fit a classifier, or a pipeline, with class weights for its last step if it `takes_weights`.
 
     Parameters
     ----------
@@ -150,8 +153,7 @@ def fitted_anew(
     fit_params : mapping of str to object
         Parameters of its `fit`.
     balance : float
-        As for `class_weights`. Of no use where the last step takes no `sample_weight`, or passes
-        it to others, of which one cannot tell whether they take it.
+        As for `class_weights`.
 
     Returns
     -------
@@ -159,11 +161,24 @@ def fitted_anew(
         Fitted.
     """
     last = last_step(estimator)
-    passes_on = isinstance(get_routing_for_object(last), MetadataRouter)
-    if not balance or passes_on or not has_fit_parameter(last, "sample_weight"):
+    if not balance or not takes_weights(last, last.fit):
         return estimator.fit(X, y, **fit_params)
     fitted = with_last_step(estimator, _Balanced(last, balance)).fit(X, y, **fit_params)
     return with_last_step(fitted, last)
+
+
+def takes_weights(estimator: Any, method: Callable[..., Any]) -> bool:
+    """Whether a method takes weights of a classifier that does not weigh classes by itself.
+
+    Not those that pass weights on to others, of which one cannot tell whether they take them.
+    """
+    if "sample_weight" not in signature(method).parameters:
+        return False
+    try:
+        passes_on = isinstance(get_routing_for_object(estimator), MetadataRouter)
+    except NotImplementedError:  # as AdaBoost's members
+        passes_on = True
+    return not passes_on and getattr(estimator, "class_weight", None) is None
 
 
 def trained_on(
@@ -217,7 +232,7 @@ def trained_on(
     last = _copy_of(last).set_params(**changed)
     weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
     method = last.refine if hasattr(last, "refine") else last.partial_fit
-    if tune and balance and "sample_weight" in signature(method).parameters:
+    if tune and balance and takes_weights(last, method):
         weight = class_weights(y, balance) * (1 if weight is None else np.asarray(weight))
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))

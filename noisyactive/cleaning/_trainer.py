@@ -105,7 +105,7 @@ class Trainer:
         ):
             fresh = clone(self.template)
             last_step(fresh).set_params(**changed)
-            return fitted_anew(fresh, X, y, params, balance)
+            return fitted_anew(fresh, X, y, params, 0 if refit == "continue" else balance)
         return trained_on(
             fitted,
             X,

@@ -15,8 +15,9 @@ from ._request import best_first, check_proba, check_request
 def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     """Entropy of each sample's class probabilities, higher where rare classes are possible.
 
-    The entropy times ``sum_c p_c / n_c``, with ``n_c = sum_i p_ic`` the expected number of samples
-    of class c: with these weights, classes count alike [1]_.
+    The entropy times ``sum_c p_c / max(n_c, 1)``, with ``n_c = sum_i p_ic`` the expected number of
+    samples of class c: with these weights, classes count alike [1]_, but for those that hardly
+    anybody is of.
 
     Parameters
     ----------
@@ -41,14 +42,13 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     Examples
     --------
     >>> from noisyactive.query import rare_entropy_scores
-    >>> proba = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
+    >>> proba = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.9, 0.0, 0.1], [1.0, 0.0, 0.0]]
     >>> rare_entropy_scores(proba).round(3).tolist()
-    [0.866, 0.866, 0.0]
+    [0.466, 0.466, 0.133, 0.0]
     """
     proba = check_proba(proba)
-    expected = proba.sum(axis=0)
-    weight = np.where(expected > 0, 1 / np.where(expected > 0, expected, 1), 0)
-    return entropy_scores(proba) * (proba @ weight)
+    expected = np.maximum(proba.sum(axis=0), 1)
+    return entropy_scores(proba) * (proba @ (1 / expected))
 
 
 def rare_entropy_sampling(

@@ -464,7 +464,7 @@ class TestValidation:
     def test_scores_rise_when_labels_are_cleaned(self, data, model):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(model, "label_disagreement", n_rounds=6, round_budget=6)
-        cleaner.set_params(pool="unverified", trust="all")
+        cleaner.set_params(pool="unverified", trust="all", class_balance=0)
         cleaner.fit(X, y_noisy, y_clean=y, validation_data=(X, y))
         assert cleaner.history_["score"][-1] > cleaner.history_["score"][0]
         hit_rate = cleaner.history_["changed"].sum() / cleaner.history_["cost"][-1]

@@ -240,7 +240,7 @@ def test_through_a_pipeline(iris, learn):
 def test_rare_entropy_is_what_its_formula_says(proba):
     expected = []
     for row in proba:
-        rarity = sum(p / proba[:, c].sum() for c, p in enumerate(row))
+        rarity = sum(p / max(proba[:, c].sum(), 1) for c, p in enumerate(row))
         expected.append(rarity * -sum(p * np.log(p) for p in row))
     assert_allclose(rare_entropy_scores(proba), expected, rtol=1e-6, atol=1e-9)
 
