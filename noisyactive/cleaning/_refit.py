@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
@@ -106,8 +105,8 @@ def can_go_on(estimator: Any) -> bool:
 class _Balanced:
     """Stands in for a classifier whose `fit` gives classes weights, made from the labels it gets.
 
-    The last step of a pipeline gets labels that other steps may have changed, and what metadata they
-    let through is for each pipeline to say. All but `fit` is the classifier's own.
+    The last step of a pipeline gets labels that other steps may have changed, and what metadata
+    they let through is for each pipeline to say. All but `fit` is the classifier's own.
 
     Parameters
     ----------
@@ -170,15 +169,12 @@ def fitted_anew(
 def takes_weights(estimator: Any, method: Callable[..., Any]) -> bool:
     """Whether a method takes weights of a classifier that does not weigh classes by itself.
 
-    Not those that pass weights on to others, of which one cannot tell whether they take them.
+    Not those that pass weights on to another `estimator`, which may not take them.
     """
     if "sample_weight" not in signature(method).parameters:
         return False
-    try:
-        passes_on = isinstance(get_routing_for_object(estimator), MetadataRouter)
-    except NotImplementedError:  # as AdaBoost's members
-        passes_on = True
-    return not passes_on and getattr(estimator, "class_weight", None) is None
+    params = estimator.get_params(deep=False)
+    return "estimator" not in params and params.get("class_weight") is None
 
 
 def trained_on(

@@ -7,15 +7,17 @@ from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
 from noisyactive._pipeline import last_step
-from noisyactive.cleaning._refit import class_weights
+from noisyactive.cleaning._refit import class_weights, fitted_anew
 
 
 def no_answer(rows, X_rows):
@@ -106,10 +108,11 @@ def test_labels_that_a_step_has_balanced_weigh_alike(data):
         KNeighborsClassifier(),  # takes no weights
         BaggingClassifier(KNeighborsClassifier(), 3, random_state=0),  # as its members
         CalibratedClassifierCV(KNeighborsClassifier(), cv=2),
+        AdaBoostClassifier(n_estimators=3, random_state=0),
     ],
-    ids=["neighbours", "bagging", "calibrated"],
+    ids=["neighbours", "bagging", "calibrated", "AdaBoost"],
 )
-def test_classifiers_that_take_no_weights_go_without(data, model):
+def test_meta_estimators_and_what_takes_no_weights_go_without(data, model):
     X, y, y_noisy = data
     found = [
         ActiveLabelCleaner(model, n_rounds=2, round_budget=3, class_balance=balance, random_state=0)
@@ -118,3 +121,86 @@ def test_classifiers_that_take_no_weights_go_without(data, model):
         for balance in (0, 1)
     ]
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(class_weight="balanced", max_depth=3, random_state=0),
+        DecisionTreeClassifier(class_weight={0: 1, 1: 1, 2: 9}, max_depth=3, random_state=0),
+    ],
+)
+def test_classifiers_with_class_weights_of_their_own_keep_them(data, model):
+    X, _, y_noisy = data
+    cleaner = ActiveLabelCleaner(model, trust="all", n_rounds=1, round_budget=3)
+    cleaner.fit(X, y_noisy, oracle=no_answer)
+    by_hand = clone(model).fit(X, y_noisy)
+    np.testing.assert_array_equal(cleaner.predict_proba(X), by_hand.predict_proba(X))
+
+
+def test_nested_pipelines_and_other_names_of_weights(data):
+    X, _, y_noisy = data
+    own = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    weight = own / np.bincount(y_noisy)[y_noisy]
+    by_hand = LogisticRegression(max_iter=1000).fit(X, y_noisy, weight * len(X) / 3)
+    with config_context(enable_metadata_routing=True):
+        inner = LogisticRegression(max_iter=1000).set_fit_request(sample_weight="trustworthiness")
+        model = make_pipeline("passthrough", make_pipeline("passthrough", inner))
+        cleaner = ActiveLabelCleaner(model, trust="all", n_rounds=1, round_budget=3)
+        cleaner.fit(X, y_noisy, oracle=no_answer, trustworthiness=own)
+    np.testing.assert_allclose(cleaner.predict_proba(X), by_hand.predict_proba(X), atol=1e-3)
+    assert type(last_step(cleaner.estimator_)) is LogisticRegression
+
+
+def test_what_goes_on_by_its_own_objective_has_no_weights(data):
+    X, y, y_noisy = data
+    settings_ = {"trust": "verified", "pool": "unverified", "initial_fit": "none"}
+    found = [
+        ActiveLabelCleaner(
+            GaussianNB(),
+            "random",
+            refit="continue",
+            n_rounds=3,
+            round_budget=9,
+            class_balance=balance,
+            random_state=0,
+            **settings_,
+        )
+        .fit(X, y_noisy, y_clean=y)
+        .predict_proba(X)
+        for balance in (0, 1)
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+class Recorder:
+    """Callback of scikit-learn 1.9 that notes what reaches which estimator."""
+
+    max_propagation_depth = None
+
+    def __init__(self):
+        self.seen = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, **kwargs):
+        self.seen.append(type(estimator).__name__)
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def test_callbacks_reach_the_last_step(data):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
+    X, _, y_noisy = data
+    found = []
+    for balance in (0, 1):
+        recorder = Recorder()
+        model = make_pipeline("passthrough", LogisticRegression(max_iter=1000))
+        fitted_anew(model.set_callbacks(recorder), X, y_noisy, {}, balance)
+        found.append(recorder.seen)
+    assert found[0] == found[1] and "LogisticRegression" in found[1]

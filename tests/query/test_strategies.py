@@ -252,6 +252,13 @@ def test_rare_entropy_prefers_the_rarer_of_two_equal_doubts():
     assert_array_equal(rare_entropy_scores([[1.0, 0.0]]), [0])  # a class that nobody may be of
 
 
+@pytest.mark.parametrize("hardly", [1e-24, 5e-324])
+def test_rare_entropy_cares_little_for_a_class_that_nobody_is_of(hardly):
+    proba = np.array([[1 - hardly, 0.0, hardly], [0.5, 0.5, 0.0], [0.9, 0.1, 0.0]])
+    scores = rare_entropy_scores(proba)
+    assert np.isfinite(scores).all() and scores.argsort().tolist() == [0, 2, 1]
+
+
 def test_rare_entropy_takes_a_posterior_instead_of_predictions(learn, iris):
     learner = learn(rare_entropy_sampling)
     posterior = np.random.default_rng(0).dirichlet(np.ones(3), 120)
