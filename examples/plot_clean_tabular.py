@@ -6,10 +6,10 @@ those that may belong to a rare class. Each clone lacks a third of the rows, and
 trusted until the first answers are in; then it pays. With ``trust="selected"`` confident learning
 on probabilities out of fold says once which labels to trust; there, three strategies are compared.
 
-Three classes, the rarest a twentieth of the rows, 30% of the labels wrong, and an expert who answers
-for 30 rows in each of six rounds. Left, the score on clean test labels against labels bought: mean
-and standard deviation of three draws of the data. Right, the first draw: of each true class, the
-share of wrong labels before and after.
+Three classes, the rarest a twentieth of the rows, 30% of the labels wrong, and an expert who
+answers for 30 rows in each of six rounds. Left, the score on clean test labels against labels
+bought: mean and standard deviation of three draws of the data. Right, the first draw: of each true
+class, the share of wrong labels before and after.
 
 The hit rate, the share of answers that corrected a label, is no measure of a strategy: picks by
 label disagreement hit far more often than those by margin, and bring less. They correct what the
