@@ -77,8 +77,9 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         Learning rate of "tune".
     class_balance : float in [0, 1], default=1
         In rounds of "tune" and "scratch", a sample of a class with n samples weighs
-        ``n ** -class_balance`` [3]_: 0 treats samples alike, 1 classes. Only where the classifier
-        takes `sample_weight`, is no meta-estimator and has no `class_weight` of its own.
+        ``n ** -class_balance`` [3]_: 0 treats samples alike, 1 classes (those under 1/32 of the
+        mean size count as that large). Only where the classifier takes `sample_weight`, is no
+        meta-estimator and has no `class_weight` of its own.
     lower_forget_rate : bool, default=False
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
         of the first phase, less the share of the labels that were corrected since [2]_.

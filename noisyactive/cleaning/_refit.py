@@ -19,6 +19,10 @@ from ..coteaching._loggers import copy_with_loggers
 
 Score = Callable[[Any], float]
 
+# Smallest class that balance knows, as a share of the mean class: two samples that weigh as much as
+# a class of thousands drown their mini-batch.
+_MIN_SIZE = 1 / 32
+
 
 class Facts(Callback):
     """Notes in a net's history what its epochs belong to, for those who read it while it grows.
@@ -249,9 +253,12 @@ def trained_on(
 
 
 def class_weights(y: NDArray[Any], balance: float) -> NDArray[np.float64]:
-    """Weight ``n ** -balance`` of each sample of a class with n samples; their mean is 1."""
+    """Weight ``n ** -balance`` of each sample of a class with n samples; their mean is 1.
+
+    Classes far below the mean size count as larger ones, see `_MIN_SIZE`.
+    """
     _, codes, sizes = np.unique(y, return_inverse=True, return_counts=True)
-    weights = (sizes.astype(float) ** -balance)[codes]
+    weights = (np.maximum(sizes, _MIN_SIZE * sizes.mean()) ** -balance)[codes]
     return weights / weights.mean()
 
 

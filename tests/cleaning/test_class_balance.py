@@ -58,6 +58,15 @@ def test_classes_count_alike_at_1():
     assert class_weights(y, 0.5)[5] / class_weights(y, 0.5)[0] == pytest.approx(5**0.5)
 
 
+def test_a_handful_of_samples_does_not_drown_the_others():
+    y = np.array(["common"] * 998 + ["rare"] * 2)
+    weights = class_weights(y, 1)
+    assert weights[-1] / weights[0] == pytest.approx(998 / (500 / 32))
+    assert class_weights(y, 0.5)[-1] / class_weights(y, 0.5)[0] == pytest.approx(
+        (998 / (500 / 32)) ** 0.5
+    )
+
+
 def test_rare_classes_are_predicted_more_often(data):
     X, y, y_noisy = data
     settings_ = {"n_rounds": 1, "round_budget": 3, "tune_epochs": 10, "random_state": 0}
