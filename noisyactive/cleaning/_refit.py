@@ -131,6 +131,8 @@ class _Balanced:
         return self
 
     def __getattr__(self, name: str) -> Any:
+        if "estimator" not in vars(self):  # while it is being copied
+            raise AttributeError(name)
         return getattr(self.estimator, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,5 +1,7 @@
 """`class_balance`: how much the classes count when a model is brought up to date."""
 
+import copy
+
 import numpy as np
 import pytest
 from imblearn.over_sampling import RandomOverSampler
@@ -17,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
 from noisyactive._pipeline import last_step
-from noisyactive.cleaning._refit import class_weights, fitted_anew
+from noisyactive.cleaning._refit import _Balanced, class_weights, fitted_anew
 
 
 def no_answer(rows, X_rows):
@@ -180,6 +182,14 @@ def test_what_goes_on_by_its_own_objective_has_no_weights(data):
         for balance in (0, 1)
     ]
     np.testing.assert_array_equal(*found)
+
+
+def test_a_pipeline_may_be_copied_while_it_is_fitted(data):
+    X, _, y_noisy = data
+    twin = copy.deepcopy(_Balanced(LogisticRegression(C=0.5), 1)).fit(X, y_noisy)
+    by_hand = LogisticRegression(C=0.5, class_weight="balanced").fit(X, y_noisy)
+    assert twin.C == 0.5
+    np.testing.assert_allclose(twin.predict_proba(X), by_hand.predict_proba(X), atol=1e-3)
 
 
 class Recorder:
