@@ -263,7 +263,9 @@ class CleaningState:
 
     def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         self.unsettled.difference_update(rows)
-        ties = tuple(row for row, label in zip(rows, labels, strict=True) if label is None)
+        ties = [row for row, label in zip(rows, labels, strict=True) if label is None]
+        asked = {} if self.asked is None else {row: i for i, row in enumerate(self.asked.rows)}
+        ties.sort(key=lambda row: asked.get(row, len(asked)))  # the most doubtful first, as before
         self.open_rows = (*_without(self.open_rows, ties), *ties)
         self._relabel(rows, labels)
 
