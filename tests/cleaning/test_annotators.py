@@ -13,6 +13,7 @@ from noisyactive.cleaning import Journal
 def start(data, model, journal=None, **settings):
     X, _, y_noisy = data
     settings = {"n_rounds": 3, "round_budget": 6, "answers_per_item": 2, **settings}
+    settings.setdefault("random_state", 0)  # asks about rows in another order than that of X
     cleaner = ActiveLabelCleaner(model, pool="unverified", journal=journal, **settings)
     return cleaner.start(X, y_noisy)
 
