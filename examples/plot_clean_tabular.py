@@ -3,7 +3,7 @@
 What a reader learns: the cleaner needs no network. Any scikit-learn classifier will do. By default
 three clones of it judge, after every round, the labels that they do not know, and ask first about
 those that may belong to a rare class. Each clone lacks a third of the rows, and few labels are
-trusted until the first answers are in; then it pays. With ``trust="selected"`` confident learning
+trusted until the first answers are in; then it pays. With ``trust="once"`` confident learning
 on probabilities out of fold says once which labels to trust; there, three strategies are compared.
 
 Three classes, the rarest a twentieth of the rows, 30% of the labels wrong, and an expert who
@@ -59,12 +59,12 @@ def study(seed):
 
     model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     rounds = {"n_rounds": 6, "round_budget": 30, "random_state": seed}
-    started = ActiveLabelCleaner(model, trust="selected", **rounds).start(X, y_noisy)
+    started = ActiveLabelCleaner(model, trust="once", **rounds).start(X, y_noisy)
     cleaners = {"the defaults": ActiveLabelCleaner(model, **rounds).start(X, y_noisy)}
     for strategy in STRATEGIES:
         cleaner = copy.deepcopy(started).set_params(
             query_strategy=strategy,
-            pool="unverified" if strategy == "label_disagreement" else "noisy",
+            pool="unverified" if strategy == "label_disagreement" else "untrusted",
         )
         cleaners[strategy.replace("_", " ")] = cleaner
     curves = {}

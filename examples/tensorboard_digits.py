@@ -38,9 +38,9 @@ def main():
             "coreset",
             n_rounds=3,
             round_budget=10,
-            pool="noisy",
-            trust="selected",  # one network, one curve; the default trains three
-            tune_lr=0.01,
+            pool="untrusted",
+            trust="once",  # one network, one curve; the default trains three
+            fine_tune_lr=0.01,
             class_balance=0,
             random_state=0,
         )

@@ -65,7 +65,7 @@ def labels(request):
 
 def make_cleaner(model=NET):
     return ActiveLabelCleaner(
-        model, n_rounds=1, round_budget=6, pool="unverified", tune_epochs=1, random_state=0
+        model, n_rounds=1, round_budget=6, pool="unverified", fine_tune_epochs=1, random_state=0
     )
 
 

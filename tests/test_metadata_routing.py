@@ -189,7 +189,7 @@ def test_groups_reach_splitter_cleaner_and_estimator(data):
             return super().fit(X, y, sample_weight, groups)
 
     model = Watching(max_iter=2000).set_fit_request(groups=True)
-    cleaner = ActiveLabelCleaner(model, n_rounds=0, pool="noisy", trust="selected")
+    cleaner = ActiveLabelCleaner(model, n_rounds=0, pool="untrusted", trust="once")
     cleaner.set_fit_request(groups=True)
     search = GridSearchCV(cleaner, {}, cv=GroupKFold(3), error_score="raise", refit=False)
     search.fit(X, y_noisy, groups=groups)
@@ -215,7 +215,12 @@ def test_prefixed_parameters_without_routing(data):
     with sklearn.config_context(enable_metadata_routing=False):
         pipeline = Pipeline([("same", "passthrough"), ("net", Weighted(**QUICK))])
         cleaner = ActiveLabelCleaner(
-            pipeline, n_rounds=2, round_budget=5, tune_epochs=1, class_balance=0, random_state=0
+            pipeline,
+            n_rounds=2,
+            round_budget=5,
+            fine_tune_epochs=1,
+            class_balance=0,
+            random_state=0,
         )
         weight = X[:, 0] % 40
         cleaner.fit(X, y_noisy, y_clean=y, net__sample_weight=weight)
@@ -228,7 +233,7 @@ def test_weights_reach_every_refit_by_routing(data):
     X, y, y_noisy = data
     for model in (weighted(), make_pipeline("passthrough", weighted())):
         cleaner = ActiveLabelCleaner(
-            model, n_rounds=2, round_budget=5, tune_epochs=1, class_balance=0
+            model, n_rounds=2, round_budget=5, fine_tune_epochs=1, class_balance=0
         )
         cleaner.fit(X, y_noisy, y_clean=y, sample_weight=X[:, 0] % 40)
         assert cleaner.history_["cost"].tolist() == [0, 5, 10]

@@ -18,8 +18,8 @@ from noisyactive.datasets import load_long_tailed_digits
 PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
 SEEDS = [0, 1]
 METHODS = ["CE + random", "VOG m=0 + random", "VOG m=1 + random", "VOG m=1 + coreset"]
-METHODS += ["VOG m=1 + coreset, leak", "reselect m=1 + rare_entropy", "all labels clean"]
-SMALL = ["--epochs", "20", "--tune-epochs", "3", "--rounds", "3", "--mix-ratio", "0", "1"]
+METHODS += ["VOG m=1 + coreset, leak", "crossfit m=1 + rare_entropy", "all labels clean"]
+SMALL = ["--epochs", "20", "--fine-tune-epochs", "3", "--rounds", "3", "--mix-ratio", "0", "1"]
 SMALL += ["--batch-size", "64", "--lr", "0.03"]  # quick
 SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"]
 SMALL += ["--strategies", "random", "coreset"]
@@ -99,10 +99,10 @@ def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
             "coreset",
             n_rounds=3,
             round_budget=0.022,
-            pool="noisy",
-            trust="selected",
-            tune_epochs=3,
-            tune_lr=0.01,
+            pool="untrusted",
+            trust="once",
+            fine_tune_epochs=3,
+            fine_tune_lr=0.01,
             class_balance=0,
             random_state=1,
         ).fit(digits.X_train, y_noisy, y_clean=digits.y_train)
@@ -180,7 +180,7 @@ def test_summary(folder, results):
 
 
 def test_comparison(folder, results):
-    ours, theirs = "reselect m=1 + rare_entropy", "VOG m=1 + coreset"
+    ours, theirs = "crossfit m=1 + rare_entropy", "VOG m=1 + coreset"
     lines = run("compare.py", folder, "--method", ours).splitlines()
     (row,) = [line.strip("| ").split(" | ") for line in lines if f"| {theirs} |" in line]
     curves = [
@@ -208,7 +208,7 @@ def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monke
         "def first_come(learner, X, n_instances=1):\n    return list(range(n_instances))\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    settings = ["--epochs", "8", "--tune-epochs", "1", "--rounds", "2", "--budget", "40"]
+    settings = ["--epochs", "8", "--fine-tune-epochs", "1", "--rounds", "2", "--budget", "40"]
     settings += ["--strategies", "mine:first_come", "--methods", "VOG m=0 + first_come"]
     settings += ["--seeds", "0"]
     wrong = {}

@@ -229,7 +229,7 @@ class TestImbalancedLearn:
             n_rounds=2,
             round_budget=5,
             pool="unverified",
-            tune_epochs=1,
+            fine_tune_epochs=1,
             random_state=0,
         )
         pipeline = Pipeline([("scale", StandardScaler()), ("clean", cleaner)])

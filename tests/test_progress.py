@@ -37,7 +37,7 @@ def bars(capsys):
 def test_silent_by_default(data, capsys):
     X, y = data
     NET.fit(X, y)
-    ActiveLabelCleaner(NET, n_rounds=1, round_budget=3, tune_epochs=2).fit(X, y, y_clean=y)
+    ActiveLabelCleaner(NET, n_rounds=1, round_budget=3, fine_tune_epochs=2).fit(X, y, y_clean=y)
     assert capsys.readouterr() == ("", "")
 
 
@@ -66,7 +66,7 @@ def test_a_cleaner_has_one_bar_for_all_that_it_calls(data, capsys):
     X, y = data
     net = CoTeachingClassifier(**{**NET.get_params(), "verbose": 1})
     cleaner = ActiveLabelCleaner(
-        net, n_rounds=3, round_budget=4, pool="unverified", tune_epochs=2, verbose=1
+        net, n_rounds=3, round_budget=4, pool="unverified", fine_tune_epochs=2, verbose=1
     ).fit(X, y, y_clean=y, validation_data=(X, y))
     found, text = bars(capsys)
     assert list(found) == ["Cleaning labels"]

@@ -41,7 +41,7 @@ def test_epochs_and_rounds_reach_tensorboard(data, tmp_path):
             callbacks=[TensorBoard(writer, close_after_train=False)], **SETTINGS
         )
         cleaner = ActiveLabelCleaner(
-            net, n_rounds=2, round_budget=5, trust="selected", tune_epochs=3
+            net, n_rounds=2, round_budget=5, trust="once", fine_tune_epochs=3
         ).fit(X, y, y_clean=y, validation_data=(X, y))
     found = scalars(tmp_path)
     history = cleaner.estimator_.history

@@ -1,6 +1,6 @@
 """One method against others, seed by seed, from the files that study.py left.
 
-    python examples/paper/compare.py results --method "reselect m=0.2 + rare_entropy"
+    python examples/paper/compare.py results --method "crossfit m=0.2 + rare_entropy"
 
 A row for each setting and method: macro F1 after all answers, how far the one method is ahead of
 it (with the 95% confidence interval of the paired differences, Student's t) there and on the mean
@@ -15,7 +15,7 @@ import numpy as np
 from results import first, read, value, values
 from tables import difference_of, markdown, mean_sd
 
-CEILINGS = ("all labels clean", "all labels clean, balanced", "reselect, all labels clean")
+CEILINGS = ("all labels clean", "all labels clean, balanced", "crossfit, all labels clean")
 
 
 def by_round(runs, others):
@@ -75,7 +75,7 @@ def comparison(results, method, patterns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="what study.py was given as --out")
-    parser.add_argument("--method", default="reselect m=0.2 + rare_entropy")
+    parser.add_argument("--method", default="crossfit m=0.2 + rare_entropy")
     parser.add_argument("--against", nargs="+", default=["VOG*"], help="names or patterns")
     arguments = parser.parse_args()
     results = read(arguments.folder)

@@ -21,7 +21,7 @@ STRATEGIES = (
     "label_disagreement",
     "rare_entropy",
 )
-# Chosen on validation parts; the paper's combinations do worse with it than with --tune-lr 0.01.
+# Chosen on validation parts; the paper's combinations do worse with it than with 0.01.
 RESELECT_TUNE_LR = 0.05
 BALANCED = {"class_balance": 1}
 
@@ -76,10 +76,10 @@ class Method:
 
 def phases(mix_ratios):
     """First phases by name."""
-    selected = {"pool": "noisy", "trust": "selected", "class_balance": 0}  # the paper's
+    selected = {"pool": "untrusted", "trust": "once", "class_balance": 0}  # the paper's
     verified = {"pool": "unverified", "trust": "verified", "class_balance": 0}
     everything = {"pool": "unverified", "trust": "all", "class_balance": 0}
-    reselect = {"pool": "unverified", "trust": "reselect", "tune_lr": RESELECT_TUNE_LR}
+    crossfit = {"pool": "unverified", "trust": "crossfit", "fine_tune_lr": RESELECT_TUNE_LR}
     plain = {"forget_rate": 0}  # cross-entropy: the same two networks trust every label
     named = {
         "AL": Phase(CoTeachingClassifier, plain, {"initial_fit": "none", **verified}),
@@ -91,10 +91,10 @@ def phases(mix_ratios):
             CoTeachingClassifier, {}, {**everything, "refit": "continue", "lower_forget_rate": True}
         ),
     }
-    named["reselect clean"] = Phase(CoTeachingClassifier, plain, reselect, clean=True)
+    named["crossfit clean"] = Phase(CoTeachingClassifier, plain, crossfit, clean=True)
     for m in mix_ratios:
         named[f"VOG m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, selected)
-        named[f"reselect m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, reselect)
+        named[f"crossfit m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, crossfit)
     return named
 
 
@@ -124,7 +124,7 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
             named[f"{phase}, no answers, leak"] = Method(phase, answers=False, leak=True)
             for strategy in strategies[:3]:
                 named[f"{phase} + {strategy}, leak"] = Method(phase, strategy, leak=True)
-        ours = f"reselect m={m:g}"
+        ours = f"crossfit m={m:g}"
         named[f"{ours}, no answers"] = Method(ours, answers=False)
         for strategy in dict.fromkeys(("rare_entropy", *strategies)):
             if strategy != "bald":  # which needs one network
@@ -132,7 +132,7 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
         named[f"{ours} + rare_entropy, not balanced"] = Method(
             ours, "rare_entropy", switches={"class_balance": 0}
         )
-    named["reselect, all labels clean"] = Method("reselect clean", answers=False)
+    named["crossfit, all labels clean"] = Method("crossfit clean", answers=False)
     named["all labels clean, balanced"] = Method("clean", answers=False, switches=BALANCED)
     named["all labels clean"] = Method("clean", answers=False)
     return named
@@ -177,7 +177,7 @@ def make_cleaner(phase, setting, noise_rate, seed, device="cpu", workers=0):
         phase.estimator(**{**options, **phase.options}),
         n_rounds=setting["rounds"],
         round_budget=setting["budget"],
-        tune_epochs=setting["tune_epochs"],
+        fine_tune_epochs=setting["fine_tune_epochs"],
         random_state=seed,
-        **{"tune_lr": setting["tune_lr"], **phase.switches},
+        **{"fine_tune_lr": setting["fine_tune_lr"], **phase.switches},
     )

@@ -135,7 +135,16 @@ def write(file, result):
 
 def settings(arguments):
     """One setting for each kind of noise, noise rate and imbalance factor, with its name."""
-    keys = ("data", "rounds", "budget", "epochs", "tune_epochs", "batch_size", "lr", "tune_lr")
+    keys = (
+        "data",
+        "rounds",
+        "budget",
+        "epochs",
+        "fine_tune_epochs",
+        "batch_size",
+        "lr",
+        "fine_tune_lr",
+    )
     keys += ("forget_rate", "backbone", "weights", "dropout", "image_size", "autocast")
     keys += ("validation", "evaluate", "expert_error", "expert_skip")
     common = {key: getattr(arguments, key) for key in keys}
@@ -208,10 +217,10 @@ def parse(argv=None):
     add("--rounds", type=int, default=8)
     add("--budget", type=number_or(), default=0.022, help="answers a round: share or count")
     add("--epochs", type=int, default=80, help="of the first phase")
-    add("--tune-epochs", type=int, default=10, help="of each round")
+    add("--fine-tune-epochs", type=int, default=10, help="of each round")
     add("--batch-size", type=number_or("auto"), default="auto")
     add("--lr", type=float, default=0.01)
-    add("--tune-lr", type=float, default=0.01)
+    add("--fine-tune-lr", type=float, default=0.01)
     add("--forget-rate", type=number_or("auto", "true"), default="true", help="true: as the paper")
     add("--backbone", help="a model of torchvision, with the paper's transforms")
     add("--weights", help="weights of the backbone, as DEFAULT")

@@ -38,20 +38,20 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     up to date [1]_. A label that nobody answered for never changes, and every answer is charged.
 
     The defaults judge every label anew after each round. The paper's own way is
-    ``ActiveLabelCleaner(net, "entropy", pool="noisy", trust="selected", tune_lr=0.01,
+    ``ActiveLabelCleaner(net, "entropy", pool="untrusted", trust="once", fine_tune_lr=0.01,
     class_balance=0)``.
 
     Parameters
     ----------
     estimator : classifier
-        Cloned. With ``trust="selected"`` or ``pool="noisy"`` it says itself which labels it trusts
+        Cloned. With ``trust="once"`` or ``pool="untrusted"`` it says itself which labels it trusts
         if it has `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`, also as the last step of
         a Pipeline); for any other one, confident learning on out-of-fold probabilities does.
     query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
         modAL has them; those with a parameter `y` get the current labels of the rows, those with
-        `posterior` their `label_posterior_` ("reselect", else None), those with `random_state` a
+        `posterior` their `label_posterior_` ("crossfit", else None), those with `random_state` a
         generator.
     n_rounds : int, default=8
         Rounds of questions.
@@ -60,23 +60,24 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     initial_fit : {"noisy", "none"}, default="noisy"
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.
-    pool : {"noisy", "unverified"}, default="unverified"
+    pool : {"untrusted", "unverified"}, default="unverified"
         Who may be asked about: rows whose labels are not trusted, or all. Rows that were answered,
         with a label or without, are not asked about again.
-    trust : {"selected", "reselect", "verified", "all"}, default="reselect"
+    trust : {"once", "crossfit", "verified", "all"}, default="crossfit"
         Whose labels are trained on: those that the first phase trusted and those verified; the
-        same, chosen anew after every round; only those verified; or all. "reselect" trains three
+        same, chosen anew after every round; only those verified; or all. "crossfit" trains three
         clones, each without a third of the samples, which it judges: see `CrossFitEnsemble`.
-    refit : {"tune", "continue", "scratch"}, default="tune"
+    refit : {"fine_tune", "continue", "scratch"}, default="fine_tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
         (`partial_fit`), or a clone fitted anew. Of a Pipeline, the first two train the last step.
-    tune_epochs : int, default=25
-        Epochs a round of "tune" and "continue"; "reselect" tunes each clone for two thirds of them.
-    tune_lr : float, default=0.05
-        Learning rate of "tune".
+    fine_tune_epochs : int, default=25
+        Epochs a round of "fine_tune" and "continue"; "crossfit" tunes each clone for two thirds
+        of them.
+    fine_tune_lr : float, default=0.05
+        Learning rate of "fine_tune".
     class_balance : float in [0, 1], default=1
-        In rounds of "tune" and "scratch", a sample of a class with n samples weighs
+        In rounds of "fine_tune" and "scratch", a sample of a class with n samples weighs
         ``n ** -class_balance`` [3]_: 0 treats samples alike, 1 classes (those under 1/32 of the
         mean size count as that large). Only where the classifier takes `sample_weight`, is no
         meta-estimator and has no `class_weight` of its own.
@@ -84,7 +85,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         With "continue" and "scratch", and an estimator that has a `forget_rate`: train with that
         of the first phase, less the share of the labels that were corrected since [2]_.
     scoring : str or callable, default="f1_macro"
-        Scores the model on validation data, and chooses the best epoch of each round of "tune"
+        Scores the model on validation data, and chooses the best epoch of each round of "fine_tune"
         and "continue" there: the name of a scikit-learn scorer or ``scorer(estimator, X, y)``.
     answers_per_item : int, default=1
         Annotators who have to answer for each row that is asked about. Each answer is charged, so
@@ -113,10 +114,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     given_labels_ : ndarray of shape (n_samples,)
         The labels as they were given.
     estimator_ : classifier
-        The model as it is now; a `CrossFitEnsemble` with ``trust="reselect"``.
+        The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
-        "all"; with "reselect" by the latest model), or verified.
+        "all"; with "crossfit" by the latest model), or verified.
     relabelled_round_ : ndarray of int of shape (n_samples,)
         Round, from 1, of the latest answer with a label; 0 for one before the first round, -1 for
         never.
@@ -190,11 +191,11 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
             Interval(Real, 0, 1, closed="neither"),
         ],
         "initial_fit": [StrOptions({"noisy", "none"})],
-        "pool": [StrOptions({"noisy", "unverified"})],
-        "trust": [StrOptions({"selected", "reselect", "verified", "all"})],
-        "refit": [StrOptions({"tune", "continue", "scratch"})],
-        "tune_epochs": [Interval(Integral, 1, None, closed="left")],
-        "tune_lr": [Interval(Real, 0, None, closed="neither")],
+        "pool": [StrOptions({"untrusted", "unverified"})],
+        "trust": [StrOptions({"once", "crossfit", "verified", "all"})],
+        "refit": [StrOptions({"fine_tune", "continue", "scratch"})],
+        "fine_tune_epochs": [Interval(Integral, 1, None, closed="left")],
+        "fine_tune_lr": [Interval(Real, 0, None, closed="neither")],
         "class_balance": [Interval(Real, 0, 1, closed="both")],
         "lower_forget_rate": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
@@ -214,10 +215,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         round_budget: int | float = 0.02,
         initial_fit: str = "noisy",
         pool: str = "unverified",
-        trust: str = "reselect",
-        refit: str = "tune",
-        tune_epochs: int = 25,
-        tune_lr: float = 0.05,
+        trust: str = "crossfit",
+        refit: str = "fine_tune",
+        fine_tune_epochs: int = 25,
+        fine_tune_lr: float = 0.05,
         class_balance: float = 1,
         lower_forget_rate: bool = False,
         scoring: str | Callable[..., float] = "f1_macro",
@@ -235,8 +236,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         self.pool = pool
         self.trust = trust
         self.refit = refit
-        self.tune_epochs = tune_epochs
-        self.tune_lr = tune_lr
+        self.fine_tune_epochs = fine_tune_epochs
+        self.fine_tune_lr = fine_tune_lr
         self.class_balance = class_balance
         self.lower_forget_rate = lower_forget_rate
         self.scoring = scoring
@@ -279,7 +280,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
             Names of the rows that stay the same (file names, accession numbers).
         groups : array-like of shape (n_samples,), default=None
             Samples that belong together (images of one patient): no model judges labels of a group
-            that it learned from. ``trust="selected"`` does not need it where the estimator says
+            that it learned from. ``trust="once"`` does not need it where the estimator says
             itself which labels to trust.
         validation_data : tuple (X_val, y_val), default=None
             Scored after every round, where it also chooses the best epoch.

@@ -34,7 +34,7 @@ _JUDGEMENT = (
 class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     """Classifiers that were each trained without one fold of the samples; they predict together.
 
-    What `ActiveLabelCleaner` has as `estimator_` with ``trust="reselect"``. Of every sample, the
+    What `ActiveLabelCleaner` has as `estimator_` with ``trust="crossfit"``. Of every sample, the
     classifier that does not know its label says how probable the classes are; a model of the noise
     is fitted to all given labels, and by Bayes' rule says which label is the true one [1]_ [2]_.
     Given labels that are more probably right than wrong are learned, and answers of the expert.

@@ -57,8 +57,8 @@ class Rounds(BaseEstimator):
     pool: str
     trust: str
     refit: str
-    tune_epochs: int
-    tune_lr: float
+    fine_tune_epochs: int
+    fine_tune_lr: float
     lower_forget_rate: bool
     scoring: str | Callable[..., float]
     answers_per_item: int
@@ -183,7 +183,7 @@ class Rounds(BaseEstimator):
         if not n_known:
             self._first_phase(rng)
         scratch = self.refit == "scratch" or not can_go_on(self._trainer.template)
-        scratch &= self.trust != "reselect"  # what is trusted next depends on each model
+        scratch &= self.trust != "crossfit"  # what is trusted next depends on each model
         due, first = None, True
         for number, event in enumerate(events):
             if isinstance(event, Refitted) and not first and number >= n_known:
@@ -202,16 +202,16 @@ class Rounds(BaseEstimator):
                 f'pool="unverified" and trust="verified", got pool={self.pool!r} and '
                 f"trust={self.trust!r}."
             )
-        if self.trust == "reselect" and (self.refit == "continue" or self.lower_forget_rate):
+        if self.trust == "crossfit" and (self.refit == "continue" or self.lower_forget_rate):
             raise ValueError(
-                'trust="reselect" chooses anew what it trains on: it needs refit="tune" or '
+                'trust="crossfit" chooses anew what it trains on: it needs refit="fine_tune" or '
                 f'"scratch" and no lower_forget_rate, got refit={self.refit!r} and '
-                f'lower_forget_rate={self.lower_forget_rate!r}; see trust="selected".'
+                f'lower_forget_rate={self.lower_forget_rate!r}; see trust="once".'
             )
-        if self.trust == "reselect" and self.query_strategy in ("bald", bald_sampling):
+        if self.trust == "crossfit" and self.query_strategy in ("bald", bald_sampling):
             raise ValueError(
-                'query_strategy="bald" needs one network; trust="reselect" has three, '
-                'trust="selected" one.'
+                'query_strategy="bald" needs one network; trust="crossfit" has three, '
+                'trust="once" one.'
             )
         last = last_step(self.estimator)
         if self.refit == "continue" and not hasattr(last, "partial_fit"):
@@ -220,7 +220,9 @@ class Rounds(BaseEstimator):
                 f"{type(last).__name__} has none."
             )
         if self.lower_forget_rate and (
-            self.refit == "tune" or self.initial_fit == "none" or not hasattr(last, "forget_rate")
+            self.refit == "fine_tune"
+            or self.initial_fit == "none"
+            or not hasattr(last, "forget_rate")
         ):
             raise ValueError(
                 'lower_forget_rate needs refit="continue" or "scratch", initial_fit="noisy", and '
@@ -314,22 +316,22 @@ class Rounds(BaseEstimator):
         if self.initial_fit == "none":
             return
         with self._isolated(0):
-            if self.trust == "reselect":
+            if self.trust == "crossfit":
                 self.estimator_ = cross_fit(self._trainer, codes, rng)
                 return
             self.estimator_ = self._trainer.fit(np.arange(len(codes)), codes)
             if self.lower_forget_rate:
                 self._first_forget_rate = last_step(self.estimator_).forget_rate_
-            if self.pool == "noisy" or self.trust == "selected":
+            if self.pool == "untrusted" or self.trust == "once":
                 trusted = self._trainer.trusted(self.estimator_, codes, rng)
                 self._doubted = ~trusted
-                if self.trust == "selected":
+                if self.trust == "once":
                     self._trusted_at_first = trusted
 
     def _due(self) -> _Due | None:
         """What the model is to be brought up to date with; None with fewer than two classes."""
         rows, codes = np.flatnonzero(self._trusted()), self._state.codes
-        if self.trust != "reselect" and len(np.unique(codes[rows])) < 2:
+        if self.trust != "crossfit" and len(np.unique(codes[rows])) < 2:
             return None
         rate = None
         if self.lower_forget_rate:
@@ -344,8 +346,8 @@ class Rounds(BaseEstimator):
             "forget_rate": due.forget_rate,
             "facts": {"round": due.round, "answers": due.answers},
             "refit": self.refit,
-            "epochs": self.tune_epochs,
-            "lr": self.tune_lr,
+            "epochs": self.fine_tune_epochs,
+            "lr": self.fine_tune_lr,
             "balance": self.class_balance,
         }
         model = getattr(self, "estimator_", None)
@@ -394,15 +396,15 @@ class Rounds(BaseEstimator):
     # --- the choice -----------------------------------------------------------------------------
 
     def _trusted(self) -> NDArray[np.bool_]:
-        reselected = self.trust == "reselect"
-        trusted = self.estimator_.clean_mask_ if reselected else self._trusted_at_first
+        crossfitted = self.trust == "crossfit"
+        trusted = self.estimator_.clean_mask_ if crossfitted else self._trusted_at_first
         return trusted | self._state.verified
 
     def _pool_mask(self) -> NDArray[np.bool_]:
         asked = self._state.verified | self._state.skipped
         if self.pool == "unverified":
             return ~asked
-        doubted = ~self._trusted() if self.trust == "reselect" else self._doubted
+        doubted = ~self._trusted() if self.trust == "crossfit" else self._doubted
         return doubted & ~asked
 
     def _budget_left(self) -> int:
@@ -470,7 +472,7 @@ class Rounds(BaseEstimator):
             strategy = "chance"
         elif not isinstance(strategy, str):
             strategy = getattr(strategy, "__name__", type(strategy).__name__)
-        whom = "not trusted" if self.pool == "noisy" else "not verified"
+        whom = "not trusted" if self.pool == "untrusted" else "not verified"
         return f"by {strategy.replace('_', ' ')} among the labels {whom}"
 
     # --- what scikit-learn asks ------------------------------------------------------------------

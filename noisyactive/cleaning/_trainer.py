@@ -112,7 +112,7 @@ class Trainer:
             y,
             params,
             changed,
-            tune=refit == "tune",
+            tune=refit == "fine_tune",
             epochs=epochs,
             lr=lr,
             balance=balance,

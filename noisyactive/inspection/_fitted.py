@@ -38,7 +38,7 @@ def fitted_network(estimator: Any, needed: str) -> Any:
         raise ValueError(
             f"{needed} is that of one network, and there are {len(estimator.models)}: give the "
             "k-th of estimator_.models, with the labels of the samples whose estimator_.folds is "
-            'not k, or clean with trust="selected".'
+            'not k, or clean with trust="once".'
         )
     last = last_step(estimator)
     if getattr(last, needed, None) is None:

@@ -75,7 +75,7 @@ def rare_entropy_sampling(
         indices.
     posterior : array-like of shape (n_samples, n_classes), default=None
         Class probabilities that know of the current labels too; they take the place of
-        `predict_proba`. `ActiveLabelCleaner` offers them with ``trust="reselect"``.
+        `predict_proba`. `ActiveLabelCleaner` offers them with ``trust="crossfit"``.
     random_state : int, RandomState instance or None, default=None
         Determines that random order. None draws fresh entropy from the operating system; NumPy's
         global random state is neither read nor changed.

@@ -22,7 +22,7 @@ def test_round(compare, n_rows, n_features):
 
     def started(**settings):
         cleaner = ActiveLabelCleaner(
-            net, n_rounds=2, round_budget=0.022, tune_epochs=10, random_state=0, **settings
+            net, n_rounds=2, round_budget=0.022, fine_tune_epochs=10, random_state=0, **settings
         )
         cleaner.start(X.astype(np.float32), y_noisy)
         rows = cleaner.query()
@@ -36,7 +36,7 @@ def test_round(compare, n_rows, n_features):
 
     defaults = started()
     paper = started(
-        query_strategy="entropy", pool="noisy", trust="selected", tune_lr=0.01, class_balance=0
+        query_strategy="entropy", pool="untrusted", trust="once", fine_tune_lr=0.01, class_balance=0
     )
     compare(
         f"round of cleaning, {n_rows} rows: defaults / the paper's",

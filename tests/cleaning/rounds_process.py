@@ -28,7 +28,7 @@ def data():
 
 def make_cleaner(journal=None, model="sgd", **changes):
     # Each refit goes on from the one before, so that a resumed run has to get all of them right.
-    settings = {"n_rounds": 3, "round_budget": 4, "pool": "unverified", "tune_epochs": 2}
+    settings = {"n_rounds": 3, "round_budget": 4, "pool": "unverified", "fine_tune_epochs": 2}
     models = {
         "sgd": SGDClassifier(loss="log_loss", random_state=0),
         "net": CoTeachingVOGClassifier(

@@ -35,11 +35,11 @@ def test_it_is_tuning_with_weights(data, balance, weighted):
     params = {"sample_weight": own} if weighted else {}
     cleaner = ActiveLabelCleaner(
         net,
-        trust="selected",
+        trust="once",
         n_rounds=1,
         round_budget=3,
-        tune_epochs=4,
-        tune_lr=0.01,
+        fine_tune_epochs=4,
+        fine_tune_lr=0.01,
         class_balance=balance,
     )
     cleaner.fit(X, y_noisy, oracle=no_answer, **params)
@@ -71,7 +71,7 @@ def test_a_handful_of_samples_does_not_drown_the_others():
 
 def test_rare_classes_are_predicted_more_often(data):
     X, y, y_noisy = data
-    settings_ = {"n_rounds": 1, "round_budget": 3, "tune_epochs": 10, "random_state": 0}
+    settings_ = {"n_rounds": 1, "round_budget": 3, "fine_tune_epochs": 10, "random_state": 0}
     shares = []
     for balance in (0, 1):
         cleaner = ActiveLabelCleaner(

@@ -28,7 +28,7 @@ from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01, "class_balance": 0}
+PAPER = {"pool": "untrusted", "trust": "once", "fine_tune_lr": 0.01, "class_balance": 0}
 
 
 def cleaner_state(cleaner):
@@ -182,7 +182,7 @@ class TestLoop:
         for _ in range(2):
             net = CoTeachingClassifier(max_epochs=3, forget_rate=0.3)  # without a seed of its own
             cleaner = ActiveLabelCleaner(
-                net, "random", n_rounds=2, round_budget=4, tune_epochs=2, random_state=5
+                net, "random", n_rounds=2, round_budget=4, fine_tune_epochs=2, random_state=5
             )
             runs.append(cleaner.fit(X, y_noisy, y_clean=y))
         np.testing.assert_array_equal(runs[0].labels_, runs[1].labels_)
@@ -194,9 +194,9 @@ class TestLoop:
 @settings(max_examples=30)
 @given(
     strategy=st.sampled_from(sorted(set(STRATEGIES) - {"bald"})),
-    pool=st.sampled_from(["noisy", "unverified"]),
-    trust=st.sampled_from(["selected", "verified", "all"]),
-    refit=st.sampled_from(["tune", "scratch"]),
+    pool=st.sampled_from(["untrusted", "unverified"]),
+    trust=st.sampled_from(["once", "crossfit", "verified", "all"]),
+    refit=st.sampled_from(["fine_tune", "scratch"]),
     skips=st.integers(2, 7),
     seed=st.integers(0, 10),
 )
@@ -212,7 +212,7 @@ def test_a_label_that_nobody_answered_for_never_changes(strategy, pool, trust, r
     cleaner = ActiveLabelCleaner(
         GaussianNB(), strategy, n_rounds=3, round_budget=4, pool=pool, trust=trust, refit=refit
     )
-    cleaner.set_params(tune_epochs=1, random_state=seed).fit(X, y_noisy, oracle=oracle)
+    cleaner.set_params(fine_tune_epochs=1, random_state=seed).fit(X, y_noisy, oracle=oracle)
     answered = [row for row in asked if row % skips]
     untouched = np.setdiff1d(np.arange(len(y)), answered)
     np.testing.assert_array_equal(cleaner.labels_[untouched], given[untouched])
@@ -232,7 +232,7 @@ class TestMethods:
         net = CoTeachingVOGClassifier(**{**QUICK, "max_epochs": 8}, mix_ratio=mix_ratio)
         net.set_params(warmup_epochs=2, vog_window=2)
         cleaner = ActiveLabelCleaner(
-            net, strategy, n_rounds=2, round_budget=5, tune_epochs=3, **PAPER
+            net, strategy, n_rounds=2, round_budget=5, fine_tune_epochs=3, **PAPER
         )
         cleaner.fit(X, y_noisy, y_clean=y)
         first = clone(net).fit(X, y_noisy).clean_mask_
@@ -251,7 +251,7 @@ class TestMethods:
             round_budget=8,
             pool="unverified",
             trust="verified",
-            tune_epochs=2,
+            fine_tune_epochs=2,
         ).fit(X, y_noisy, y_clean=y)
         assert cleaner.clean_mask_.sum() == 24
         assert cleaner.history_["cost"][-1] == 24
@@ -267,7 +267,7 @@ class TestMethods:
             initial_fit="none",
             pool="unverified",
             trust="verified",
-            tune_epochs=2,
+            fine_tune_epochs=2,
         )
         cleaner.start(X, y_noisy)
         with pytest.raises(NotFittedError):
@@ -311,7 +311,7 @@ class TestMethods:
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(
             estimator, n_rounds=2, round_budget=6, initial_fit="none", pool="unverified",
-            trust="verified", tune_epochs=2, random_state=0,
+            trust="verified", fine_tune_epochs=2, random_state=0,
         ).start(X, y_noisy)  # fmt: skip
         cleaner.teach(cleaner.query(), [0, 0, 0, 1, 1, 1])
         cleaner.teach(cleaner.query(), [2] * 6).query()
@@ -328,7 +328,7 @@ class TestMethods:
             pool="unverified",
             trust="all",
             refit="continue",
-            tune_epochs=3,
+            fine_tune_epochs=3,
         ).fit(X, y_noisy, y_clean=y)
         assert cleaner.clean_mask_.all()
         tau = cleaner.estimator_.history[:, "forget_rate"]
@@ -344,7 +344,7 @@ class TestMethods:
             pool="unverified",
             trust="all",
             refit=refit,
-            tune_epochs=2,
+            fine_tune_epochs=2,
             lower_forget_rate=True,
             random_state=0,
         ).start(X, y_noisy)
@@ -364,7 +364,7 @@ class TestMethods:
         cleaner = ActiveLabelCleaner(
             CoTeachingClassifier(**{**QUICK, "forget_rate": "auto", "warmup_epochs": 2}),
             n_rounds=1, round_budget=20, pool="unverified", trust="all", refit="continue",
-            tune_epochs=1, lower_forget_rate=True, random_state=0,
+            fine_tune_epochs=1, lower_forget_rate=True, random_state=0,
         ).start(X, y_noisy)  # fmt: skip
         estimated = cleaner.estimator_.forget_rate_
         cleaner.teach(rows := cleaner.query(), y[rows]).query()
@@ -392,7 +392,7 @@ class TestMethods:
     def test_any_classifier(self, data, estimator):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(
-            estimator, "margin", n_rounds=3, round_budget=6, tune_epochs=2, random_state=0
+            estimator, "margin", n_rounds=3, round_budget=6, fine_tune_epochs=2, random_state=0
         )
         before = torch.get_rng_state()
         cleaner.fit(X, y_noisy, y_clean=y)
@@ -413,15 +413,19 @@ class TestMethods:
                 )
 
         cleaner = ActiveLabelCleaner(
-            CoTeachingClassifier(Net, **QUICK), "bald", n_rounds=2, round_budget=3, tune_epochs=1,
-            trust="selected",
-        )  # fmt: skip
+            CoTeachingClassifier(Net, **QUICK),
+            "bald",
+            n_rounds=2,
+            round_budget=3,
+            fine_tune_epochs=1,
+            trust="once",
+        )
         assert cleaner.fit(X, y_noisy, y_clean=y).history_["cost"][-1] == 6
 
     def test_no_answers_is_the_control_at_equal_epochs(self, data):
         X, _, y_noisy = data
         net = CoTeachingClassifier(**QUICK)
-        cleaner = ActiveLabelCleaner(net, n_rounds=2, round_budget=3, tune_epochs=4, **PAPER)
+        cleaner = ActiveLabelCleaner(net, n_rounds=2, round_budget=3, fine_tune_epochs=4, **PAPER)
         cleaner.fit(X, y_noisy, oracle=lambda rows, X_rows: [None] * len(rows))
         np.testing.assert_array_equal(cleaner.labels_, y_noisy)
         by_hand = clone(net).fit(X, y_noisy)
@@ -444,7 +448,7 @@ class TestValidation:
             return scores[-1]
 
         cleaner = ActiveLabelCleaner(
-            estimator, n_rounds=2, round_budget=5, tune_epochs=6, scoring=scorer, **PAPER
+            estimator, n_rounds=2, round_budget=5, fine_tune_epochs=6, scoring=scorer, **PAPER
         )
         cleaner.fit(X, y_noisy, y_clean=y, validation_data=(X, y))
         first, *rounds = cleaner.history_["score"]
@@ -490,7 +494,7 @@ class TestData:
         X = np.random.default_rng(0).normal(size=(len(y), 1, 6, 6)).astype(np.float32)
         X[:, 0, :2] += y[:, None, None]
         net = CoTeachingClassifier(**QUICK)
-        settings_ = {"n_rounds": 2, "round_budget": 3, "tune_epochs": 1, "random_state": 0}
+        settings_ = {"n_rounds": 2, "round_budget": 3, "fine_tune_epochs": 1, "random_state": 0}
         arrays = ActiveLabelCleaner(net, "coreset", **settings_).fit(X, y_noisy, y_clean=y)
         dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y_noisy))
         ours = ActiveLabelCleaner(net, "coreset", **settings_).fit(dataset, y_noisy, y_clean=y)
@@ -511,7 +515,7 @@ class TestData:
     def test_a_class_that_only_the_estimator_knows_of_can_be_answered(self, data):
         X, _, y_noisy = data
         net = CoTeachingClassifier(**QUICK, classes=[0, 1, 2, 3])
-        cleaner = ActiveLabelCleaner(net, n_rounds=1, round_budget=2, tune_epochs=1)
+        cleaner = ActiveLabelCleaner(net, n_rounds=1, round_budget=2, fine_tune_epochs=1)
         cleaner.start(X, y_noisy)
         rows = cleaner.query()
         cleaner.teach(rows, [3, 3]).query()
@@ -537,13 +541,13 @@ class TestBadInput:
             ({"pool": "all"}, "pool"),
             ({"trust": "none"}, "trust"),
             ({"refit": "again"}, "refit"),
-            ({"tune_epochs": 0}, "tune_epochs"),
-            ({"tune_lr": 0}, "tune_lr"),
+            ({"fine_tune_epochs": 0}, "fine_tune_epochs"),
+            ({"fine_tune_lr": 0}, "fine_tune_lr"),
             ({"class_balance": -0.1}, "class_balance"),
             ({"class_balance": 1.1}, "class_balance"),
             ({"scoring": "beauty"}, "scoring"),
             ({"initial_fit": "none"}, "no first phase"),
-            ({"refit": "continue"}, 'refit="tune" or'),
+            ({"refit": "continue"}, 'refit="fine_tune" or'),
             ({"refit": "continue", "trust": "all"}, "partial_fit; LogisticRegression has none"),
             ({"lower_forget_rate": True}, "no lower_forget_rate, got .*see trust"),
             (
@@ -649,7 +653,11 @@ class TestBadInput:
 
         def run():
             cleaner = ActiveLabelCleaner(
-                CoTeachingClassifier(**QUICK), n_rounds=2, round_budget=3, tune_epochs=4, **PAPER
+                CoTeachingClassifier(**QUICK),
+                n_rounds=2,
+                round_budget=3,
+                fine_tune_epochs=4,
+                **PAPER,
             ).set_params(scoring=scorer, random_state=0)
             cleaner.start(X, y_noisy, validation_data=(X, y))
             while True:

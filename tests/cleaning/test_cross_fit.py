@@ -1,4 +1,4 @@
-"""``trust="reselect"``: labels judged anew after every round, by models that do not know them."""
+"""``trust="crossfit"``: labels judged anew after every round, by models that do not know them."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,14 @@ NET = CoTeachingVOGClassifier(
 
 def start(data, model, strategy="rare_entropy", **settings):
     X, _, y_noisy = data
-    settings = {"n_rounds": 4, "round_budget": 6, "random_state": 0, "tune_epochs": 3, **settings}
-    cleaner = ActiveLabelCleaner(model, strategy, trust="reselect", **settings)
+    settings = {
+        "n_rounds": 4,
+        "round_budget": 6,
+        "random_state": 0,
+        "fine_tune_epochs": 3,
+        **settings,
+    }
+    cleaner = ActiveLabelCleaner(model, strategy, trust="crossfit", **settings)
     return cleaner.start(X, y_noisy)
 
 
@@ -47,7 +53,7 @@ def test_no_model_knows_the_labels_that_it_judges(data):
     """One neighbour says of every sample it knows what its label is."""
     X, _, _ = data
     y = np.random.default_rng(0).integers(3, size=len(X))  # nothing else can be learned
-    cleaner = ActiveLabelCleaner(KNeighborsClassifier(1), trust="reselect").start(X, y)
+    cleaner = ActiveLabelCleaner(KNeighborsClassifier(1), trust="crossfit").start(X, y)
     ensemble = cleaner.estimator_
     for fold, model in enumerate(ensemble.models):
         unknown = ensemble.folds == fold
@@ -117,7 +123,7 @@ def test_labels_trusted_at_first_may_be_asked_about_and_doubted(model):
 
 def test_only_doubted_labels_are_asked_about_with_the_pool_of_the_noisy(data, model):
     _, y, _ = data
-    cleaner = start(data, model, pool="noisy")
+    cleaner = start(data, model, pool="untrusted")
     while len(rows := cleaner.query()):
         assert not cleaner.clean_mask_[rows].any()
         cleaner.teach(rows, y[rows])
@@ -148,7 +154,7 @@ def test_networks_are_tuned_and_their_features_are_side_by_side(data):
 def test_groups_stay_together(data, model):
     X, _, y_noisy = data
     groups = np.arange(len(X)) // 4
-    cleaner = ActiveLabelCleaner(model, trust="reselect").start(X, y_noisy, groups=groups)
+    cleaner = ActiveLabelCleaner(model, trust="crossfit").start(X, y_noisy, groups=groups)
     folds = cleaner.estimator_.folds
     assert all(len(set(folds[groups == group])) == 1 for group in groups)
 
@@ -157,7 +163,7 @@ def test_sample_weights_and_pipelines(data):
     X, _, y_noisy = data
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     weight = np.random.default_rng(0).random(len(X))
-    cleaner = ActiveLabelCleaner(pipeline, trust="reselect")
+    cleaner = ActiveLabelCleaner(pipeline, trust="crossfit")
     ensemble = cleaner.fit(X, y_noisy, logisticregression__sample_weight=weight).estimator_
     for fold, model in enumerate(ensemble.models):
         rows = ensemble.folds != fold
@@ -196,7 +202,7 @@ def test_folds_may_be_few_and_lack_classes(data, model, case):
     else:
         groups = np.arange(len(X)) % 2 if case == "two groups" else np.r_[[0] * 112, 1, 2, 3]
     cleaner = ActiveLabelCleaner(
-        model, trust="reselect", pool="unverified", n_rounds=2, round_budget=3, random_state=0
+        model, trust="crossfit", pool="unverified", n_rounds=2, round_budget=3, random_state=0
     )
     cleaner.fit(X, y_noisy, y_clean=y, groups=groups)
     ensemble = cleaner.estimator_
@@ -211,7 +217,7 @@ def test_rounds_go_on_where_hardly_a_label_is_trusted(seed):
     X, y = rng.normal(size=(40, 3)), (rng.random(40) < 0.1).astype(int)
     y[0] = 1
     cleaner = ActiveLabelCleaner(
-        LogisticRegression(), "random", trust="reselect", pool="unverified", round_budget=3
+        LogisticRegression(), "random", trust="crossfit", pool="unverified", round_budget=3
     ).set_params(random_state=seed)
     cleaner.fit(X, y, y_clean=y)
     assert cleaner.history_["cost"][-1] == 24
@@ -226,7 +232,7 @@ def test_features_behind_a_pipeline(data):
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("refit", ["tune", "scratch"])
+@pytest.mark.parametrize("refit", ["fine_tune", "scratch"])
 @pytest.mark.parametrize("model", [LogisticRegression(max_iter=1000), NET], ids=["sklearn", "net"])
 def test_a_resumed_run_is_the_uninterrupted_one(data, model, refit, tmp_path):
     X, y, _ = data
@@ -259,7 +265,7 @@ class Untrainable(CoTeachingClassifier):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"strategy": "bald"}, '"bald" needs one network.*trust="selected" one'),
+        ({"strategy": "bald"}, '"bald" needs one network.*trust="once" one'),
         ({"refit": "continue"}, "chooses anew what it trains on.*see trust"),
         ({"refit": "scratch", "lower_forget_rate": True}, "chooses anew what it trains on"),
     ],
@@ -269,8 +275,8 @@ def test_what_it_cannot_do_is_refused_before_training(data, settings, message):
         start(data, Untrainable(), **settings)
 
 
-@pytest.mark.parametrize(("tune_epochs", "expected"), [(1, 1), (2, 1), (6, 4)])
-def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, tune_epochs, expected):
+@pytest.mark.parametrize(("fine_tune_epochs", "expected"), [(1, 1), (2, 1), (6, 4)])
+def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, fine_tune_epochs, expected):
     _, y, _ = data
     calls = []
 
@@ -280,7 +286,7 @@ def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, tune_epochs, expect
             return super().partial_fit(X, y, *args, **kwargs)
 
     model = Counting(loss="log_loss", random_state=0)
-    cleaner = start(data, model, tune_epochs=tune_epochs, n_rounds=1)
+    cleaner = start(data, model, fine_tune_epochs=fine_tune_epochs, n_rounds=1)
     calls.clear()
     finish(cleaner, y)
     assert len(calls) == 3 * expected

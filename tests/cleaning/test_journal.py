@@ -64,15 +64,15 @@ class TestResuming:
         ("model", "settings"),
         [
             (LogisticRegression(max_iter=1000), {}),
-            (GaussianNB(), {"tune_epochs": 2}),  # trained on, round after round
-            (GaussianNB(), {"pool": "noisy", "refit": "scratch", "query_strategy": "coreset"}),
+            (GaussianNB(), {"fine_tune_epochs": 2}),  # trained on, round after round
+            (GaussianNB(), {"pool": "untrusted", "refit": "scratch", "query_strategy": "coreset"}),
             (
                 make_pipeline(StandardScaler(), LogisticRegression()),
                 {"initial_fit": "none", "trust": "verified", "query_strategy": "random"},
             ),
-            (NET, {"tune_epochs": 2, "pool": "noisy", "query_strategy": "coreset"}),
+            (NET, {"fine_tune_epochs": 2, "pool": "untrusted", "query_strategy": "coreset"}),
         ],
-        ids=["scratch", "tune", "refit", "none", "vog"],
+        ids=["scratch", "fine_tune", "refit", "none", "vog"],
     )
     def test_a_run_interrupted_everywhere_is_the_uninterrupted_one(
         self, data, path, model, settings
@@ -96,7 +96,7 @@ class TestResuming:
 
     def test_validation_data_choose_the_same_epochs(self, data, path):
         X, y, y_noisy = data
-        settings = {"n_rounds": 2, "round_budget": 4, "pool": "unverified", "tune_epochs": 3}
+        settings = {"n_rounds": 2, "round_budget": 4, "pool": "unverified", "fine_tune_epochs": 3}
         extras = {"validation_data": (X, y), "groups": np.arange(len(y)) // 2}
         whole = ActiveLabelCleaner(NET, random_state=0, **settings)
         whole.fit(X, y_noisy, y_clean=y, **extras)
@@ -114,14 +114,14 @@ class TestResuming:
 
     def test_a_seed_that_nobody_chose_is_in_the_journal(self, data, path):
         X, y, _ = data
-        cleaner = start(path, data, NET, tune_epochs=1)
+        cleaner = start(path, data, NET, fine_tune_epochs=1)
         seed, rows = cleaner.seed_, cleaner.query()
         cleaner.teach(rows, y[rows])
         proba = cleaner.predict_proba(X)
-        cleaner = start(path, data, NET, tune_epochs=1)
+        cleaner = start(path, data, NET, fine_tune_epochs=1)
         assert cleaner.seed_ == seed
         np.testing.assert_array_equal(cleaner.predict_proba(X), proba)
-        whole = finish(start(None, data, NET, tune_epochs=1, random_state=None), y)
+        whole = finish(start(None, data, NET, fine_tune_epochs=1, random_state=None), y)
         assert whole.seed_ != seed
 
     def test_a_model_from_scratch_skips_the_rounds_before_but_not_the_one_that_counts(
@@ -231,11 +231,11 @@ class TestCheckpoint:
     """The model beside the journal is a cache: what comes out does not depend on it."""
 
     SETTINGS = {
-        "tune_epochs": 2, "pool": "noisy", "trust": "selected", "query_strategy": "coreset",
+        "fine_tune_epochs": 2, "pool": "untrusted", "trust": "once", "query_strategy": "coreset",
         "random_state": 1,
     }  # fmt: skip
 
-    @pytest.mark.parametrize("trust", ["selected", "reselect"])
+    @pytest.mark.parametrize("trust", ["once", "crossfit"])
     @pytest.mark.parametrize("names", [[0, 1, 2], ["x", "yy", "zzz"]])
     def test_nothing_is_trained_again(self, data, path, names, trust):
         settings = {**self.SETTINGS, "trust": trust}
@@ -251,14 +251,14 @@ class TestCheckpoint:
             if not len(rows):
                 break
             cleaner.teach(rows, y[rows])
-        assert len(Counting.trainings) == (1 + 3) * (3 if trust == "reselect" else 1)
+        assert len(Counting.trainings) == (1 + 3) * (3 if trust == "crossfit" else 1)
         assert_same(cleaner, whole, data[0])
         ours, expected = cleaner.estimator_, whole.estimator_
         np.testing.assert_array_equal(
             ours.extract_features(data[0]), expected.extract_features(data[0])
         )
         pairs = [(ours, expected)]
-        if trust == "reselect":
+        if trust == "crossfit":
             pairs += zip(ours.models, expected.models, strict=True)
         for ours, expected in pairs:
             assert vars(ours).keys() >= {key for key in vars(expected) if key.endswith("_")}

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "noisy", "trust": "selected", "tune_lr": 0.01, "class_balance": 0}
+PAPER = {"pool": "untrusted", "trust": "once", "fine_tune_lr": 0.01, "class_balance": 0}
 
 
 def no_answers(rows, X_rows):
@@ -29,7 +29,13 @@ def test_same_as_cleaning_with_the_last_step_on_transformed_samples(data, nested
     runs = []
     for estimator, samples in ((pipeline, X), (net, scaled)):
         cleaner = ActiveLabelCleaner(
-            estimator, "coreset", n_rounds=3, round_budget=5, tune_epochs=2, random_state=0, **PAPER
+            estimator,
+            "coreset",
+            n_rounds=3,
+            round_budget=5,
+            fine_tune_epochs=2,
+            random_state=0,
+            **PAPER,
         )
         runs.append(cleaner.fit(samples, y_noisy, y_clean=y, validation_data=(samples, y)))
     first, second = runs
@@ -43,7 +49,7 @@ def test_same_as_cleaning_with_the_last_step_on_transformed_samples(data, nested
 def test_transformers_stay_as_the_first_phase_fitted_them(data):
     X, y, y_noisy = data
     pipeline = make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss"))
-    cleaner = ActiveLabelCleaner(pipeline, n_rounds=2, round_budget=5, tune_epochs=3, **PAPER)
+    cleaner = ActiveLabelCleaner(pipeline, n_rounds=2, round_budget=5, fine_tune_epochs=3, **PAPER)
     cleaner.fit(X, y_noisy, y_clean=y)
     np.testing.assert_allclose(cleaner.estimator_[0].mean_, X.mean(axis=0), rtol=1e-5)
     assert cleaner.estimator_[0].n_samples_seen_ == len(X)
@@ -87,7 +93,13 @@ def test_best_epoch_is_chosen_by_the_whole_pipeline(data):
 
     pipeline = make_pipeline(StandardScaler(), CoTeachingClassifier(**QUICK))
     cleaner = ActiveLabelCleaner(
-        pipeline, n_rounds=1, round_budget=5, tune_epochs=5, scoring=scorer, random_state=0, **PAPER
+        pipeline,
+        n_rounds=1,
+        round_budget=5,
+        fine_tune_epochs=5,
+        scoring=scorer,
+        random_state=0,
+        **PAPER,
     )
     cleaner.fit(X, y_noisy, y_clean=y, validation_data=(X, y))
     assert len(scores) == 1 + 5 + 1

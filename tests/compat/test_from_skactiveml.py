@@ -74,7 +74,7 @@ class Pool:
 
     def __init__(self, X, y_noisy, model, strategy, n_instances=6, **params):
         params = {
-            "n_rounds": 1, "random_state": 0, "pool": "noisy", "trust": "selected", **params
+            "n_rounds": 1, "random_state": 0, "pool": "untrusted", "trust": "once", **params
         }  # fmt: skip
         cleaner = ActiveLabelCleaner(model, strategy, round_budget=n_instances, **params)
         self.rows = cleaner.start(X, y_noisy).query()

@@ -42,7 +42,7 @@ MEASURES = {
         dense_and_uncertain,
     ),
 }
-SETTINGS = {"pool": "unverified", "trust": "selected", "random_state": 0}
+SETTINGS = {"pool": "unverified", "trust": "once", "random_state": 0}
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_ranked_batches_weigh_doubt_and_distance_to_what_is_trusted(noisy, model
         uncertainty_batch_sampling,
         n_rounds=1,
         round_budget=5,
-        pool="noisy",
-        trust="selected",
+        pool="untrusted",
+        trust="once",
     )
     cleaner.start(X, y_noisy)
     rows = cleaner.query()
@@ -107,7 +107,7 @@ def test_network_on_images(strategy):
     y_noisy = UniformLabelNoise(0.2, random_state=0).fit_transform(y)
     net = CoTeachingClassifier(forget_rate=0.2, max_epochs=4, batch_size=20, random_state=0)
     cleaner = ActiveLabelCleaner(
-        net, strategy, n_rounds=2, round_budget=3, tune_epochs=2, **SETTINGS
+        net, strategy, n_rounds=2, round_budget=3, fine_tune_epochs=2, **SETTINGS
     )
     cleaner.fit(X, y_noisy, y_clean=y)
     assert cleaner.history_["cost"].tolist() == [0, 3, 6]

@@ -99,8 +99,8 @@ class TestTransforms:
             "coreset",
             n_rounds=1,
             round_budget=3,
-            pool="noisy",
-            trust="selected",
+            pool="untrusted",
+            trust="once",
             random_state=0,
         )
         # Transforms are no estimators: clone copies them, and the copies are at the fitted net.

@@ -70,7 +70,7 @@ def test_in_the_cleaner(blobs, strategy):
         strategy,
         n_rounds=2,
         round_budget=5,
-        tune_epochs=1,
+        fine_tune_epochs=1,
         random_state=0,
     )
     lazy = SliceDataset(Counted(X, y))

@@ -221,7 +221,7 @@ def test_in_the_cleaner(files):
     table = ImageTable(files * 4, LABELS * 4, size=16)
     y = np.array(["a", "b", *LABELS[2:], *LABELS * 3])  # two wrong ones
     net = CoTeachingClassifier(forget_rate=0.3, max_epochs=2, batch_size=8, random_state=0)
-    cleaner = ActiveLabelCleaner(net, "coreset", n_rounds=1, round_budget=4, tune_epochs=1)
+    cleaner = ActiveLabelCleaner(net, "coreset", n_rounds=1, round_budget=4, fine_tune_epochs=1)
     cleaner.set_params(random_state=0, pool="unverified")
     of_files = cleaner.fit(table, y, y_clean=table.targets).labels_
     of_arrays = cleaner.fit(table.to_array(), y, y_clean=table.targets).labels_

@@ -37,7 +37,7 @@ def test_tuning_rounds_of_a_cleaner_are_marked(blobs):
         forget_rate=0.3, max_epochs=12, warmup_epochs=4, vog_window=2, random_state=0
     )
     cleaner = ActiveLabelCleaner(
-        net, n_rounds=2, round_budget=3, trust="selected", tune_epochs=4, random_state=0
+        net, n_rounds=2, round_budget=3, trust="once", fine_tune_epochs=4, random_state=0
     )
     cleaner.fit(X, y_noisy, y_clean=y)
     display = TrainingDynamicsDisplay.from_estimator(cleaner)

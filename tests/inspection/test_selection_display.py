@@ -63,7 +63,7 @@ def test_from_network_pipeline_and_cleaner(net, blobs, make_cleaner):
     assert set(display.report.index) == {"a", "b", "c", "total"}
     same = SelectionDisplay.from_estimator(make_pipeline("passthrough", net), y_noisy, y)
     assert same.report["found"].tolist() == display.report["found"].tolist()
-    cleaner = make_cleaner(n_rounds=1).set_params(trust="selected").fit(X, y_noisy, y_clean=y)
+    cleaner = make_cleaner(n_rounds=1).set_params(trust="once").fit(X, y_noisy, y_clean=y)
     display = SelectionDisplay.from_estimator(cleaner, cleaner.labels_, y)
     assert display.report["trusted"].iloc[-1] == cleaner.clean_mask_.sum()
 
