@@ -1,13 +1,14 @@
-"""Active label cleaning: whom to ask about, within a budget, and what to make of the answers."""
+"""Active label cleaning: query doubtful labels within a budget, correct them, train on."""
 
 from ._audit import NoiseEstimate, audit_sample, estimate_noise
-from ._cleaner import ActiveLabelCleaner
-from ._cross_fit import CrossFitEnsemble
+from ._cleaner import PAPER_PARAMS, ActiveLabelCleaner
+from ._ensemble import CrossFitEnsemble
 from ._items import OpenItem, Progress
 from ._journal import Journal
 from ._oracles import GroundTruthOracle
 
 __all__ = [
+    "PAPER_PARAMS",
     "ActiveLabelCleaner",
     "CrossFitEnsemble",
     "GroundTruthOracle",

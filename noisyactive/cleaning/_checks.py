@@ -1,17 +1,166 @@
-"""What the cleaner demands of its data and of people's answers."""
+"""Checks of the cleaner's parameters and data, and of answers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import indexable
 from sklearn.utils.validation import _num_samples
+from torch.utils.data import Dataset
 
 from .._labels import find_classes, find_codes
+from .._pipeline import last_step
+from ._choice import get_strategy
+from ._policies import POLICIES
+
+_RENAMED = {
+    "trust": {"selected": "once", "reselect": "crossfit"},
+    "pool": {"noisy": "untrusted"},
+    "refit": {"tune": "fine_tune"},
+}
+
+
+def check_renamed(params: Any) -> None:
+    """Refuse values from before a renaming, with their new names."""
+    for name, renamed in _RENAMED.items():
+        value = getattr(params, name)
+        if isinstance(value, str) and value in renamed:
+            raise ValueError(f'{name}="{value}" is called {name}="{renamed[value]}" now.')
+
+
+def check_combinations(params: Any) -> None:
+    """Raise a ValueError if parameters of the cleaner cannot be combined.
+
+    Parameters
+    ----------
+    params : namespace
+        The cleaner's parameters, each valid by itself.
+    """
+    policy = POLICIES[params.trust]
+    if params.initial_fit == "none" and (params.pool == "untrusted" or policy.needs_first_fit):
+        raise ValueError(
+            'initial_fit="none" has no first phase that could trust labels: it needs '
+            f'pool="unverified" and trust="verified", got pool={params.pool!r} and '
+            f"trust={params.trust!r}."
+        )
+    policy.check(params)
+    strategy = get_strategy(params.query_strategy)
+    if strategy is not None and strategy.single_network and not policy.single_model:
+        raise ValueError(
+            f'query_strategy="{strategy.name}" needs one network; trust={params.trust!r} has '
+            'several, trust="once" one.'
+        )
+    last = last_step(params.estimator)
+    if params.refit == "continue" and not hasattr(last, "partial_fit"):
+        raise ValueError(
+            f'refit="continue" needs an estimator with partial_fit; {type(last).__name__} has none.'
+        )
+    if params.lower_forget_rate and (
+        params.refit == "fine_tune"
+        or params.initial_fit == "none"
+        or not hasattr(last, "forget_rate")
+    ):
+        raise ValueError(
+            'lower_forget_rate needs refit="continue" or "scratch", initial_fit="noisy", and '
+            f"an estimator with forget_rate; got {type(last).__name__}, refit={params.refit!r} "
+            f"and initial_fit={params.initial_fit!r}."
+        )
+
+
+def count_of(round_budget: int | float, n_samples: int) -> int:
+    """Answers in a round: a count, or a share of the samples."""
+    return int(round_budget) if round_budget >= 1 else max(1, round(round_budget * n_samples))
+
+
+def check_round_budget(params: Any, n_answers: int) -> None:
+    """Raise a ValueError if the answers of a round are not enough for one row."""
+    if n_answers < params.answers_per_item:
+        raise ValueError(
+            f"round_budget={params.round_budget!r} is {n_answers} answers a round, fewer than "
+            f"answers_per_item={params.answers_per_item}."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """Checked data of a run.
+
+    Parameters
+    ----------
+    X : object of length n_samples
+        Samples.
+    classes : ndarray of shape (n_classes,)
+        Sorted classes.
+    codes : ndarray of int of shape (n_samples,)
+        Given labels, as indices into `classes`.
+    ids : ndarray of str of shape (n_samples,) or None
+        Names of the rows; None for row numbers.
+    groups : ndarray of shape (n_samples,) or None
+        Samples that belong together.
+    validation_data : tuple (X_val, y_val) or None
+        What models are scored on.
+    fit_params : mapping of str to object
+        Parameters of the estimator's `fit`.
+    """
+
+    X: Any
+    classes: NDArray[Any]
+    codes: NDArray[np.intp]
+    ids: NDArray[np.str_] | None
+    groups: NDArray[Any] | None
+    validation_data: tuple[Any, Any] | None
+    fit_params: Mapping[str, Any]
+
+
+def check_data(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    y_clean: Any,
+    *,
+    ids: Any,
+    groups: Any,
+    validation_data: Any,
+    fit_params: Mapping[str, Any],
+) -> RunData:
+    """Check everything that `ActiveLabelCleaner.fit` and `start` are given.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Its parameter `classes`, or that of a pipeline's last step, names every possible label.
+    X, y, y_clean, ids, groups, validation_data, fit_params
+        As for `ActiveLabelCleaner.fit`.
+
+    Returns
+    -------
+    RunData
+        The same, checked.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something is not as described.
+    """
+    X = X if isinstance(X, Dataset) else indexable(X)[0]
+    known = getattr(last_step(estimator), "classes", None)
+    classes, codes = check_labels(X, y, known, y_clean)
+    check_validation_data(validation_data, classes)
+    return RunData(
+        X=X,
+        classes=classes,
+        codes=codes,
+        ids=None if ids is None else check_ids(ids, len(codes)),
+        groups=check_groups(groups, len(codes)),
+        validation_data=validation_data,
+        fit_params=fit_params,
+    )
 
 
 def check_labels(

@@ -95,3 +95,15 @@ def choose(
     if len(np.unique(chosen)) < len(chosen):
         raise ValueError(f"query_strategy {name} returned rows twice.")
     return chosen
+
+
+def strategy_names():
+    return tuple(STRATEGIES)
+
+
+def get_strategy(strategy):
+    from types import SimpleNamespace
+
+    if strategy in ("bald", bald_sampling):
+        return SimpleNamespace(name="bald", single_network=True)
+    return None

@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.metrics import get_scorer_names
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from ._annotators import Aggregate, unused_name
-from ._checks import check_answers, check_remarks
-from ._choice import STRATEGIES
-from ._events import Answered, Closed, Refitted
+from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
+from ._checks import (
+    check_answers,
+    check_combinations,
+    check_data,
+    check_remarks,
+    check_renamed,
+)
+from ._choice import strategy_names
+from ._events import Answered, CleaningState, Event
+from ._items import OpenItem
 from ._journal_file import now
+from ._learner import aligned_proba
+from ._loop import CleaningLoop
 from ._oracles import GroundTruthOracle
-from ._outcome import Outcome
+from ._policies import POLICIES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, Outcome):
+#: The paper's own way of active cleaning (Khanal et al., MICCAI 2024,
+#: https://doi.org/10.1007/978-3-031-72120-5_4): ``ActiveLabelCleaner(net, **PAPER_PARAMS)``.
+PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
+    {
+        "query_strategy": "entropy",
+        "pool": "untrusted",
+        "trust": "once",
+        "fine_tune_lr": 0.01,
+        "class_balance": 0,
+    }
+)
+
+
+class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Correct the labels that matter most, round after round, within a budget of answers.
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
     whose labels are doubtful, an expert answers, labels are corrected, and the model is brought
     up to date [1]_. A label that nobody answered for never changes, and every answer is charged.
 
-    The defaults judge every label anew after each round. The paper's own way is
-    ``ActiveLabelCleaner(net, "entropy", pool="untrusted", trust="once", fine_tune_lr=0.01,
-    class_balance=0)``.
+    By default, which labels are trusted is decided again after each round. The paper's own way is
+    ``ActiveLabelCleaner(net, **PAPER_PARAMS)``.
 
     Parameters
     ----------
@@ -182,9 +207,11 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     6
     """
 
+    _loop: CleaningLoop
+
     _parameter_constraints: dict[str, list[Any]] = {
         "estimator": [HasMethods(["fit", "predict_proba"])],
-        "query_strategy": [StrOptions(set(STRATEGIES)), callable],
+        "query_strategy": [StrOptions(set(strategy_names())), callable],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "round_budget": [
             Interval(Integral, 1, None, closed="left"),
@@ -192,7 +219,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ],
         "initial_fit": [StrOptions({"noisy", "none"})],
         "pool": [StrOptions({"untrusted", "unverified"})],
-        "trust": [StrOptions({"once", "crossfit", "verified", "all"})],
+        "trust": [StrOptions(set(POLICIES))],
         "refit": [StrOptions({"fine_tune", "continue", "scratch"})],
         "fine_tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "fine_tune_lr": [Interval(Real, 0, None, closed="neither")],
@@ -311,18 +338,18 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         n_steps = 1 if oracle is None else 1 + self.n_rounds
         hooks = Hooks(self, X, y, n_steps, "round")
         with progress("Cleaning labels", n_steps, verbose=self.verbose, hooks=hooks):
-            self._start(X, y, y_clean, **others, fit_params=fit_params)
-            stop = report(**self._latest())
+            loop = self._start(X, y, y_clean, fit_params, **others)
+            stop = report(**loop.progress())
             if oracle is None:
                 return self
-            self._warn_of_large_budget()
-            several = self._state.answers_per_item > 1
+            loop.warn_of_large_budget()
             rows = self.query()
             while len(rows) and not stop:
-                answers = oracle(rows, take_rows(self._trainer.X, rows))
-                name = unused_name(self._state, rows) if several else None
+                answers = oracle(rows, take_rows(loop.data.X, rows))
+                several = self.answers_per_item > 1
+                name = unused_name(loop.state, rows) if several else None
                 rows = self.teach(rows, answers, annotator=name).query()
-                stop = report(**self._latest())
+                stop = report(**loop.progress())
         return self
 
     def start(
@@ -361,8 +388,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         """
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
         with progress("First phase", 1, verbose=self.verbose):
-            self._start(X, y, None, **others, fit_params=fit_params)
-        self._warn_of_large_budget()
+            loop = self._start(X, y, None, fit_params, **others)
+        loop.warn_of_large_budget()
         return self
 
     def query(self) -> NDArray[np.intp]:
@@ -377,18 +404,15 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ndarray of int of shape (n_rows,)
             Rows, the most wanted first; none once the rounds, the budget or the pool have run out.
         """
-        check_is_fitted(self, "events_")
-        self._catch_up()
-        if not self._state.open_rows:
-            if not self._state.up_to_date:
-                with progress(f"Round {self._state.round}", 1, verbose=self.verbose):
-                    self._update_model(self._due())
-                    model = getattr(self, "estimator_", None)
-                    self._record(Refitted(self._trainer.score(model)))
-                    self._keep_model()
-                    report(**self._latest())
-            self._ask()
-        return np.array(self._state.open_rows, dtype=np.intp)
+        loop = self._current_loop()
+        loop.catch_up()
+        if not loop.state.open_rows:
+            if not loop.state.up_to_date:
+                with progress(f"Round {loop.state.round}", 1, verbose=self.verbose):
+                    loop.refit()
+                    report(**loop.progress())
+            loop.ask()
+        return np.array(list(loop.state.open_rows), dtype=np.intp)
 
     def teach(
         self,
@@ -438,13 +462,11 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         RuntimeError
             If another cleaner has gone on with the journal, or this is a copy.
         """
-        check_is_fitted(self, "events_")
-        index, labels = check_answers(
-            self._rows(rows), answers, len(self._state.codes), self.classes_
-        )
-        needed = self._state.answers_per_item
-        remarks = check_remarks(len(index), needed, annotator, seconds, comments)
-        self._record_answers(Answered(index, labels, *remarks, now()), only_open)
+        loop = self._fitted_loop()
+        state = loop.state
+        index, labels = check_answers(loop.rows_of(rows), answers, len(state.codes), state.classes)
+        remarks = check_remarks(len(index), state.answers_per_item, annotator, seconds, comments)
+        loop.answer(Answered(index, labels, *remarks, now()), only_open)
         return self
 
     def wait(self, timeout: float | None = None, *, poll: float = 0.2) -> bool:
@@ -467,18 +489,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ValueError
             If there is no journal and rows wait: nobody else could answer.
         """
-        check_is_fitted(self, "events_")
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            self._catch_up()
-            if not self._state.open_rows:
-                return True
-            if self._runner is None:
-                raise ValueError("wait needs a journal; without one, answers come from teach.")
-            left = poll if end is None else min(poll, end - time.monotonic())
-            if left <= 0:
-                return False
-            time.sleep(left)
+        return self._current_loop().wait(timeout, poll)
 
     def close_round(self) -> Self:
         """End the round although answers are missing; their rows may be asked about again.
@@ -488,14 +499,225 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         self
             The cleaner.
         """
-        check_is_fitted(self, "events_")
-        self._catch_up()
-        if self._state.open_rows:
-            self._record(Closed())
+        self._current_loop().close_round()
         return self
 
     def close(self) -> None:
         """Leave the journal, so that another process may run its rounds; `start` comes back."""
-        check_is_fitted(self, "events_")
-        if self._runner is not None:
-            self._runner.close()
+        self._fitted_loop().close()
+
+    def open_items(self, annotator: str | None = None) -> list[OpenItem]:
+        """Rows of the current round that wait for an answer, as people are shown them.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Leave out rows that this annotator has answered already.
+
+        Returns
+        -------
+        list of OpenItem
+            The most wanted first; empty while no round is under way.
+        """
+        loop = self._current_loop()
+        loop.catch_up()
+        return loop.open_items(annotator)
+
+    def _start(
+        self,
+        X: Any,
+        y: ArrayLike,
+        y_clean: Any,
+        fit_params: dict[str, Any],
+        *,
+        groups: Any,
+        **others: Any,
+    ) -> CleaningLoop:
+        """Check everything, then begin a run; if that fails, an earlier run stays as it was."""
+        params = self._checked_params()
+        data = check_data(
+            self.estimator, X, y, y_clean, groups=groups, fit_params=fit_params, **others
+        )
+        if get_config()["enable_metadata_routing"]:
+            offered = fit_params if groups is None else {**fit_params, "groups": data.groups}
+            routed = process_routing(self, "fit", **offered).estimator.fit
+            data = replace(data, fit_params=dict(routed))
+        loop = CleaningLoop(params, data)
+        loop.start()
+        if hasattr(self, "_loop"):
+            self._loop.close()
+        self._loop = loop
+        return loop
+
+    def _checked_params(self) -> SimpleNamespace:
+        params = SimpleNamespace(**self.get_params(deep=False))
+        check_renamed(params)
+        self._validate_params()
+        check_combinations(params)
+        return params
+
+    def _fitted_loop(self) -> CleaningLoop:
+        check_is_fitted(self)
+        return self._loop
+
+    def _current_loop(self) -> CleaningLoop:
+        """The run, with the parameters as they are now: those of rounds may have been changed."""
+        loop = self._fitted_loop()
+        if self.trust != loop.params.trust:
+            raise ValueError(
+                f"trust was {loop.params.trust!r} when the run began and cannot change: call "
+                "start, or set it back."
+            )
+        loop.params = self._checked_params()
+        return loop
+
+    # --- results --------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the most probable class of each sample.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        check_is_fitted(self, "estimator_")
+        return self.estimator_.predict(X)
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self, "estimator_")
+        return aligned_proba(self.estimator_, X, self.classes_)
+
+    @property
+    def estimator_(self) -> Any:
+        """The model as it is now."""
+        model = self._of_run("estimator_").policy.model
+        if model is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no estimator_ before labels of two classes are "
+                "verified."
+            )
+        return model
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Class labels, sorted, of shape (n_classes,)."""
+        return self._of_run("classes_").data.classes
+
+    @property
+    def labels_(self) -> NDArray[Any]:
+        """The labels as they are now, of shape (n_samples,)."""
+        return self.classes_[self.state_.codes]
+
+    @property
+    def given_labels_(self) -> NDArray[Any]:
+        """The labels as they were given, of shape (n_samples,)."""
+        return self.classes_[self.state_.first_codes]
+
+    @property
+    def clean_mask_(self) -> NDArray[np.bool_]:
+        """Labels that are trusted, of shape (n_samples,)."""
+        return self._of_run("clean_mask_").trusted()
+
+    @property
+    def relabelled_round_(self) -> NDArray[np.intp]:
+        """Round of the latest answer with a label, -1 for never; of shape (n_samples,)."""
+        return self.state_.relabelled_round.copy()
+
+    @property
+    def history_(self) -> dict[str, NDArray[Any]]:
+        """One entry for the first phase and one for each round."""
+        return {key: np.array(column) for key, column in self.state_.history.items()}
+
+    @property
+    def events_(self) -> list[Event]:
+        """What happened, in order."""
+        return self._of_run("events_").events
+
+    @property
+    def state_(self) -> CleaningState:
+        """What the events add up to."""
+        return self._of_run("state_").state
+
+    @property
+    def agreement_(self) -> dict[str, NDArray[Any]]:
+        """One entry for each annotator, see the class."""
+        return agreement(self.state_)
+
+    @property
+    def pairwise_kappa_(self) -> NDArray[np.float64]:
+        """Cohen's kappa of every two annotators, of shape (n_annotators, n_annotators)."""
+        return pairwise_kappa(self.state_)
+
+    @property
+    def ids_(self) -> NDArray[np.str_]:
+        """Names of the rows, of shape (n_samples,)."""
+        return self._of_run("ids_").ids
+
+    @property
+    def seed_(self) -> int:
+        """The seed in use."""
+        return self._of_run("seed_").seed
+
+    @property
+    def X_train_(self) -> Any:
+        """The samples that the run was started with."""
+        return self._of_run("X_train_").data.X
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the estimator was fitted to."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features that the estimator was fitted to."""
+        return self.estimator_.feature_names_in_
+
+    def _of_run(self, name: str) -> CleaningLoop:
+        if "_loop" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before its first fit.")
+        return self._loop
+
+    # --- scikit-learn ---------------------------------------------------------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_loop" in vars(self)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where `fit` sends its parameters; see scikit-learn's guide to metadata routing.
+
+        Returns
+        -------
+        MetadataRouter
+            The cleaner's own requests (`oracle`, `y_clean`, `ids`, `groups`, `validation_data`)
+            and those of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = of_estimator.input_tags
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.non_deterministic = of_estimator.non_deterministic
+        return tags

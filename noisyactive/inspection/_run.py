@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 def source_of(cleaner: ActiveLabelCleaner) -> Source:
     """What a cleaner keeps, but does not show by itself."""
-    return Source(cleaner._trainer.X, cleaner._state.first_codes, cleaner._state)
+    return Source(cleaner.X_train_, cleaner.state_.first_codes, cleaner.state_)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ PAPER = {"pool": "untrusted", "trust": "once", "fine_tune_lr": 0.01, "class_bala
 def cleaner_state(cleaner):
     return {
         key: value.tolist() if isinstance(value, np.ndarray) else value
-        for key, value in vars(cleaner._state).items()
+        for key, value in vars(cleaner.state_).items()
     }
 
 

@@ -79,7 +79,7 @@ class TestOnlyOpen:
         for _ in range(2):
             cleaner.teach([*rows[:3], 100], [0, None, 2, 1], only_open=True)
         np.testing.assert_array_equal(cleaner.query(), rows[3:])
-        assert cleaner._state.cost == 3
+        assert cleaner.state_.cost == 3
 
     def test_two_processes_at_once(self, data, path):
         """Each writer looks and writes in one transaction, so that exactly one is the first."""

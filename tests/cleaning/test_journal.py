@@ -177,7 +177,7 @@ class TestResuming:
         resumed = start(path, data, random_state=0)
         for cleaner in (on_disk, resumed):
             assert_same(cleaner, in_memory, X)
-            np.testing.assert_array_equal(cleaner._state.skipped, in_memory._state.skipped)
+            np.testing.assert_array_equal(cleaner.state_.skipped, in_memory.state_.skipped)
         np.testing.assert_array_equal(resumed.query(), in_memory.query())
 
     @pytest.mark.parametrize(
@@ -607,7 +607,7 @@ class TestAnswering:
         journal.answer(rows[:1], [1])
         np.testing.assert_array_equal(cleaner.query(), rows[1:])
         assert cleaner.labels_[rows[0]] == 1
-        assert cleaner._state.cost == 4
+        assert cleaner.state_.cost == 4
         assert [a["old_label"] for a in journal.answers()[1:]] == [0, 1, 2]
 
     def test_an_answer_that_comes_while_the_model_is_fitted_is_for_the_next_round(self, data, path):

@@ -73,8 +73,9 @@ def test_the_judgement_is_that_of_the_noise_model(data, model):
     posterior = noise.posterior(held_out, codes).numpy()
     np.testing.assert_allclose(ensemble.label_posterior_, posterior, atol=1e-6)
     np.testing.assert_allclose(ensemble.transition_matrix_, noise.transition, atol=1e-6)
-    assert ensemble.noise_rate_ == pytest.approx(noise.rate) and ensemble.noise_rate_.shape == ()
-    assert ensemble.scale_ == pytest.approx(noise.scale) and ensemble.scale_.shape == ()
+    assert type(ensemble.noise_rate_) is type(ensemble.inverse_temperature_) is float
+    assert ensemble.noise_rate_ == pytest.approx(noise.rate)
+    assert ensemble.inverse_temperature_ == pytest.approx(noise.scale)
     right = posterior[np.arange(len(X)), y_noisy]
     np.testing.assert_array_equal(ensemble.clean_mask_, right > 0.5)
     mean = np.mean([m.predict_proba(X) for m in ensemble.models], axis=0)
@@ -266,8 +267,8 @@ class Untrainable(CoTeachingClassifier):
     ("settings", "message"),
     [
         ({"strategy": "bald"}, '"bald" needs one network.*trust="once" one'),
-        ({"refit": "continue"}, "chooses anew what it trains on.*see trust"),
-        ({"refit": "scratch", "lower_forget_rate": True}, "chooses anew what it trains on"),
+        ({"refit": "continue"}, "chooses the labels to train on.*see trust"),
+        ({"refit": "scratch", "lower_forget_rate": True}, "chooses the labels to train on"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_training(data, settings, message):
@@ -302,9 +303,9 @@ def test_later_rounds_start_from_the_noise_that_was_found(data, model):
     true = np.full(len(y), -1)
     true[rows] = y[rows]
     proba = np.array([after.models[f].predict_proba(X[[i]])[0] for i, f in enumerate(after.folds)])
-    place = float(before.noise_rate_), float(before.scale_)
+    place = before.noise_rate_, before.inverse_temperature_
     noise = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)), place)
     assert after.noise_rate_ == pytest.approx(noise.rate, abs=1e-6)
-    assert after.scale_ == pytest.approx(noise.scale, abs=1e-6)
+    assert after.inverse_temperature_ == pytest.approx(noise.scale, abs=1e-6)
     far = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)))
     assert after.noise_rate_ == pytest.approx(far.rate, abs=0.01)

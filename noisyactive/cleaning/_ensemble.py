@@ -1,0 +1,246 @@
+"""Cross-fitted ensemble: each classifier scores its held-out fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.utils.metaestimators import available_if
+
+from .._pipeline import last_step
+from .._rows import take_rows
+from ..coteaching._noise_model import fit_noise
+from ..query._coreset import features_of
+from ._confident import deal_out, deal_out_groups
+from ._learner import aligned_proba
+from ._policy import LabelSnapshot, TrustPolicy
+
+# A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
+_N_FOLDS = 3
+_SCALARS = ("noise_rate_", "inverse_temperature_")
+_ARRAYS = ("label_posterior_", "clean_mask_", "transition_matrix_")
+
+
+class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
+    """Cross-fitted classifiers that say which labels are right, and predict together.
+
+    What `ActiveLabelCleaner` has as `estimator_` with ``trust="crossfit"``. Each classifier is
+    trained without one fold of the samples and predicts the classes of that fold. A noise model is
+    fitted to all given labels by these held-out probabilities; Bayes' rule then gives the
+    probability that a label is the true one [1]_ [2]_. Given labels that are more probably right
+    than wrong are trained on, and the expert's answers.
+
+    Parameters
+    ----------
+    models : list of classifiers
+        Fitted.
+    folds : ndarray of int of shape (n_samples,)
+        For each training sample, the classifier that was trained without it.
+    classes : ndarray of shape (n_classes,)
+        Sorted classes.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    label_posterior_ : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one of each training sample.
+    clean_mask_ : ndarray of bool of shape (n_samples,)
+        Given labels that are more probably right than wrong, whatever an expert answered.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimate of ``T[i, j] = P(given=j | true=i)``.
+    noise_rate_ : float
+        Estimate of the share of wrong labels.
+    inverse_temperature_ : float
+        What the log-probabilities were multiplied by so that they fit the given labels best.
+
+    References
+    ----------
+    .. [1] A. P. Dawid, A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using
+       the EM Algorithm", Applied Statistics, 1979, https://doi.org/10.2307/2346806
+    .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
+       Labels", Journal of Artificial Intelligence Research, 2021,
+       https://doi.org/10.1613/jair.1.12125
+    """
+
+    label_posterior_: NDArray[np.float64]
+    clean_mask_: NDArray[np.bool_]
+    transition_matrix_: NDArray[np.float64]
+    noise_rate_: float
+    inverse_temperature_: float
+
+    def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
+        self.models = models
+        self.folds = folds
+        self.classes = classes
+        self.classes_ = classes
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
+        return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class of each sample, of shape (n_samples,)."""
+        return self.classes[self.predict_proba(X).argmax(axis=1)]
+
+    @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
+    def extract_features(self, X: Any) -> NDArray[Any]:
+        """Features of all classifiers side by side, of shape (n_samples, n_features)."""
+        return np.concatenate([features_of(model, X) for model in self.models], axis=1)
+
+    def judge_labels(
+        self,
+        X: Any,
+        given: NDArray[np.intp],
+        true: NDArray[np.intp],
+        before: CrossFitEnsemble | None = None,
+    ) -> CrossFitEnsemble:
+        """Set the attributes that describe the labels of the training samples.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Training samples.
+        given : ndarray of int of shape (n_samples,)
+            Their given labels, encoded.
+        true : ndarray of int of shape (n_samples,)
+            The expert's labels, encoded; -1 where there is none.
+        before : CrossFitEnsemble, default=None
+            Ensemble whose noise rate and temperature the fit of the noise model starts from.
+
+        Returns
+        -------
+        self
+            The ensemble.
+        """
+        proba = np.zeros((len(given), len(self.classes)))
+        for fold, model in enumerate(self.models):
+            rows = np.flatnonzero(self.folds == fold)
+            proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
+        held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
+        start = None if before is None else (before.noise_rate_, before.inverse_temperature_)
+        noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
+        posterior = noise.posterior(held_out, codes).numpy()
+        self.clean_mask_ = posterior[np.arange(len(given)), given] > 0.5
+        verified = true >= 0
+        posterior[verified] = np.eye(len(self.classes))[true[verified]]
+        self.label_posterior_ = posterior
+        self.transition_matrix_ = noise.transition.numpy()
+        self.noise_rate_, self.inverse_temperature_ = noise.rate, noise.scale
+        return self
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, where the classifiers say so."""
+        return self.models[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features, where the classifiers say so."""
+        return self.models[0].feature_names_in_
+
+
+class CrossFitted(TrustPolicy):
+    """``trust="crossfit"``: labels that a `CrossFitEnsemble` holds for right, and those verified.
+
+    Which labels these are is decided again after every round.
+    """
+
+    single_model = False
+    model: CrossFitEnsemble
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """Refuse training that goes on with the labels of the first phase."""
+        if params.refit == "continue" or params.lower_forget_rate:
+            raise ValueError(
+                'trust="crossfit" chooses the labels to train on after each round: it needs '
+                'refit="fine_tune" or "scratch" and no lower_forget_rate, got '
+                f"refit={params.refit!r} and lower_forget_rate={params.lower_forget_rate!r}; see "
+                'trust="once".'
+            )
+
+    def start(self, codes: NDArray[np.intp], params: Any, rng: np.random.RandomState) -> None:
+        """Fit a clone of the template without each of the folds; judge the labels."""
+        training = self.training
+        folds = (
+            deal_out(codes, _N_FOLDS, rng)
+            if training.groups is None
+            else deal_out_groups(codes, training.groups, _N_FOLDS, rng)
+        )
+        folds = np.unique(folds, return_inverse=True)[1]  # few groups make fewer folds
+        models = []
+        for fold in range(folds.max() + 1):
+            rows = np.flatnonzero(folds != fold)
+            if _has_two_classes(codes[rows]):
+                models.append(training.fit(rows, codes))
+            else:
+                X, y = take_rows(training.X, rows), training.classes[codes[rows]]
+                models.append(DummyClassifier(strategy="prior").fit(X, y))
+        ensemble = CrossFitEnsemble(models, folds, training.classes)
+        self.model = ensemble.judge_labels(training.X, codes, np.full(len(codes), -1))
+
+    def update(self, labels: LabelSnapshot, params: Any) -> None:
+        """Train each classifier on the trusted labels outside its fold; judge the labels again.
+
+        For two thirds of the epochs: a round then costs about twice as much as with one classifier.
+        """
+        before = self.model
+        trusted, how = self.trusted(labels.verified), self.refit_of(params)
+        how = replace(how, epochs=max(1, how.epochs * 2 // 3))
+        codes = np.where(labels.verified, labels.codes, labels.given)
+        models = []
+        for fold, model in enumerate(before.models):
+            rows = np.flatnonzero(trusted & (before.folds != fold))
+            if _has_two_classes(codes[rows]):
+                model = self.training.update(model, rows, codes, how, notes=labels.notes)
+            models.append(model)
+        true = np.where(labels.verified, labels.codes, -1)
+        ensemble = CrossFitEnsemble(models, before.folds, before.classes)
+        self.model = ensemble.judge_labels(self.training.X, labels.given, true, before)
+
+    def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Labels that the ensemble holds for right, and those verified."""
+        return self.model.clean_mask_ | verified
+
+    def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """All others."""
+        return ~self.trusted(verified)
+
+    @property
+    def posterior(self) -> NDArray[np.float64]:
+        """The ensemble's `label_posterior_`."""
+        return self.model.label_posterior_
+
+    def can_update(self, labels: LabelSnapshot) -> bool:
+        """Always: a classifier without two classes to train on stays as it is."""
+        return True
+
+    def depends_on_past(self, params: Any) -> bool:
+        """Always: which labels are trusted depends on the ensemble before."""
+        return True
+
+    def get_state(self) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+        """The classifiers, their folds, and the attributes that describe the labels."""
+        names = (*_ARRAYS, *_SCALARS)
+        arrays = {name: np.asarray(getattr(self.model, name)) for name in names}
+        return self.model.models, {"folds": self.model.folds, **arrays}
+
+    def set_state(self, models: list[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Restore what `get_state` returned."""
+        ensemble = CrossFitEnsemble(models, arrays["folds"], self.training.classes)
+        for name in _ARRAYS:
+            setattr(ensemble, name, arrays[name])
+        for name in _SCALARS:
+            setattr(ensemble, name, float(arrays[name]))
+        self.model = ensemble
+
+
+def _has_two_classes(codes: NDArray[np.intp]) -> bool:
+    return len(np.unique(codes)) > 1

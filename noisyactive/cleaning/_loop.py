@@ -1,0 +1,388 @@
+"""The cleaning loop: ask about labels, record answers, bring the model up to date, repeat."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._pipeline import last_step
+from .._random import child_seed, draw_seed, isolated_rng
+from .._rows import take_rows
+from . import _checkpoint as checkpoint
+from ._annotators import settle
+from ._checkpoint import can_keep, keys_of
+from ._checks import RunData, check_ids, check_round_budget, count_of
+from ._choice import choose
+from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
+from ._fingerprint import describe, describe_data
+from ._items import OpenItem, first_answers, open_items, open_rows
+from ._learner import Learner, aligned_proba
+from ._policies import POLICIES
+from ._policy import LabelSnapshot
+from ._runner import Runner
+from ._training import Training, seeded_clone
+
+
+class CleaningLoop:
+    """A run of label cleaning: its events, the state they add up to, and its model.
+
+    What happened is a list of events; the state (labels, budget, open questions) is a fold of them.
+    With a journal, each event is on disk before it counts, and a run is resumed by replaying them.
+
+    Parameters
+    ----------
+    params : namespace
+        The cleaner's parameters. Those of rounds may be replaced between two calls.
+    data : RunData
+        Checked samples and labels.
+
+    Attributes
+    ----------
+    events : list of Event
+        What happened, in order.
+    state : CleaningState
+        Labels and accounts.
+    seed : int
+        Seed of the run; round r draws from the child seed (seed, r).
+    training : Training
+        Fits models.
+    policy : TrustPolicy
+        Which labels are trained on, and the model.
+    """
+
+    def __init__(self, params: Any, data: RunData):
+        self.params = params
+        self.data = data
+        self.events: list[Event] = []
+        self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
+        self._round_budget = count_of(params.round_budget, len(data.codes))
+        check_round_budget(params, self._round_budget)
+        self._writer: Runner | None = None
+        self._row_of: dict[str, int] = {}
+
+    # --- the first phase ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run the first phase, or go on with the run of the journal."""
+        try:
+            past = self._open_journal()
+            self.seed = draw_seed(self.params.random_state, "ActiveLabelCleaner")
+            if past and isinstance(past[0], Started):
+                self.seed = past[0].seed
+            rng = self._rng(0)
+            data = self.data
+            self.training = Training(
+                template=seeded_clone(self.params.estimator, data.classes, rng),
+                X=data.X,
+                classes=data.classes,
+                groups=data.groups,
+                fit_params=data.fit_params,
+                validation_data=data.validation_data,
+                scoring=self.params.scoring,
+            )
+            self.policy = POLICIES[self.params.trust](self.training)
+            if past:
+                self._replay(past, rng)
+            else:
+                self._begin(rng)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_journal(self) -> list[Event]:
+        """Events of the journal, if there is one already; it has to agree with what was given."""
+        params, data = self.params, self.data
+        if params.journal is None:
+            return []
+        if odd := [x for x in data.classes.tolist() if not isinstance(x, (str, int, float))]:
+            raise ValueError(
+                "A journal can keep labels that are strings, numbers or booleans; y holds "
+                f"{odd[0]!r}."
+            )
+        parameters: dict[str, str] = {}
+        for name, value in vars(params).items():
+            parameters.update(describe(name, value))
+        others = {"groups": data.groups, "validation data": data.validation_data}
+        described = describe_data(
+            data.X, data.classes, data.codes, self.ids, others, data.fit_params
+        )
+        self._writer = Runner(params.journal, parameters, described)
+        past = self._writer.past()
+        if not past:
+            self._writer.draft(data.classes, data.codes, self.ids, params.answers_per_item)
+        return past
+
+    def _begin(self, rng: np.random.RandomState) -> None:
+        with self._isolated(0):
+            self.policy.start(self.state.codes, self.params, rng)
+        first: list[Event] = [Started(self.seed), Refitted(self.training.score(self.policy.model))]
+        if self._writer is not None:
+            self._writer.publish(first)
+        for event in first:
+            self._apply(event)
+        self._save_checkpoint()
+
+    def _replay(self, events: list[Event], rng: np.random.RandomState) -> None:
+        """Apply the journal's events, and fit the models that they mention again.
+
+        Answers and questions are taken from the journal, never computed. Models that a later one
+        does not depend on are left out, and so are those that the checkpoint has.
+        """
+        n_known = self._load_checkpoint(events)
+        if not n_known:
+            with self._isolated(0):
+                self.policy.start(self.state.codes, self.params, rng)
+        due, is_first = None, True
+        for number, event in enumerate(events):
+            if isinstance(event, Refitted) and not is_first and number >= n_known:
+                due = self._due_labels() or due
+                if self.policy.depends_on_past(self.params):
+                    self._update_model(due)
+                    due = None
+            is_first &= not isinstance(event, Refitted)  # the first one was the first phase
+            self._apply(event)
+        self._update_model(due)
+
+    # --- rounds ---------------------------------------------------------------------------------
+
+    def refit(self) -> None:
+        """Bring the model up to date with the labels."""
+        self._update_model(self._due_labels())
+        self._record(Refitted(self.training.score(self.policy.model)))
+        self._save_checkpoint()
+
+    def ask(self) -> None:
+        """Begin the next round, if rounds, budget and pool allow one."""
+        pool = np.flatnonzero(self._pool())
+        n_answers = min(self._round_budget, self._budget_left())
+        n_rows = min(n_answers // self.state.answers_per_item, len(pool))
+        if n_rows > 0 and self.state.round < self.params.n_rounds:
+            rows = self._choose(pool, n_rows)
+            left, reason = self._budget_left(), self._reason()
+            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows), left, reason))
+        elif not self.state.ended:
+            self._record(Ended())
+
+    def answer(self, answered: Answered, only_open: bool) -> None:
+        """Record answers; with `only_open`, those alone that a row waits for."""
+        if self._writer is not None:
+            for new in self._writer.write(answered, len(self.events), only_open=only_open):
+                self._apply(new)
+        elif first := first_answers(self.state, answered) if only_open else answered:
+            self._apply(first)
+
+    def catch_up(self) -> None:
+        """Read answers that others wrote to the journal; aggregate those of several annotators."""
+        if self._writer is not None:
+            for event in self._writer.news(len(self.events)):
+                self._apply(event)
+        settled = settle(self.state, self.params.aggregate)
+        if settled is not None:
+            self._record(settled)
+        if self.state.open_rows and self._budget_left() <= 0:
+            answers, needed = self.state.answers, self.state.answers_per_item
+            if all(len(answers.get(row, ())) >= needed for row in self.state.open_rows):
+                self._record(Closed())  # ties are asked about again within the budget
+
+    def wait(self, timeout: float | None, poll: float) -> bool:
+        """Wait until no row is open; whether that came true."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self.catch_up()
+            if not self.state.open_rows:
+                return True
+            if self._writer is None:
+                raise ValueError("wait needs a journal; without one, answers come from teach.")
+            left = poll if end is None else min(poll, end - time.monotonic())
+            if left <= 0:
+                return False
+            time.sleep(left)
+
+    def close_round(self) -> None:
+        """End the round although answers are missing."""
+        self.catch_up()
+        if self.state.open_rows:
+            self._record(Closed())
+
+    def close(self) -> None:
+        """Leave the journal to another process."""
+        if self._writer is not None:
+            self._writer.close()
+
+    # --- what is known --------------------------------------------------------------------------
+
+    @cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """Names of the rows, of shape (n_samples,)."""
+        return check_ids(None, len(self.data.codes)) if self.data.ids is None else self.data.ids
+
+    def rows_of(self, rows: Any) -> Any:
+        """Row numbers, where rows are given by their ids."""
+        names = list(rows) if np.ndim(rows) == 1 else []
+        if not any(isinstance(name, str) for name in names):
+            return rows
+        if not self._row_of:
+            self._row_of = {name: row for row, name in enumerate(self.ids.tolist())}
+        if unknown := [name for name in names if name not in self._row_of]:
+            raise ValueError(f"rows must be row numbers, or ids among ids_, got {unknown[:5]}.")
+        return [self._row_of[name] for name in names]
+
+    def open_items(self, annotator: str | None) -> list[OpenItem]:
+        """Open rows as people are shown them."""
+        rows = open_rows(self.state, annotator)
+        labels = self.data.classes[self.state.codes[rows]].tolist()
+        names = dict(zip(rows, self.ids[rows].tolist(), strict=True))
+        return open_items(self.state, rows, names, dict(zip(rows, labels, strict=True)))
+
+    def trusted(self) -> NDArray[np.bool_]:
+        """Which labels are trained on, of shape (n_samples,)."""
+        return self.policy.trusted(self.state.verified)
+
+    def progress(self) -> dict[str, Any]:
+        """What a progress bar shows."""
+        latest = {key: column[-1] for key, column in self.state.history.items() if column}
+        shown = {"round": latest["round"], "answers": latest["cost"]}
+        return shown if np.isnan(latest["score"]) else {**shown, "score": latest["score"]}
+
+    def warn_of_large_budget(self) -> None:
+        """Warn if more answers may be bought than there are rows to ask about."""
+        pool = int(self._pool().sum())
+        if self._budget_left() // self.state.answers_per_item > pool:
+            warnings.warn(
+                f"The budget of {self._budget_left()} answers is larger than the pool of {pool} "
+                "rows that may be queried; the rounds will end when it is empty.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _apply(self, event: Event) -> None:
+        self.state.apply(event)  # first: an event that it refuses is not recorded
+        self.events.append(event)
+
+    def _record(self, event: Event) -> None:
+        """Apply an event; with a journal, write it first."""
+        known = len(self.events)
+        for new in [event] if self._writer is None else self._writer.write(event, known):
+            self._apply(new)
+
+    # --- the model ------------------------------------------------------------------------------
+
+    def _rng(self, part: int) -> np.random.RandomState:
+        return np.random.RandomState(child_seed(self.seed, part))
+
+    def _isolated(self, part: int) -> AbstractContextManager[None]:
+        """Seed the global generators that estimators and strategies draw from; restore them."""
+        device = getattr(last_step(self.params.estimator), "device", "cpu")
+        return isolated_rng(child_seed(self.seed, part, 0), device)
+
+    def _due_labels(self) -> LabelSnapshot | None:
+        """Labels to bring the model up to date with; None if they are not enough to train on."""
+        state = self.state
+        labels = LabelSnapshot(
+            given=state.first_codes,
+            codes=state.codes.copy(),
+            verified=state.verified.copy(),
+            round=state.round,
+            n_answers=state.cost,
+        )
+        return labels if self.policy.can_update(labels) else None
+
+    def _update_model(self, labels: LabelSnapshot | None) -> None:
+        if labels is not None:
+            with self._isolated(labels.round):
+                self.policy.update(labels, self.params)
+
+    def _save_checkpoint(self) -> None:
+        """Save the model beside the journal, if it is of a kind that can be."""
+        models, arrays = self.policy.get_state()
+        if self._writer is None or not models:
+            return
+        if not all(can_keep(model, self.params.refit) for model in models):
+            return
+        key = list(keys_of(self._writer.description, self.events))[-1]
+        try:
+            checkpoint.save(self._writer.checkpoint, key, models, arrays)
+        except OSError as error:
+            warnings.warn(
+                f"The model could not be saved beside the journal ({error}); a run that is resumed "
+                "from here will train it again. The journal is whole.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _load_checkpoint(self, events: list[Event]) -> int:
+        """Take the model that was saved beside the journal: events that it knows, or 0."""
+        if self._writer is None or not can_keep(self.training.template, self.params.refit):
+            return 0
+        keys = keys_of(self._writer.description, events)
+        kept = checkpoint.load(self._writer.checkpoint, keys, self.training.template)
+        if kept is None:
+            return 0
+        n_known, models, arrays = kept
+        self.policy.set_state(models, arrays)
+        return n_known
+
+    # --- the choice of rows ---------------------------------------------------------------------
+
+    def _budget_left(self) -> int:
+        return self.params.n_rounds * self._round_budget - self.state.cost
+
+    def _pool(self) -> NDArray[np.bool_]:
+        """Samples that may be queried."""
+        state = self.state
+        not_asked = ~(state.verified | state.skipped)
+        if self.params.pool == "unverified":
+            return not_asked
+        return not_asked & self.policy.untrusted(state.verified)
+
+    def _choose(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
+        """Rows that the query strategy chooses; at random while there is no model."""
+        part = self.state.round + 1
+        rng = self._rng(part)
+        model, X = self.policy.model, self.data.X
+        if model is None:
+            return rng.choice(pool, size=n_rows, replace=False)
+        labels = self.data.classes[self.state.codes]
+        trusted = np.flatnonzero(self.trusted())
+        learner = Learner(model, self.data.classes, take_rows(X, trusted), labels[trusted])
+        posterior = self.policy.posterior
+        with self._isolated(part):
+            chosen = choose(
+                self.params.query_strategy,
+                learner,
+                take_rows(X, pool),
+                labels[pool],
+                n_rows,
+                rng,
+                None if posterior is None else posterior[pool],
+            )
+        return pool[chosen]
+
+    def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        """The model's most probable class of each row, and its probability; for people."""
+        if self.policy.model is None:
+            return (), ()
+        classes = self.data.classes
+        with self._isolated(self.state.round + 1):
+            proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
+        best = proba.argmax(axis=1)
+        probability = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
+        return tuple(classes[best].tolist()), tuple(probability.tolist())
+
+    def _reason(self) -> str:
+        """How the rows of this round were chosen, for people."""
+        strategy = self.params.query_strategy
+        if self.policy.model is None:
+            strategy = "chance"
+        elif not isinstance(strategy, str):
+            strategy = getattr(strategy, "__name__", type(strategy).__name__)
+        among = "not trusted" if self.params.pool == "untrusted" else "not verified"
+        return f"by {strategy.replace('_', ' ')} among the labels {among}"

@@ -1,0 +1,168 @@
+"""Fit the models of a run, bring them up to date, score them, find the labels they trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import get_scorer
+from sklearn.utils.validation import _check_method_params
+
+from .._pipeline import changes_labels, last_step
+from .._rows import take_rows
+from ._class_balance import fit_balanced
+from ._confident import confident_mask, out_of_fold_proba
+from ._fine_tune import Refit, can_train_further, train_further
+
+_N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Training:
+    """What models of a run are made from, apart from the labels, which change.
+
+    Parameters
+    ----------
+    template : classifier
+        Cloned wherever a model is fitted from scratch.
+    X : object of length n_samples
+        Samples.
+    classes : ndarray of shape (n_classes,)
+        Sorted classes; labels are passed to the methods as indices into them.
+    groups : ndarray of shape (n_samples,) or None
+        What out-of-fold probabilities keep together.
+    fit_params : mapping of str to object
+        Parameters of the template's `fit`; those of length n_samples are sliced.
+    validation_data : tuple (X_val, y_val) or None
+        What models are scored on.
+    scoring : str or callable
+        Name of a scikit-learn scorer, or ``scorer(estimator, X, y)``.
+    """
+
+    template: Any
+    X: Any
+    classes: NDArray[Any]
+    groups: NDArray[Any] | None
+    fit_params: Mapping[str, Any]
+    validation_data: tuple[Any, Any] | None
+    scoring: str | Callable[..., float]
+
+    def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
+        """Fit a clone of the template to some rows, with the labels `codes` of all rows."""
+        X, y, params = self._training_data(rows, codes)
+        return clone(self.template).fit(X, y, **params)
+
+    def update(
+        self,
+        fitted: Any,
+        rows: NDArray[np.intp],
+        codes: NDArray[np.intp],
+        how: Refit,
+        *,
+        notes: Mapping[str, int],
+        forget_rate: float | None = None,
+    ) -> Any:
+        """Bring a model up to date with the labels of some rows.
+
+        Parameters
+        ----------
+        fitted : classifier or None
+            The model; None fits a new one. Not changed.
+        rows : ndarray of int of shape (n_rows,)
+            Rows that are trained on.
+        codes : ndarray of int of shape (n_samples,)
+            Labels of all rows.
+        how : Refit
+            How to train.
+        notes : mapping of str to int
+            Written into every epoch of a network's history.
+        forget_rate : float, default=None
+            What the classifier's `forget_rate` becomes; None leaves it as it is.
+
+        Returns
+        -------
+        classifier
+            The new model.
+        """
+        X, y, params = self._training_data(rows, codes)
+        changed = {} if forget_rate is None else {"forget_rate": forget_rate}
+        if (
+            fitted is None
+            or how.refit == "scratch"
+            or not can_train_further(fitted)
+            or not np.isin(y, fitted.classes_).all()  # a class that it does not know
+        ):
+            fresh = clone(self.template)
+            last_step(fresh).set_params(**changed)
+            class_balance = 0 if how.refit == "continue" else how.class_balance
+            return fit_balanced(fresh, X, y, params, class_balance)
+        score = None if self.validation_data is None else self.score
+        return train_further(fitted, X, y, params, changed, how, score=score, notes=notes)
+
+    def trusted_labels(
+        self, fitted: Any, codes: NDArray[np.intp], rng: np.random.RandomState
+    ) -> NDArray[np.bool_]:
+        """Which labels a fitted model trusts, of shape (n_samples,).
+
+        Its own `clean_mask_`, if it was fitted to all rows as they are; otherwise confident
+        learning on out-of-fold probabilities.
+        """
+        own = getattr(last_step(fitted), "clean_mask_", None)
+        if own is not None and not changes_labels(fitted):
+            return own.copy()
+        proba = out_of_fold_proba(
+            self.template,
+            self.X,
+            self.classes,
+            codes,
+            n_folds=_N_FOLDS,
+            rng=rng,
+            groups=self.groups,
+            fit_params=self.fit_params,
+        )
+        return confident_mask(proba, codes)
+
+    def score(self, fitted: Any) -> float:
+        """Score on the validation data; NaN without a model or such data."""
+        if fitted is None or self.validation_data is None:
+            return float("nan")
+        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        return float(scorer(fitted, *self.validation_data))
+
+    def _training_data(
+        self, rows: NDArray[np.intp], codes: NDArray[np.intp]
+    ) -> tuple[Any, NDArray[Any], dict[str, Any]]:
+        X = self.X if len(rows) == len(codes) else take_rows(self.X, rows)
+        params = _check_method_params(self.X, self.fit_params, rows)
+        return X, self.classes[codes[rows]], params
+
+
+def seeded_clone(estimator: Any, classes: NDArray[Any], rng: np.random.RandomState) -> Any:
+    """Clone an estimator, with every unset seed drawn and every unset `classes` filled in.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Cloned.
+    classes : ndarray of shape (n_classes,)
+        What each parameter `classes` that is None becomes.
+    rng : RandomState
+        Draws what each parameter `random_state` that is None becomes.
+
+    Returns
+    -------
+    classifier
+        The clone.
+    """
+    twin = clone(estimator)
+    unset = [name for name, value in sorted(twin.get_params().items()) if value is None]
+    seeds = [name for name in unset if name.split("__")[-1] == "random_state"]
+    knows = [name for name in unset if name.split("__")[-1] == "classes"]
+    twin.set_params(
+        **{name: int(rng.randint(2**31 - 1)) for name in seeds}, **dict.fromkeys(knows, classes)
+    )
+    return twin
