@@ -37,6 +37,7 @@ from noisyactive import (
     LongTailSampler,
     UniformLabelNoise,
 )
+from noisyactive.cleaning import PAPER_PARAMS
 
 COLORS = ["#999999", "#0072B2", "#D55E00", "#009E73"]
 
@@ -97,8 +98,7 @@ def study(random_state):
     X_train, y_train, y_noisy, X_test, y_test = make_data(random_state)
     vog = CoTeachingVOGClassifier(mix_ratio=1, random_state=random_state)
     rounds = {"n_rounds": 8, "round_budget": 0.022, "random_state": random_state}
-    as_published = {"trust": "once", "pool": "untrusted", "fine_tune_lr": 0.01, "class_balance": 0}
-    paper = ActiveLabelCleaner(vog, **as_published, **rounds)
+    paper = ActiveLabelCleaner(vog, **PAPER_PARAMS, **rounds)
     paper.start(X_train, y_noisy)  # its first phase is the third way to learn
     plain = CoTeachingClassifier(forget_rate=0, random_state=random_state)
     classifiers = {

@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive.cleaning import PAPER_PARAMS
 
 
 @pytest.mark.parametrize(("n_rows", "n_features"), [(1_000, 64), (10_000, 256)])
@@ -35,9 +36,7 @@ def test_round(compare, n_rows, n_features):
         return time.perf_counter() - begin
 
     defaults = started()
-    paper = started(
-        query_strategy="entropy", pool="untrusted", trust="once", fine_tune_lr=0.01, class_balance=0
-    )
+    paper = started(**PAPER_PARAMS)
     compare(
         f"round of cleaning, {n_rows} rows: defaults / the paper's",
         lambda: seconds(defaults),

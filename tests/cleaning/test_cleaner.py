@@ -24,11 +24,12 @@ from noisyactive import (
     GroundTruthOracle,
     UniformLabelNoise,
 )
+from noisyactive.cleaning import PAPER_PARAMS
 from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "untrusted", "trust": "once", "fine_tune_lr": 0.01, "class_balance": 0}
+PAPER = {name: value for name, value in PAPER_PARAMS.items() if name != "query_strategy"}
 
 
 def cleaner_state(cleaner):

@@ -11,9 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
+from noisyactive.cleaning import PAPER_PARAMS
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
-PAPER = {"pool": "untrusted", "trust": "once", "fine_tune_lr": 0.01, "class_balance": 0}
+PAPER = {**PAPER_PARAMS, "query_strategy": "rare_entropy"}
 
 
 def no_answers(rows, X_rows):
