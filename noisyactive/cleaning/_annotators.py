@@ -1,4 +1,4 @@
-"""Several annotators for a row: what they agree on, and how far they agree."""
+"""Aggregate the answers of several annotators, and measure their agreement."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def majority(labels: Sequence[Any]) -> Any:
 
 
 def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
-    """Aggregate the answers that wait for it.
+    """Aggregate the answers to rows that enough annotators have answered for.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
     Returns
     -------
     Settled or None
-        What came out; None if nothing waited.
+        The aggregated labels; None if there is nothing to aggregate.
 
     Raises
     ------
     ValueError
-        If a callable returns something else than one of the classes or None.
+        If a callable returns anything but one of the classes or None.
     """
     if not state.unsettled:
         return None
@@ -69,13 +69,13 @@ def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
 
 
 def unused_name(state: CleaningState, rows: Iterable[int]) -> str:
-    """Name of an annotator who has answered for none of the rows."""
+    """A name under which none of the rows was answered."""
     taken = {name for row in rows for name in state.answers.get(row, ())}
     return next(name for n in count(1) if (name := f"oracle {n}") not in taken)
 
 
 def agreement(state: CleaningState) -> dict[str, NDArray[Any]]:
-    """How far each annotator agrees with what was settled.
+    """How far each annotator agrees with the aggregated labels.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def agreement(state: CleaningState) -> dict[str, NDArray[Any]]:
     -------
     dict of ndarray of shape (n_annotators,)
         ``annotator`` (sorted; "" for answers without a name), ``n_answers`` (charged), ``n_labels``
-        (rows with a label of theirs that are settled), ``agreement`` (share of these where it is
-        the row's label now) and ``kappa`` (Cohen's, of the two; NaN where there are fewer than two
-        classes).
+        (verified rows that the annotator gave a label for), ``agreement`` (share of these where it
+        is the row's label now) and ``kappa`` (Cohen's, of the two; NaN where there are fewer than
+        two classes).
     """
     names = sorted(state.n_answers, key=lambda name: name or "")
     own = {name: _labels_of(state, name) for name in names}

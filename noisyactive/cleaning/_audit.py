@@ -1,4 +1,4 @@
-"""Spend a few answers on random rows, and know how many labels are wrong."""
+"""Estimate the share of wrong labels from an expert's answers on random rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._random import private_random_state
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """How many labels are wrong, with a confidence interval.
+    """Estimated share of wrong labels, with a confidence interval.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A copy of the latest models beside the journal: a cache, which may be deleted at any time."""
+"""Save the latest models beside the journal: a cache, which may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ..coteaching._net import PairClassifier
 from ._events import Event, Refitted
 
 _INDEX = "index.json"
-_FORMAT = 3  # what another version wrote is not taken
+_FORMAT = 4  # files of another format are ignored
 _KINDS = ("weights", "history", "attributes")
 
 
 def keys_of(description: str, events: Iterable[Event]) -> dict[str, int]:
-    """What a checkpoint after each refit is known by.
+    """Keys that identify a checkpoint after each refit.
 
     Parameters
     ----------
     description : str
         Of the run's data and parameters.
     events : iterable of Event
-        What happened. A key depends on all that came before the refit.
+        Events of the run. A key depends on all events up to the refit.
 
     Returns
     -------
@@ -47,32 +47,32 @@ def keys_of(description: str, events: Iterable[Event]) -> dict[str, int]:
 
 
 def can_keep(model: Any, refit: str) -> bool:
-    """Whether a model can be kept so that its copy goes on to the same bits, fitted or not.
+    """Whether a saved copy of a model trains further to the same bits as the model itself.
 
-    That is so for our own networks, which begin each tuning with a fresh optimizer; callbacks may
-    have a memory of their own.
+    That holds for our own networks, whose fine-tuning begins with a fresh optimizer; callbacks may
+    have a state of their own.
     """
     return isinstance(model, PairClassifier) and refit != "continue" and not model.callbacks
 
 
 def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Keep models, instead of those kept before.
+    """Save models, in place of those saved before.
 
     Parameters
     ----------
     folder : Path
-        Where; made if need be.
+        Where to; created if need be.
     key : str
         From `keys_of`.
     models : list of PairClassifier
         Fitted, and such that their kind `can_keep`.
     arrays : mapping of str to ndarray
-        What there is beside them; of numbers.
+        Other state; arrays of numbers.
 
     Raises
     ------
     OSError
-        If it cannot be written. What was kept before is then kept still.
+        If they cannot be written. Those saved before are kept then.
     """
     folder.mkdir(exist_ok=True)
     try:
@@ -97,22 +97,22 @@ def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDA
 def load(
     folder: Path, keys: dict[str, int], template: Any
 ) -> tuple[int, list[Any], dict[str, NDArray[Any]]] | None:
-    """Get the models that were kept; nothing in the files is executed.
+    """Load the saved models; nothing in the files is executed.
 
     Parameters
     ----------
     folder : Path
-        Where they may be.
+        Where `save` wrote to.
     keys : dict of int
-        From `keys_of`: those that this run knows.
+        From `keys_of`, for the events of this run.
     template : PairClassifier
-        What the models are fitted clones of.
+        Classifier that the models are fitted clones of.
 
     Returns
     -------
     tuple or None
-        Number of events that the models have seen, models, arrays; None if there is nothing, or it
-        is of another run, or not whole.
+        Number of events up to the save, models, arrays; None if there is no checkpoint, or it is
+        of another run or incomplete.
     """
     try:
         index = json.loads((folder / _INDEX).read_text())
@@ -121,11 +121,11 @@ def load(
             return None
         arrays = load_file(_file(folder, key, "arrays"))
         models = [
-            _load_model(template, facts, *(_file(folder, key, kind, number) for kind in _KINDS))
-            for number, facts in enumerate(index["models"])
+            _load_model(template, described, *(_file(folder, key, kind, number) for kind in _KINDS))
+            for number, described in enumerate(index["models"])
         ]
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
-        return None  # it is but a cache; the network's code may have changed, too
+        return None  # a cache may be missing; the network's code may have changed, too
     return keys[key], models, arrays
 
 
@@ -139,10 +139,10 @@ def _save_arrays(arrays: Mapping[str, NDArray[Any]], file: Path) -> None:
 
 
 def _save_model(model: Any, weights: Path, history: Path, attributes: Path) -> dict[str, Any]:
-    """Write a model, but for what fits into an index, which is returned."""
+    """Write a model; what fits into the index is returned."""
     model.save_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
     arrays: dict[str, NDArray[Any]] = {}
-    facts: dict[str, Any] = {}
+    scalars: dict[str, Any] = {}
     parameters = model.get_params(deep=False)
     for name, value in vars(model).items():
         if isinstance(value, np.generic):
@@ -150,15 +150,15 @@ def _save_model(model: Any, weights: Path, history: Path, attributes: Path) -> d
         if name in parameters:
             continue
         if isinstance(value, np.ndarray) and value.dtype.hasobject:
-            facts[name] = {"strings": value.tolist()}
+            scalars[name] = {"strings": value.tolist()}
         elif isinstance(value, np.ndarray):
             arrays[name] = value
         elif value is None or isinstance(value, (bool, int, float, str)):
-            facts[name] = value
+            scalars[name] = value
     _save_arrays(arrays, attributes)
-    # skorch's own remember the best loss so far, which the history mentions.
+    # skorch's callbacks keep the best loss so far, which they compare the next epoch with.
     best = {k: float(c.best_score_) for k, c in model.callbacks_ if hasattr(c, "best_score_")}
-    return {"facts": facts, "best": best}
+    return {"scalars": scalars, "best": best}
 
 
 def _load_model(
@@ -166,7 +166,7 @@ def _load_model(
 ) -> Any:
     model = clone(template)
     model.load_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
-    for name, value in index["facts"].items():
+    for name, value in index["scalars"].items():
         strings = isinstance(value, dict)
         setattr(model, name, np.array(value["strings"], dtype=object) if strings else value)
     for name, array in load_file(attributes).items():

@@ -1,4 +1,4 @@
-"""The cleaning loop: ask an expert about doubtful labels, correct them, tune the model, repeat."""
+"""The estimator that cleans labels with an expert's answers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
     whose labels are doubtful, an expert answers, labels are corrected, and the model is brought
-    up to date [1]_. A label that nobody answered for never changes, and every answer is charged.
+    up to date [1]_. A label without an answer never changes, and every answer is charged.
 
     By default, which labels are trusted is decided again after each round. The paper's own way is
     ``ActiveLabelCleaner(net, **PAPER_PARAMS)``.
@@ -69,9 +69,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     Parameters
     ----------
     estimator : classifier
-        Cloned. With ``trust="once"`` or ``pool="untrusted"`` it says itself which labels it trusts
-        if it has `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`, also as the last step of
-        a Pipeline); for any other one, confident learning on out-of-fold probabilities does.
+        Cloned. With ``trust="once"``, or ``pool="untrusted"`` and a policy other than "crossfit",
+        trusted labels are those of its `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`
+        has it, also as the last step of a Pipeline); a classifier without it gets one by confident
+        learning on out-of-fold probabilities.
     query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
@@ -86,18 +87,18 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.
     pool : {"untrusted", "unverified"}, default="unverified"
-        Who may be asked about: rows whose labels are not trusted, or all. Rows that were answered,
-        with a label or without, are not asked about again.
+        Samples that may be queried: those whose labels are not trusted, or all that are not
+        verified. Rows that were answered, with a label or without, are not queried again.
     trust : {"once", "crossfit", "verified", "all"}, default="crossfit"
-        Whose labels are trained on: those that the first phase trusted and those verified; the
-        same, chosen anew after every round; only those verified; or all. "crossfit" trains three
-        clones, each without a third of the samples, which it judges: see `CrossFitEnsemble`.
+        Labels that are trained on: those that the first phase trusted, and those verified; those
+        that three cross-fitted clones hold for right after each round, and those verified (see
+        `CrossFitEnsemble`); only those verified; or all.
     refit : {"fine_tune", "continue", "scratch"}, default="fine_tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
         (`partial_fit`), or a clone fitted anew. Of a Pipeline, the first two train the last step.
     fine_tune_epochs : int, default=25
-        Epochs a round of "fine_tune" and "continue"; "crossfit" tunes each clone for two thirds
+        Epochs a round of "fine_tune" and "continue"; "crossfit" trains each clone for two thirds
         of them.
     fine_tune_lr : float, default=0.05
         Learning rate of "fine_tune".
@@ -116,16 +117,16 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         Annotators who have to answer for each row that is asked about. Each answer is charged, so
         a round asks about ``round_budget // answers_per_item`` rows.
     aggregate : "majority" or callable, default="majority"
-        What becomes of their labels, with ``answers_per_item`` above 1: the most frequent one, or
-        ``aggregate(labels) -> label or None``. A tie (None) is asked about again, by one more
-        annotator, while the budget lasts; then the label stays as it was.
+        How their labels become one, with ``answers_per_item`` above 1: the most frequent one, or
+        ``aggregate(labels) -> label or None``. After a tie (None), one more annotator is asked
+        while the budget lasts; then the label stays as it was.
     journal : path, default=None
         File that keeps every event as it happens, one SQLite database, see `Journal`. If it is
         there, `start` and `fit` go on with its run; it has to be one of the same data and
         parameters, except that `n_rounds` may grow. Models are fitted again, from the same seeds;
         with the same number of threads, to the same bits. Of `CoTeachingClassifier` and
-        `CoTeachingVOGClassifier` that are tuned and have no callbacks, the latest model lies
-        beside the journal, in a folder ``.checkpoint``, which may be deleted.
+        `CoTeachingVOGClassifier` that are fine-tuned and have no callbacks, the latest model is
+        saved beside the journal, in a folder ``.checkpoint``, which may be deleted.
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
@@ -142,7 +143,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
-        "all"; with "crossfit" by the latest model), or verified.
+        "all"; with "crossfit" by the latest ensemble), or verified.
     relabelled_round_ : ndarray of int of shape (n_samples,)
         Round, from 1, of the latest answer with a label; 0 for one before the first round, -1 for
         never.
@@ -150,10 +151,14 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         One entry for the first phase and one for each round: ``round``, ``asked``, ``changed``
         (labels), ``cost`` (answers so far), ``score`` (NaN without validation data).
     events_ : list
-        What happened, in order; the state of a run is a fold of it.
+        Events of the run, in order.
+    state_ : CleaningState
+        What the events add up to: labels, answers and accounts. Not to be changed.
+    X_train_ : object of length n_samples
+        The samples that the run was started with.
     agreement_ : dict of ndarray
-        One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (settled rows with
-        a label of theirs), ``agreement`` (share of these that is the row's label now), ``kappa``
+        One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
+        they gave a label for), ``agreement`` (share of these that is the row's label now), ``kappa``
         (Cohen's).
     pairwise_kappa_ : ndarray of shape (n_annotators, n_annotators)
         Cohen's kappa of every two annotators on the rows that both gave a label for; else NaN.
@@ -289,7 +294,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         validation_data: tuple[Any, Any] | None = None,
         **fit_params: Any,
     ) -> Self:
-        """Run all rounds with an answering machine; without one, the first phase alone.
+        """Run all rounds with an oracle; without one, the first phase alone.
 
         Parameters
         ----------
@@ -393,11 +398,11 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         return self
 
     def query(self) -> NDArray[np.intp]:
-        """Rows to ask an expert about.
+        """Choose the rows to ask an expert about.
 
-        While a round is under way, those of its rows that wait for an answer. Otherwise the model
-        is brought up to date and the next round begins. Answers that others wrote to the journal
-        are taken up first.
+        While a round is under way, returns those of its rows that wait for an answer. Otherwise the
+        model is brought up to date and the next round begins. Answers that other processes wrote to
+        the journal are read first.
 
         Returns
         -------
@@ -426,10 +431,10 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     ) -> Self:
         """Record an expert's answers; the model learns of them at the next `query`.
 
-        Rows that were not asked about are welcome: a volunteer's correction, charged like any
-        answer. For a row answered before, the later answer counts; with `answers_per_item` above
-        1, the later one of each annotator. None takes back one's own label. Once this returns,
-        the journal has them.
+        Rows that were not asked about may be answered too; that is charged like any answer. For a
+        row answered before, the later answer counts; with `answers_per_item` above 1, the later
+        one of each annotator. None takes back one's own label. When this returns, the answers are
+        in the journal.
 
         Parameters
         ----------
@@ -444,8 +449,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         comments : sequence of str of length n_rows, default=None
             A remark on each row, or None.
         only_open : bool, default=False
-            Leave out rows that do not wait for an answer (of this annotator), instead of taking
-            it for a correction. So a file that is read twice is counted once.
+            Ignore answers to rows that do not wait for one (of this annotator); otherwise they are
+            corrections. So a file that is read twice is counted once.
 
         Returns
         -------
@@ -470,7 +475,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         return self
 
     def wait(self, timeout: float | None = None, *, poll: float = 0.2) -> bool:
-        """Wait until the round is complete, while others write answers to the journal.
+        """Wait until the round is complete, while other processes write answers to the journal.
 
         Parameters
         ----------
@@ -487,12 +492,12 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         Raises
         ------
         ValueError
-            If there is no journal and rows wait: nobody else could answer.
+            If there is no journal, so that no other process could answer, and rows wait.
         """
         return self._current_loop().wait(timeout, poll)
 
     def close_round(self) -> Self:
-        """End the round although answers are missing; their rows may be asked about again.
+        """End the round although answers are missing; their rows may be queried again.
 
         Returns
         -------
@@ -503,7 +508,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         return self
 
     def close(self) -> None:
-        """Leave the journal, so that another process may run its rounds; `start` comes back."""
+        """Release the journal, so that another process may run its rounds; `start` resumes."""
         self._fitted_loop().close()
 
     def open_items(self, annotator: str | None = None) -> list[OpenItem]:

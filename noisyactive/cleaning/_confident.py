@@ -30,7 +30,7 @@ def out_of_fold_proba(
 ) -> NDArray[np.float64]:
     """Probabilities for every sample from a clone that was fitted without it.
 
-    Each class is dealt out evenly over the folds, with groups as far as they allow. A class with
+    Classes are spread evenly over the folds, with groups as far as these allow. A class with
     fewer samples than folds is missing from some folds, and one with a single sample from the
     training part of its own: its probability is 0 there.
 
@@ -47,10 +47,9 @@ def out_of_fold_proba(
     n_folds : int
         Folds, at least 2.
     rng : RandomState
-        Deals the samples out.
+        Assigns samples to folds.
     groups : ndarray of shape (n_samples,), default=None
-        What stays together: a sample's probability comes from a clone that saw nothing of its
-        group.
+        Samples of a group are in one fold: no clone predicts samples of a group it was fitted to.
     fit_params : mapping of str to object, default=None
         Parameters of the estimator's `fit`; those of length n_samples are sliced.
 
@@ -60,9 +59,9 @@ def out_of_fold_proba(
         Out-of-fold probabilities.
     """
     folds = (
-        deal_out(codes, n_folds, rng)
+        assign_folds(codes, n_folds, rng)
         if groups is None
-        else deal_out_groups(codes, groups, n_folds, rng)
+        else assign_group_folds(codes, groups, n_folds, rng)
     )
     proba = np.zeros((len(codes), len(classes)))
     for fold in np.unique(folds):
@@ -77,14 +76,16 @@ def out_of_fold_proba(
     return proba
 
 
-def deal_out(codes: NDArray[np.intp], n_folds: int, rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Fold of each sample, of shape (n_samples,): every class is dealt out evenly."""
+def assign_folds(
+    codes: NDArray[np.intp], n_folds: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Fold of each sample, of shape (n_samples,): every class is spread evenly."""
     ranks = rank_within_class(codes, rng.random_sample(len(codes)))
     # Every class starts in another fold, or the rarest would all meet in the first.
     return (ranks + codes) % n_folds
 
 
-def deal_out_groups(
+def assign_group_folds(
     codes: NDArray[np.intp], groups: NDArray[Any], n_folds: int, rng: np.random.RandomState
 ) -> NDArray[np.intp]:
     """Fold of each sample, of shape (n_samples,): whole groups, classes as evenly as they allow."""
@@ -128,7 +129,7 @@ def confident_mask(proba: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArr
     own = proba[np.arange(len(codes)), codes]
     counts = np.bincount(codes, minlength=proba.shape[1])
     sums = np.bincount(codes, weights=own, minlength=proba.shape[1])
-    # A class nobody is labelled with cannot be predicted confidently.
+    # A class that no sample is labelled with cannot be predicted confidently.
     thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
     confident = np.where(proba >= thresholds, proba, -np.inf)
     best = confident.argmax(axis=1)

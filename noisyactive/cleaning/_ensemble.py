@@ -17,7 +17,7 @@ from .._pipeline import last_step
 from .._rows import take_rows
 from ..coteaching._noise_model import fit_noise
 from ..query._coreset import features_of
-from ._confident import deal_out, deal_out_groups
+from ._confident import assign_folds, assign_group_folds
 from ._learner import aligned_proba
 from ._policy import LabelSnapshot, TrustPolicy
 
@@ -170,9 +170,9 @@ class CrossFitted(TrustPolicy):
         """Fit a clone of the template without each of the folds; judge the labels."""
         training = self.training
         folds = (
-            deal_out(codes, _N_FOLDS, rng)
+            assign_folds(codes, _N_FOLDS, rng)
             if training.groups is None
-            else deal_out_groups(codes, training.groups, _N_FOLDS, rng)
+            else assign_group_folds(codes, training.groups, _N_FOLDS, rng)
         )
         folds = np.unique(folds, return_inverse=True)[1]  # few groups make fewer folds
         models = []

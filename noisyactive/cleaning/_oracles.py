@@ -1,4 +1,4 @@
-"""Who answers, in studies."""
+"""Simulated experts, for studies."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class GroundTruthOracle:
         indices : array-like of int of shape (n,)
             Rows of the data set.
         X : object, default=None
-            Samples of these rows; not looked at.
+            Samples of these rows; ignored.
 
         Returns
         -------
