@@ -158,7 +158,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         The samples that the run was started with.
     agreement_ : dict of ndarray
         One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
-        they gave a label for), ``agreement`` (share of these that is the row's label now), ``kappa``
+        they gave a label for), ``agreement`` (share of these that is the label now), ``kappa``
         (Cohen's).
     pairwise_kappa_ : ndarray of shape (n_annotators, n_annotators)
         Cohen's kappa of every two annotators on the rows that both gave a label for; else NaN.
