@@ -6,8 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import process_routing
 
 
@@ -40,6 +42,29 @@ def at_last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
         X = type(estimator)([*before, (name, "passthrough")]).transform(X)
         estimator = last
     return estimator, X
+
+
+def features_of(estimator: Any, X: Any) -> NDArray[Any]:
+    """What strategies measure distances between.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : object of length n_samples
+        Samples, as they are passed to the estimator.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        The last step's ``extract_features``, or else the samples that reach it, one row each.
+    """
+    estimator, X = at_last_step(estimator, X)
+    if hasattr(estimator, "extract_features"):
+        features: NDArray[Any] = estimator.extract_features(X)
+        return features
+    X = check_array(X, allow_nd=True, input_name="X")
+    return X.reshape(len(X), -1)
 
 
 def with_last_step(estimator: Any, last: Any) -> Any:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from .._labels import find_classes, find_codes
 from .._pipeline import last_step
-from ._choice import get_strategy
+from ..query import get_strategy
 from ._policies import POLICIES
 
 _RENAMED = {

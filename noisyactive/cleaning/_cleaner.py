@@ -20,8 +20,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import find_classes
+from .._proba import aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
+from ..query import strategy_names
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import (
     check_answers,
@@ -30,11 +32,9 @@ from ._checks import (
     check_remarks,
     check_renamed,
 )
-from ._choice import strategy_names
 from ._events import Answered, CleaningState, Event
 from ._items import OpenItem
 from ._journal_file import now
-from ._learner import aligned_proba
 from ._loop import CleaningLoop
 from ._oracles import GroundTruthOracle
 from ._policies import POLICIES

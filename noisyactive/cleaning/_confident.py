@@ -13,8 +13,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import _check_method_params
 
 from .._labels import rank_within_class
+from .._proba import aligned_proba
 from .._rows import take_rows
-from ._learner import aligned_proba
 
 
 def out_of_fold_proba(

@@ -13,12 +13,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
-from .._pipeline import last_step
+from .._pipeline import features_of, last_step
+from .._proba import aligned_proba
 from .._rows import take_rows
 from ..coteaching._noise_model import fit_noise
-from ..query._coreset import features_of
 from ._confident import assign_folds, assign_group_folds
-from ._learner import aligned_proba
 from ._policy import LabelSnapshot, TrustPolicy
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.

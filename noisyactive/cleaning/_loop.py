@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._pipeline import last_step
+from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows
+from ..query import Learner, choose
 from . import _checkpoint as checkpoint
 from ._annotators import settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_ids, check_round_budget, count_of
-from ._choice import choose
 from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
 from ._fingerprint import describe, describe_data
 from ._items import OpenItem, first_answers, open_items, open_rows
-from ._learner import Learner, aligned_proba
 from ._policies import POLICIES
 from ._policy import LabelSnapshot
 from ._runner import Runner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -21,30 +21,10 @@ from skactiveml.utils import (
     is_labeled,
 )
 from sklearn.base import clone
-from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils.validation import check_is_fitted
 
 from .._random import private_random_state
-from ..cleaning._choice import STRATEGIES, choose
-from ..query import (
-    coreset_sampling,
-    entropy_sampling,
-    entropy_scores,
-    label_disagreement_sampling,
-    label_disagreement_scores,
-    least_confidence_sampling,
-    least_confidence_scores,
-    margin_sampling,
-    margin_scores,
-    random_sampling,
-)
-from ..query._coreset import features_of
-
-_SCORES_OF_PROBA = {
-    entropy_sampling: entropy_scores,
-    least_confidence_sampling: least_confidence_scores,
-    margin_sampling: margin_scores,
-}
+from ..query import Learner, choose, get_strategy, utilities_of
 
 
 class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
@@ -123,7 +103,9 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
                 weights = {} if sample_weight is None else {"sample_weight": sample_weight}
                 clf = clone(clf).fit(X, y, **weights)
             check_is_fitted(clf)
-        strategy = STRATEGIES[self.strategy] if isinstance(self.strategy, str) else self.strategy
+        strategy = self.strategy
+        if isinstance(strategy, str):
+            strategy = get_strategy(strategy).function  # type: ignore[union-attr]
         y_pool = np.full(len(X_pool), self.missing_label) if mapping is None else y[mapping]
         known = is_labeled(y_pool, self.missing_label_).all()
         if not known and "y" in inspect.signature(strategy).parameters:
@@ -134,13 +116,14 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
         trusted = is_labeled(y, self.missing_label_)
         if mapping is not None:
             trusted[mapping] = False
-        learner = _Learner(clf, X[trusted], y[trusted])
+        learner = _learner(clf, X[trusted], y[trusted])
         random_state = None if self.random_state is None else self.random_state_
         rng = private_random_state(random_state, "as_skactiveml")
-        picks = choose(strategy, learner, X_pool, y_pool, batch_size, rng)  # type: ignore[arg-type]
+        before = deepcopy(rng)
+        picks = choose(strategy, learner, X_pool, y_pool, batch_size, rng)
         if not return_utilities:
             return picks if mapping is None else mapping[picks]
-        utilities = self._utilities(strategy, learner, X_pool, y_pool, picks)
+        utilities = self._utilities(strategy, learner, X_pool, y_pool, picks, before)
         for step in range(len(picks)):
             utilities[step, picks[:step]] = np.nan
         if mapping is None:
@@ -152,79 +135,43 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
     def _utilities(
         self,
         strategy: Callable[..., Any],
-        learner: _Learner,
+        learner: Learner,
         X: NDArray[Any],
         y: NDArray[Any],
         picks: NDArray[np.intp],
+        rng: np.random.RandomState,
     ) -> NDArray[np.float64]:
         """Utilities before each pick, of shape (n_picks, n_candidates)."""
-        while isinstance(strategy, partial):
-            strategy = strategy.func
         if self.scores is not None:
             scores = np.asarray(self.scores(learner, X), dtype=np.float64)
             if scores.shape != (len(X),):
                 raise ValueError(f"scores must return {len(X)} numbers, got shape {scores.shape}.")
-        elif strategy in _SCORES_OF_PROBA:
-            scores = _SCORES_OF_PROBA[strategy](learner.predict_proba(X))
-        elif strategy is label_disagreement_sampling:
-            proba = learner.predict_proba(X)
-            scores = label_disagreement_scores(y, proba, classes=learner.classes_)
-        elif strategy is random_sampling:
-            scores = np.ones(len(X))
-        elif strategy is coreset_sampling:
-            return _distances_to_centres(learner, X, picks)
-        else:
-            chosen = np.zeros((len(picks), len(X)))
-            chosen[np.arange(len(picks)), picks] = 1
-            return chosen
-        return np.tile(scores, (len(picks), 1))
+            return np.tile(scores, (len(picks), 1))
+        utilities = utilities_of(strategy, learner, X, picks, y=y, random_state=rng)
+        if utilities is None:
+            utilities = np.zeros((len(picks), len(X)))
+            utilities[np.arange(len(picks)), picks] = 1
+        return utilities
 
 
-class _Learner:
-    """A `SkactivemlClassifier` as strategies expect a learner."""
+class _NoClassifier:
+    """Stands in for a classifier that was not passed."""
 
-    on_transformed = False
-
-    def __init__(
-        self, clf: SkactivemlClassifier | None, X_training: NDArray[Any], y_training: NDArray[Any]
-    ):
-        self._clf = clf
-        self.X_training = X_training
-        self.y_training = y_training
-        # The model inside has the features and the network that strategies may ask for.
-        self.estimator: Any = clf
-        if isinstance(clf, SklearnClassifier) and getattr(clf, "is_fitted_", False):
-            self.estimator = clf.estimator_
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        return self._fitted().classes_
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        return self._fitted().predict(X)
+    classes_ = None
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        return self._fitted().predict_proba(X)
+        raise ValueError("The strategy asks for predictions: pass clf to query.")
 
-    def _fitted(self) -> SkactivemlClassifier:
-        if self._clf is None:
-            raise ValueError("The strategy asks for predictions: pass clf to query.")
-        return self._clf
+    predict = predict_proba
 
 
-def _distances_to_centres(
-    learner: _Learner, X: NDArray[Any], picks: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Of each candidate to the nearest centre or pick, before each pick."""
-    features = features_of(learner.estimator, X).astype(np.float64)
-    distances = np.empty((len(picks), len(X)))
-    if len(learner.X_training):
-        centres = features_of(learner.estimator, learner.X_training).astype(np.float64)
-        distances[0] = pairwise_distances_argmin_min(features, centres)[1]
-    else:  # the first pick is then the sample farthest from the mean, which is no centre
-        distances[0] = np.linalg.norm(features - features.mean(axis=0), axis=1)
-    nearest = distances[0] if len(learner.X_training) else np.full(len(X), np.inf)
-    for step, pick in enumerate(picks[:-1], start=1):
-        nearest = np.minimum(nearest, np.linalg.norm(features - features[pick], axis=1))
-        distances[step] = nearest
-    return distances
+def _learner(
+    clf: SkactivemlClassifier | None, X_training: NDArray[Any], y_training: NDArray[Any]
+) -> Learner:
+    """A `SkactivemlClassifier` as strategies expect a learner."""
+    if clf is None:
+        return Learner(None, None, X_training, y_training, predictor=_NoClassifier())
+    # The model inside has the features and the network that strategies may ask for.
+    inner = isinstance(clf, SklearnClassifier) and getattr(clf, "is_fitted_", False)
+    estimator = clf.estimator_ if inner else clf
+    return Learner(estimator, clf.classes_, X_training, y_training, predictor=clf)

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples
 
 from .._labels import find_classes, find_codes
+from .._pipeline import features_of
+from .._proba import aligned_proba
 from .._random import isolated_rng, private_random_state
-from ..cleaning._learner import aligned_proba
-from ..query._coreset import features_of
-from ..query._request import check_request
+from ..query import check_request
 
 
 class StrategyOfSkactiveml(BaseEstimator):

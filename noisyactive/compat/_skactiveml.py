@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cleaning._choice import STRATEGIES
+from ..query import get_strategy
 
 if TYPE_CHECKING:
     from ._as_skactiveml import StrategyForSkactiveml
@@ -38,9 +38,9 @@ def as_skactiveml(
     Parameters
     ----------
     strategy : str or callable
-        "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
-        or ``strategy(learner, X, n_instances, **kwargs) -> indices into X``, of modAL for one. The
-        learner's `X_training` are the labelled samples that are not candidates.
+        A name that `noisyactive.query.strategy_names` lists, or a function with modAL's signature
+        ``strategy(learner, X, n_instances, **kwargs) -> indices into X``. The learner's
+        `X_training` are the labelled samples that are not candidates.
         A strategy with a parameter `y` gets the labels of the candidates, which must be given then
         as indices of labelled samples: a loop that checks labels instead of adding them.
     scores : callable, default=None
@@ -68,11 +68,11 @@ def as_skactiveml(
 
     Notes
     -----
-    Utilities are what the choice was made by: entropy, margin, confidence and label disagreement
-    have a score for each sample, which is the same in each step; for "coreset" it is the distance
-    to the nearest centre or earlier pick, for "random" it is 1. Of any other function nothing is
-    known but what it chose: without `scores`, its pick has utility 1 and other candidates 0. Such
-    utilities say nothing about candidates of another call, so that
+    Utilities are what the choice was made by: the strategy's score of each sample, which is the
+    same in each step; for "coreset" the distance to the nearest centre or earlier pick; for
+    "random" 1. Of a function that is not registered only its choice is known: without `scores`, its
+    pick has utility 1 and other candidates 0. Such utilities cannot be compared between calls, so
+    that
     ``ParallelUtilityEstimationWrapper``, which compares those of parts of the pool, would choose
     among the parts' winners at random.
 
@@ -95,8 +95,7 @@ def as_skactiveml(
     >>> strategy.query(X, y_known, clf, batch_size=3).shape
     (3,)
     """
-    if not callable(strategy) and (not isinstance(strategy, str) or strategy not in STRATEGIES):
-        raise ValueError(f"strategy must be callable or one of {[*STRATEGIES]}, got {strategy!r}.")
+    get_strategy(strategy)  # refuses what is no strategy
     if scores is not None and not callable(scores):
         raise TypeError(f"scores must be callable or None, got {scores!r}.")
     adapter = _import("_as_skactiveml", "as_skactiveml").StrategyForSkactiveml

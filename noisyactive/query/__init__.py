@@ -2,24 +2,37 @@
 
 from ._bald import bald_sampling, bald_scores
 from ._coreset import coreset_sampling
-from ._entropy import entropy_sampling, entropy_scores
 from ._k_center import k_center_greedy
 from ._label_disagreement import (
     label_disagreement_sampling,
     label_disagreement_scores,
     rank_suspects,
 )
-from ._least_confidence import least_confidence_sampling, least_confidence_scores
-from ._margin import margin_sampling, margin_scores
-from ._random_sampling import random_sampling
+from ._learner import Learner
+from ._random import random_sampling
 from ._rare_entropy import rare_entropy_sampling, rare_entropy_scores
+from ._registry import QueryStrategy, choose, get_strategy, strategy_names, utilities_of
+from ._request import check_request
+from ._uncertainty import (
+    entropy_sampling,
+    entropy_scores,
+    least_confidence_sampling,
+    least_confidence_scores,
+    margin_sampling,
+    margin_scores,
+)
 
 __all__ = [
+    "Learner",
+    "QueryStrategy",
     "bald_sampling",
     "bald_scores",
+    "check_request",
+    "choose",
     "coreset_sampling",
     "entropy_sampling",
     "entropy_scores",
+    "get_strategy",
     "k_center_greedy",
     "label_disagreement_sampling",
     "label_disagreement_scores",
@@ -31,4 +44,6 @@ __all__ = [
     "rank_suspects",
     "rare_entropy_sampling",
     "rare_entropy_scores",
+    "strategy_names",
+    "utilities_of",
 ]

@@ -14,8 +14,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from .._pipeline import last_step
 from .._random import isolated_rng, private_random_state
-from ._entropy import entropy_scores
 from ._request import best_first, check_proba, check_request
+from ._uncertainty import entropy_scores
 
 
 def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
@@ -139,6 +139,27 @@ def bald_sampling(
     (5,)
     """
     n_instances = check_request(X, n_instances, random_tie_break)
+    rng = private_random_state(random_state, "bald_sampling")
+    scores = _scores_with_dropout(classifier, X, n_draws, rng)
+    return best_first(scores, n_instances, random_tie_break, rng, "bald_sampling")
+
+
+def bald_utilities(
+    learner: Any,
+    X: Any,
+    picks: NDArray[np.intp],
+    *,
+    n_draws: int = 20,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.float64]:
+    """Scores that `bald_sampling` chose by, from the same random state, of shape (n_samples,)."""
+    rng = private_random_state(random_state, "bald_sampling")
+    return _scores_with_dropout(learner, X, n_draws, rng)
+
+
+def _scores_with_dropout(
+    classifier: Any, X: Any, n_draws: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
     if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
         raise ValueError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
     net = last_step(classifier.estimator)
@@ -149,11 +170,9 @@ def bald_sampling(
             "bald_sampling needs a fitted neural network with dropout layers (torch.nn.Dropout or "
             f"its kin), and finds none in {type(net).__name__}."
         )
-    rng = private_random_state(random_state, "bald_sampling")
     seed = int(rng.randint(np.iinfo(np.int32).max))
     with isolated_rng(seed, net.device), _dropout_on(module, layers):
-        scores = bald_scores(classifier.predict_proba(X) for _ in range(n_draws))
-    return best_first(scores, n_instances, random_tie_break, rng, "bald_sampling")
+        return bald_scores(classifier.predict_proba(X) for _ in range(n_draws))
 
 
 def _dropout_layers(module: nn.Module) -> list[nn.Module]:

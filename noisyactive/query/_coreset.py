@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils.validation import _num_samples
 
-from .._pipeline import at_last_step
+from .._pipeline import features_of
 from ._k_center import k_center_greedy
 from ._request import check_request
 
@@ -86,11 +86,32 @@ def coreset_sampling(
     )
 
 
-def features_of(estimator: Any, X: Any) -> NDArray[Any]:
-    """What distances are taken between, of shape (n_samples, n_features)."""
-    estimator, X = at_last_step(estimator, X)
-    if hasattr(estimator, "extract_features"):
-        features: NDArray[Any] = estimator.extract_features(X)
-        return features
-    X = check_array(X, allow_nd=True, input_name="X")
-    return X.reshape(len(X), -1)
+def coreset_utilities(learner: Any, X: Any, picks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Distance of each sample to the nearest centre or pick, before each pick.
+
+    Parameters
+    ----------
+    learner : Learner
+        As for `coreset_sampling`.
+    X : array-like of shape (n_samples, ...)
+        The pool.
+    picks : ndarray of int of shape (n_picks,)
+        What `coreset_sampling` chose.
+
+    Returns
+    -------
+    ndarray of shape (n_picks, n_samples)
+        Distances.
+    """
+    features = features_of(learner.estimator, X).astype(np.float64)
+    distances = np.empty((len(picks), len(features)))
+    if len(learner.X_training):
+        centres = features_of(learner.estimator, learner.X_training).astype(np.float64)
+        nearest = distances[0] = pairwise_distances_argmin_min(features, centres)[1]
+    else:  # the first pick is then the sample farthest from the mean, which is no centre
+        distances[0] = np.linalg.norm(features - features.mean(axis=0), axis=1)
+        nearest = np.full(len(features), np.inf)
+    for step, pick in enumerate(picks[:-1], start=1):
+        nearest = np.minimum(nearest, np.linalg.norm(features - features[pick], axis=1))
+        distances[step] = nearest
+    return distances

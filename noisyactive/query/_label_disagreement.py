@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._labels import find_classes, find_codes
-from ._entropy import entropy_scores
 from ._request import best_first, check_proba, check_request
+from ._uncertainty import entropy_scores
 
 
 def label_disagreement_scores(
@@ -19,7 +19,7 @@ def label_disagreement_scores(
 
     ``-log p_y - H(p)``, cross-entropy of posterior and label minus entropy of the posterior [1]_:
     high where a confident posterior disagrees with the label, low where it agrees, and about 0
-    where it knows nothing.
+    where the posterior is uniform.
 
     Parameters
     ----------
@@ -130,16 +130,10 @@ def label_disagreement_sampling(
         the ``classes_`` of the learner, or else those of the estimator.
     X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
         The pool, of whatever kind the estimator takes.
-    n_instances : int, default=1
-        Number of samples to choose, at least 1; more than there are chooses all.
-    random_tie_break : bool, default=False
-        Whether samples of exactly the same score come in random order, instead of that of their
-        indices.
+    n_instances, random_tie_break, random_state
+        As for `entropy_sampling`.
     y : array-like of shape (n_samples,)
         Current labels of the rows of `X`; required.
-    random_state : int, RandomState instance or None, default=None
-        Determines that random order. None draws fresh entropy from the operating system; NumPy's
-        global random state is neither read nor changed.
 
     Returns
     -------

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from ._entropy import entropy_scores
 from ._request import best_first, check_proba, check_request
+from ._uncertainty import entropy_scores
 
 
 def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     """Entropy of each sample's class probabilities, higher where rare classes are possible.
 
     The entropy times ``sum_c p_c / max(n_c, 1)``, with ``n_c = sum_i p_ic`` the expected number of
-    samples of class c: with these weights, classes count alike [1]_, but for those that hardly
-    anybody is of.
+    samples of class c: with these weights, classes count alike [1]_, except those of less than one
+    expected sample.
 
     Parameters
     ----------
@@ -64,21 +64,11 @@ def rare_entropy_sampling(
 
     Parameters
     ----------
-    classifier : modAL.models.ActiveLearner or alike
-        A learner whose `estimator` is fitted; here its `predict_proba` is called.
-    X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
-        The pool, of whatever kind the estimator takes.
-    n_instances : int, default=1
-        Number of samples to choose, at least 1; more than there are chooses all.
-    random_tie_break : bool, default=False
-        Whether samples of exactly the same score come in random order, instead of that of their
-        indices.
+    classifier, X, n_instances, random_tie_break, random_state
+        As for `entropy_sampling`.
     posterior : array-like of shape (n_samples, n_classes), default=None
-        Class probabilities that know of the current labels too; they take the place of
-        `predict_proba`. `ActiveLabelCleaner` offers them with ``trust="crossfit"``.
-    random_state : int, RandomState instance or None, default=None
-        Determines that random order. None draws fresh entropy from the operating system; NumPy's
-        global random state is neither read nor changed.
+        Class probabilities given the current labels too, used in place of `predict_proba`.
+        `ActiveLabelCleaner` passes them with ``trust="crossfit"``.
 
     Returns
     -------

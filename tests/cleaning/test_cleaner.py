@@ -25,8 +25,8 @@ from noisyactive import (
     UniformLabelNoise,
 )
 from noisyactive.cleaning import PAPER_PARAMS
-from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.cleaning._events import Answered, Asked, fold
+from noisyactive.query import strategy_names
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
 PAPER = {name: value for name, value in PAPER_PARAMS.items() if name != "query_strategy"}
@@ -194,7 +194,7 @@ class TestLoop:
 
 @settings(max_examples=30)
 @given(
-    strategy=st.sampled_from(sorted(set(STRATEGIES) - {"bald"})),
+    strategy=st.sampled_from(sorted(set(strategy_names()) - {"bald"})),
     pool=st.sampled_from(["untrusted", "unverified"]),
     trust=st.sampled_from(["once", "crossfit", "verified", "all"]),
     refit=st.sampled_from(["fine_tune", "scratch"]),

@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from noisyactive import CoTeachingClassifier
-from noisyactive.cleaning._choice import STRATEGIES
 from noisyactive.compat import as_skactiveml
 from noisyactive.query import (
     entropy_sampling,
@@ -24,6 +23,7 @@ from noisyactive.query import (
     label_disagreement_scores,
     least_confidence_sampling,
     margin_sampling,
+    strategy_names,
 )
 
 pytest.importorskip("skactiveml", reason="needs scikit-activeml, the extra skactiveml")
@@ -39,7 +39,7 @@ from skactiveml.pool import (  # noqa: E402
 from skactiveml.pool.multiannotator import SingleAnnotatorWrapper  # noqa: E402
 
 # Without dropout layers, and without labels of the pool: the others.
-PLAIN = sorted(set(STRATEGIES) - {"bald", "label_disagreement"})
+PLAIN = sorted(set(strategy_names()) - {"bald", "label_disagreement"})
 
 
 @pytest.fixture
@@ -109,6 +109,28 @@ class TestConventions:
         twin = duplicate(strategy)
         assert twin is not strategy and twin.strategy == name and twin.random_state == 0
         np.testing.assert_array_equal(twin.query(X, y, clf), strategy.query(X, y, clf))
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_every_registered_strategy_has_its_own_utilities(partly, name):
+    """A strategy that is missing here would have utility 1 for its pick and 0 for the rest."""
+    X, codes, _ = partly
+    noisy = np.where(np.arange(90) % 4 == 0, (codes + 1) % 3, codes).astype(float)
+
+    def network(in_features, num_classes):
+        return nn.Sequential(nn.Linear(in_features, 16), nn.Dropout(), nn.Linear(16, num_classes))
+
+    net = CoTeachingClassifier(network, forget_rate=0.2, max_epochs=3, random_state=0)
+    clf = SklearnClassifier(net, classes=[0, 1, 2], random_state=0)
+    pool = np.arange(20, 90)
+    strategy = as_skactiveml(name, random_state=0)
+    picks, utilities = strategy.query(
+        X, noisy, clf, candidates=pool, batch_size=4, return_utilities=True
+    )
+    for step, pick in enumerate(picks):
+        assert utilities[step, pick] == pytest.approx(np.nanmax(utilities[step]))
+    n_levels = len(np.unique(utilities[0, pool].round(9)))
+    assert n_levels == 1 if name == "random" else n_levels > 10
 
 
 class TestUtilities:
@@ -265,7 +287,9 @@ class TestNetworks:
         strategy = as_skactiveml("bald", random_state=0)
         first, utilities = strategy.query(X, y, clf, batch_size=4, return_utilities=True)
         np.testing.assert_array_equal(first, strategy.query(X, y, clf, batch_size=4))
-        assert np.nansum(utilities, axis=1).tolist() == [1, 1, 1, 1]
+        for step, index in enumerate(first):
+            assert utilities[step, index] == np.nanmax(utilities[step]) > 0
+        assert len(np.unique(utilities[0, 40:])) > 10  # scores, and not 0 and 1 alone
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_features_are_those_of_the_last_step_of_a_pipeline(self, partly):

@@ -1,0 +1,34 @@
+"""Class probabilities in a known order of classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
+    """Class probabilities with a column for each of `classes`, 0 for those never seen.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with `predict_proba`.
+    X : object of length n_samples
+        Samples.
+    classes : ndarray of shape (n_classes,)
+        Sorted classes, all of the estimator's among them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Probabilities.
+    """
+    proba = estimator.predict_proba(X)
+    if proba.shape[1] == len(classes):
+        return proba
+    known = estimator.classes_
+    aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
+    aligned[:, np.searchsorted(classes, known)] = proba
+    return aligned

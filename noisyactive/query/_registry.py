@@ -1,0 +1,253 @@
+"""The registry of query strategies, and the call of one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
+
+from ._bald import bald_sampling, bald_utilities
+from ._coreset import coreset_sampling, coreset_utilities
+from ._label_disagreement import label_disagreement_sampling, label_disagreement_scores
+from ._learner import Learner
+from ._random import random_sampling
+from ._rare_entropy import rare_entropy_sampling, rare_entropy_scores
+from ._uncertainty import (
+    entropy_sampling,
+    entropy_scores,
+    least_confidence_sampling,
+    least_confidence_scores,
+    margin_sampling,
+    margin_scores,
+)
+
+Strategy = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class QueryStrategy:
+    """A strategy that is known by name.
+
+    Parameters
+    ----------
+    name : str
+        What ``ActiveLabelCleaner(query_strategy=...)`` calls it.
+    function : callable
+        The strategy: ``function(learner, X, n_instances, random_tie_break, **offers) -> indices``.
+    utilities : callable
+        What it chooses by: ``utilities(learner, X, picks, **offers)``, of shape (n_samples,), or of
+        shape (n_picks, n_samples) where they depend on the picks before.
+    single_network : bool, default=False
+        Whether the learner's estimator must be, or end in, one neural network.
+    """
+
+    name: str
+    function: Strategy
+    utilities: Callable[..., NDArray[np.float64]]
+    single_network: bool = False
+
+
+def _of_proba(scores: Callable[..., NDArray[np.float64]]) -> Callable[..., NDArray[np.float64]]:
+    def utilities(learner: Any, X: Any, picks: Any) -> NDArray[np.float64]:
+        return scores(learner.predict_proba(X))
+
+    return utilities
+
+
+def _rare_entropy(learner: Any, X: Any, picks: Any, posterior: Any = None) -> NDArray[np.float64]:
+    return rare_entropy_scores(learner.predict_proba(X) if posterior is None else posterior)
+
+
+def _label_disagreement(learner: Any, X: Any, picks: Any, y: Any) -> NDArray[np.float64]:
+    return label_disagreement_scores(y, learner.predict_proba(X), classes=learner.classes_)
+
+
+def _random(learner: Any, X: Any, picks: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.ones(len(X))
+
+
+_STRATEGIES = {
+    strategy.name: strategy
+    for strategy in (
+        QueryStrategy("bald", bald_sampling, bald_utilities, single_network=True),
+        QueryStrategy("coreset", coreset_sampling, coreset_utilities),
+        QueryStrategy("entropy", entropy_sampling, _of_proba(entropy_scores)),
+        QueryStrategy("label_disagreement", label_disagreement_sampling, _label_disagreement),
+        QueryStrategy(
+            "least_confidence", least_confidence_sampling, _of_proba(least_confidence_scores)
+        ),
+        QueryStrategy("margin", margin_sampling, _of_proba(margin_scores)),
+        QueryStrategy("random", random_sampling, _random),
+        QueryStrategy("rare_entropy", rare_entropy_sampling, _rare_entropy),
+    )
+}
+
+
+def strategy_names() -> list[str]:
+    """Names of the registered strategies, sorted.
+
+    Returns
+    -------
+    list of str
+        What `get_strategy`, `choose` and ``ActiveLabelCleaner(query_strategy=...)`` take.
+
+    Examples
+    --------
+    >>> from noisyactive.query import strategy_names
+    >>> strategy_names()[:3]
+    ['bald', 'coreset', 'entropy']
+    """
+    return sorted(_STRATEGIES)
+
+
+def get_strategy(strategy: str | Strategy) -> QueryStrategy | None:
+    """Look a strategy up in the registry.
+
+    Parameters
+    ----------
+    strategy : str or callable
+        A name, a registered function, or a ``functools.partial`` of one.
+
+    Returns
+    -------
+    QueryStrategy or None
+        None for any other function.
+
+    Raises
+    ------
+    ValueError
+        If it is neither callable nor a known name.
+
+    Examples
+    --------
+    >>> from noisyactive.query import get_strategy
+    >>> get_strategy("bald").single_network
+    True
+    """
+    if callable(strategy):
+        while isinstance(strategy, partial):
+            strategy = strategy.func
+        known = (one for one in _STRATEGIES.values() if one.function is strategy)
+        return next(known, None)
+    if not isinstance(strategy, str) or strategy not in _STRATEGIES:
+        raise ValueError(
+            f"strategy must be callable or one of {strategy_names()}, got {strategy!r}."
+        )
+    return _STRATEGIES[strategy]
+
+
+def choose(
+    strategy: str | Strategy,
+    learner: Learner,
+    X: Any,
+    y: NDArray[Any] | None,
+    n_instances: int,
+    rng: np.random.RandomState,
+    posterior: NDArray[np.float64] | None = None,
+) -> NDArray[np.intp]:
+    """Let a strategy choose, and check its answer.
+
+    Parameters
+    ----------
+    strategy : str or callable
+        A registered name, or a function with modAL's signature. Those of the keywords `y`,
+        `posterior` and `random_state` that it has are passed to it.
+    learner : Learner
+        What the strategy sees of the model.
+    X : object of length n_samples
+        Samples that may be chosen.
+    y : ndarray of shape (n_samples,) or None
+        Their labels as they are now.
+    n_instances : int
+        How many are wanted.
+    rng : RandomState
+        Generator for strategies that take one.
+    posterior : ndarray of shape (n_samples, n_classes), default=None
+        Probability of each class to be the true one, where that is known.
+
+    Returns
+    -------
+    ndarray of int
+        Indices into X, from 1 to `n_instances` of them.
+
+    Raises
+    ------
+    ValueError
+        If a strategy that is not ours returns anything but such indices.
+    """
+    registered = get_strategy(strategy)
+    if isinstance(strategy, str):
+        assert registered is not None
+        strategy = registered.function
+    name = getattr(strategy, "__name__", repr(strategy))
+    offers = _accepted(strategy, {"y": y, "posterior": posterior, "random_state": rng})
+    answer = strategy(learner, X, n_instances=n_instances, **offers)
+    # modAL 0.4.2 and later: indices and their metrics.
+    chosen = np.asarray(answer[0] if isinstance(answer, tuple) else answer)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not 1 <= len(chosen) <= n_instances:
+        raise ValueError(
+            f"query_strategy {name} must return 1 to {n_instances} row numbers, got {answer!r}."
+        )
+    n_samples = _num_samples(X)
+    if chosen.min() < 0 or chosen.max() >= n_samples:
+        raise ValueError(
+            f"query_strategy {name} returned rows outside the pool of {n_samples}: "
+            f"{chosen[(chosen < 0) | (chosen >= n_samples)].tolist()}."
+        )
+    if len(np.unique(chosen)) < len(chosen):
+        raise ValueError(f"query_strategy {name} returned rows twice.")
+    return chosen
+
+
+def utilities_of(
+    strategy: Strategy,
+    learner: Learner,
+    X: Any,
+    picks: NDArray[np.intp],
+    *,
+    y: NDArray[Any] | None = None,
+    posterior: NDArray[np.float64] | None = None,
+    random_state: np.random.RandomState | None = None,
+) -> NDArray[np.float64] | None:
+    """Utilities by which a registered strategy made its picks.
+
+    Parameters
+    ----------
+    strategy : callable
+        The strategy.
+    learner : Learner
+        What the strategy saw of the model.
+    X : array-like of shape (n_samples, ...)
+        Samples that could be chosen.
+    picks : ndarray of int of shape (n_picks,)
+        What it chose.
+    y, posterior, random_state
+        As they were passed to it; the generator in the state that it was in before.
+
+    Returns
+    -------
+    ndarray of shape (n_picks, n_samples) or None
+        Utility of each sample before each pick; None if the strategy is not registered.
+    """
+    registered = get_strategy(strategy)
+    if registered is None:
+        return None
+    offers: dict[str, Any] = {"y": y, "posterior": posterior, "random_state": random_state}
+    while isinstance(strategy, partial):
+        offers = {**strategy.keywords, **offers}
+        strategy = strategy.func
+    utilities = registered.utilities
+    found = np.asarray(utilities(learner, X, picks, **_accepted(utilities, offers)))
+    return np.tile(found, (len(picks), 1)) if found.ndim == 1 else found
+
+
+def _accepted(function: Callable[..., Any], offers: dict[str, Any]) -> dict[str, Any]:
+    """Keywords that a function has a parameter for."""
+    parameters = inspect.signature(function).parameters
+    return {keyword: value for keyword, value in offers.items() if keyword in parameters}
