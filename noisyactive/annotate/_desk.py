@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..cleaning import Journal, OpenItem
+from ..journal import Journal, OpenItem
 from ._images import NotShown, Picture, render
 
 MAX_COMMENT = 2000

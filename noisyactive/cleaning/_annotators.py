@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
-from .._labels import find_codes
-from ._events import CleaningState, Settled
+from .._codes import find_codes
+from ..journal import CleaningState, Settled
 
 Aggregate = Callable[[list[Any]], Any]
 

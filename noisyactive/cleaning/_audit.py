@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from .._labels import find_classes, is_missing
+from .._codes import is_missing
+from .._labels import find_classes
 from .._random import private_random_state
 
 

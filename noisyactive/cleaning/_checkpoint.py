@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 
-from ..coteaching._net import PairClassifier
-from ._events import Event, Refitted
+from ..coteaching import CoTeachingClassifier
+from ..journal import Event, Refitted
 
 _INDEX = "index.json"
 _FORMAT = 4  # files of another format are ignored
@@ -52,7 +52,7 @@ def can_keep(model: Any, refit: str) -> bool:
     That holds for our own networks, whose fine-tuning begins with a fresh optimizer; callbacks may
     have a state of their own.
     """
-    return isinstance(model, PairClassifier) and refit != "continue" and not model.callbacks
+    return isinstance(model, CoTeachingClassifier) and refit != "continue" and not model.callbacks
 
 
 def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -64,7 +64,7 @@ def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDA
         Where to; created if need be.
     key : str
         From `keys_of`.
-    models : list of PairClassifier
+    models : list of CoTeachingClassifier
         Fitted, and such that their kind `can_keep`.
     arrays : mapping of str to ndarray
         Other state; arrays of numbers.
@@ -105,7 +105,7 @@ def load(
         Where `save` wrote to.
     keys : dict of int
         From `keys_of`, for the events of this run.
-    template : PairClassifier
+    template : CoTeachingClassifier
         Classifier that the models are fitted clones of.
 
     Returns

@@ -23,18 +23,18 @@ from .._labels import find_classes
 from .._proba import aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
+from ..journal import (
+    Answered,
+    CleaningState,
+    Event,
+    OpenItem,
+    check_answers,
+    check_remarks,
+    now,
+)
 from ..query import strategy_names
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
-from ._checks import (
-    check_answers,
-    check_combinations,
-    check_data,
-    check_remarks,
-    check_renamed,
-)
-from ._events import Answered, CleaningState, Event
-from ._items import OpenItem
-from ._journal_file import now
+from ._checks import check_combinations, check_data, check_renamed
 from ._loop import CleaningLoop
 from ._oracles import GroundTruthOracle
 from ._policies import POLICIES
@@ -634,7 +634,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     @property
     def given_labels_(self) -> NDArray[Any]:
         """The labels as they were given, of shape (n_samples,)."""
-        return self.classes_[self.state_.first_codes]
+        return self.classes_[self.state_.given_codes]
 
     @property
     def clean_mask_(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import _check_method_params
 
-from .._labels import rank_within_class
+from .._codes import rank_within_class
 from .._proba import aligned_proba
 from .._rows import take_rows
 

@@ -15,17 +15,31 @@ from .._pipeline import last_step
 from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows
+from ..journal import (
+    Answered,
+    Asked,
+    CleaningState,
+    Closed,
+    Ended,
+    Event,
+    JournalWriter,
+    OpenItem,
+    Refitted,
+    Started,
+    check_ids,
+    describe,
+    describe_data,
+    first_answers,
+    open_items,
+    open_rows,
+)
 from ..query import Learner, choose
 from . import _checkpoint as checkpoint
 from ._annotators import settle
 from ._checkpoint import can_keep, keys_of
-from ._checks import RunData, check_ids, check_round_budget, count_of
-from ._events import Answered, Asked, CleaningState, Closed, Ended, Event, Refitted, Started
-from ._fingerprint import describe, describe_data
-from ._items import OpenItem, first_answers, open_items, open_rows
+from ._checks import RunData, check_round_budget, count_of
 from ._policies import POLICIES
 from ._policy import LabelSnapshot
-from ._runner import Runner
 from ._training import Training, seeded_clone
 
 
@@ -63,7 +77,7 @@ class CleaningLoop:
         self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
         self._round_budget = count_of(params.round_budget, len(data.codes))
         check_round_budget(params, self._round_budget)
-        self._writer: Runner | None = None
+        self._writer: JournalWriter | None = None
         self._row_of: dict[str, int] = {}
 
     # --- the first phase ------------------------------------------------------------------------
@@ -112,7 +126,7 @@ class CleaningLoop:
         described = describe_data(
             data.X, data.classes, data.codes, self.ids, others, data.fit_params
         )
-        self._writer = Runner(params.journal, parameters, described)
+        self._writer = JournalWriter(params.journal, parameters, described)
         past = self._writer.past()
         if not past:
             self._writer.draft(data.classes, data.codes, self.ids, params.answers_per_item)
@@ -287,7 +301,7 @@ class CleaningLoop:
         """Labels to bring the model up to date with; None if they are not enough to train on."""
         state = self.state
         labels = LabelSnapshot(
-            given=state.first_codes,
+            given=state.given_codes,
             codes=state.codes.copy(),
             verified=state.verified.copy(),
             round=state.round,

@@ -14,7 +14,8 @@ from skactiveml.base import (
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 from .._pipeline import features_of
 from .._proba import aligned_proba
 from .._random import isolated_rng, private_random_state

@@ -10,7 +10,8 @@ from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDataset
 from torch.utils.data import BatchSampler, Dataset, Subset, default_collate
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 
 Batch = tuple[dict[str, torch.Tensor], torch.Tensor]
 

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
-from .._labels import find_classes, find_codes, rank_within_class
+from .._codes import find_codes, rank_within_class
+from .._labels import find_classes
 from .._random import private_random_state
 
 if TYPE_CHECKING:

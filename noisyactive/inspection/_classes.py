@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 
 ClassNames = Mapping[Any, str] | Sequence[str] | None
 

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..cleaning import ActiveLabelCleaner
-from ..cleaning._events import Answered, Refitted
+from ..journal import Answered, Refitted
 from ._classes import ratio
 
 

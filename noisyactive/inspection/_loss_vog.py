@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 from ._classes import by_size, check_mask, common_codes
 from ._fitted import fitted_network
 from ._style import BLUE, SKY, VERMILION, axes_for, figure_of, legend_above

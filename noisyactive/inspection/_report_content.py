@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from ..cleaning import ActiveLabelCleaner
-from ..cleaning._events import Answered
-from ..cleaning._fingerprint import describe, fingerprint
+from ..journal import Answered, describe, fingerprint
 from ._cleaning_curve import score_name_of
 from ._cleaning_report import cleaning_report
 from ._run import Change, class_audit, source_of

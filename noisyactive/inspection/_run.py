@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..cleaning import ActiveLabelCleaner
-from ..cleaning._events import Answered, CleaningState
+from ..journal import Answered, CleaningState
 from ._classes import by_size
 
 
@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 def source_of(cleaner: ActiveLabelCleaner) -> Source:
     """What a cleaner keeps, but does not show by itself."""
-    return Source(cleaner.X_train_, cleaner.state_.first_codes, cleaner.state_)
+    return Source(cleaner.X_train_, cleaner.state_.given_codes, cleaner.state_)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 from ..annotate import images_of
 from ..annotate._images import NotShown, render
 from ..query import rank_suspects

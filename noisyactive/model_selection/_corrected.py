@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 
-from .._labels import find_classes, find_codes
+from .._codes import find_codes
+from .._labels import find_classes
 from ._confusion import check_label_scoring, correct_confusion_matrix, score_confusion_matrix
 from ._matrix import Noise
 

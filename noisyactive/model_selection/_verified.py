@@ -12,7 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from .._labels import is_missing
+from .._codes import is_missing
 from .._rows import take_rows
 
 

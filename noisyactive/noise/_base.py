@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from .._labels import find_classes, find_codes, rank_within_class
+from .._codes import find_codes, rank_within_class
+from .._labels import find_classes
 from .._random import private_random_state
 
 if TYPE_CHECKING:

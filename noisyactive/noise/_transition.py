@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from .._labels import find_codes
+from .._codes import find_codes
 from ._base import BaseLabelNoise
 
 

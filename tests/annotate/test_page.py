@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from noisyactive.annotate import images_of
-from noisyactive.cleaning import Journal, _journal_file
+from noisyactive.journal import Journal, _sqlite
 
 
 def test_what_the_page_is_told(start_run, serving, visit):
@@ -315,7 +315,7 @@ class TestTrouble:
     """What goes wrong with the journal is said, and the answer can be sent again."""
 
     def test_somebody_keeps_it_locked(self, start_run, serving, visit, monkeypatch):
-        monkeypatch.setattr(_journal_file, "_BUSY_SECONDS", 0.2)
+        monkeypatch.setattr(_sqlite, "_BUSY_SECONDS", 0.2)
         run = start_run()
         visitor = visit(serving(run.journal))
         with sqlite3.connect(run.journal, isolation_level=None) as other:

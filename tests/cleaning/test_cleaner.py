@@ -25,7 +25,7 @@ from noisyactive import (
     UniformLabelNoise,
 )
 from noisyactive.cleaning import PAPER_PARAMS
-from noisyactive.cleaning._events import Answered, Asked, fold
+from noisyactive.journal import Answered, Asked, fold
 from noisyactive.query import strategy_names
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, UniformLabelNoise
-from noisyactive.cleaning._events import Asked
 from noisyactive.compat import ActiveLearner, Committee, from_skactiveml
+from noisyactive.journal import Asked
 
 pytest.importorskip("skactiveml", reason="needs scikit-activeml, the extra skactiveml")
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
 from noisyactive.cleaning import Journal
-from noisyactive.cleaning._events import Answered, Asked, Refitted, Started
+from noisyactive.journal import Answered, Asked, Refitted, Started
 
 NET = CoTeachingVOGClassifier(
     max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2

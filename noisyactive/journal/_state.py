@@ -1,4 +1,4 @@
-"""What happened while labels were cleaned, and the state that it adds up to."""
+"""Labels and accounts of a run: a fold of its events."""
 
 from __future__ import annotations
 
@@ -9,115 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._labels import find_codes
-
-
-@dataclass(frozen=True)
-class Started:
-    """A run began.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the run; round r draws from the child seed (seed, r).
-    """
-
-    seed: int
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A round began: labels of rows were asked for.
-
-    Parameters
-    ----------
-    rows : tuple of int
-        Rows of the data set, the most wanted first.
-    suggested : tuple, default=()
-        What the model took each row for; empty without a model.
-    probability : tuple of float, default=()
-        Its probability of that.
-    budget_left : int, default=0
-        Answers that might still be bought, those to this round included.
-    reason : str, default=""
-        How the rows were picked, for people.
-    """
-
-    rows: tuple[int, ...]
-    suggested: tuple[Any, ...] = ()
-    probability: tuple[float, ...] = ()
-    budget_left: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answers of one person came in, for rows that were asked about or not.
-
-    Parameters
-    ----------
-    rows : tuple of int
-        Rows of the data set, each once.
-    labels : tuple
-        A class label for each row, or None where the answer is "no answer".
-    annotator : str or None, default=None
-        Who answered.
-    seconds : tuple, default=()
-        Time spent on each row, in seconds, or None; empty if nobody measured it.
-    comments : tuple, default=()
-        Remark on each row, or None; empty if there is none.
-    time : str, default=""
-        When, in UTC as ISO 8601.
-    """
-
-    rows: tuple[int, ...]
-    labels: tuple[Any, ...]
-    annotator: str | None = None
-    seconds: tuple[float | None, ...] = ()
-    comments: tuple[str | None, ...] = ()
-    time: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The answers of several annotators to some rows were aggregated.
-
-    Parameters
-    ----------
-    rows : tuple of int
-        Rows of the data set.
-    labels : tuple
-        The outcome for each, or None for a tie, which asks for one more answer.
-    """
-
-    rows: tuple[int, ...]
-    labels: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Closed:
-    """The round was closed before all answers were in."""
-
-
-@dataclass(frozen=True)
-class Refitted:
-    """The model was brought up to date with the labels.
-
-    Parameters
-    ----------
-    score : float
-        Its score on the validation data; NaN without any.
-    """
-
-    score: float
-
-
-@dataclass(frozen=True)
-class Ended:
-    """Nothing was left to ask: rounds, budget or pool had run out."""
-
-
-Event = Started | Asked | Answered | Settled | Closed | Refitted | Ended
+from .._codes import find_codes
+from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 
 
 @dataclass
@@ -136,7 +29,7 @@ class CleaningState:
 
     Attributes
     ----------
-    first_codes : ndarray of int of shape (n_samples,)
+    given_codes : ndarray of int of shape (n_samples,)
         Labels at the start.
     verified : ndarray of bool of shape (n_samples,)
         Rows that were answered with a label, and settled.
@@ -187,7 +80,7 @@ class CleaningState:
         self.verified = np.zeros(n_samples, dtype=bool)
         self.skipped = np.zeros(n_samples, dtype=bool)
         self.relabelled_round = np.full(n_samples, -1)
-        self.first_codes = self.codes.copy()
+        self.given_codes = self.codes.copy()
         self._asked = self._changed = self._cost_before = 0
 
     @property
@@ -204,7 +97,7 @@ class CleaningState:
     @property
     def share_corrected(self) -> float:
         """Share of the labels that are others than at the start."""
-        return float((self.codes != self.first_codes).mean())
+        return float((self.codes != self.given_codes).mean())
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -283,8 +176,8 @@ class CleaningState:
     def _take_back(self, rows: tuple[int, ...]) -> None:
         """Nobody has a label for these rows, or has one any more."""
         index = np.array(rows, dtype=np.intp)
-        self._changed += int((self.codes[index] != self.first_codes[index]).sum())
-        self.codes[index] = self.first_codes[index]
+        self._changed += int((self.codes[index] != self.given_codes[index]).sum())
+        self.codes[index] = self.given_codes[index]
         self.verified[index] = False
         self.skipped[index] = True
         self.relabelled_round[index] = -1

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _journal_file as file
-from ._checks import check_answers, check_remarks
-from ._events import Answered, CleaningState, Event
-from ._items import OpenItem, Progress, first_answers, open_items, open_rows, progress
+from . import _sqlite as file
+from ._answers import check_answers, check_remarks
+from ._events import Answered, Event
+from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
+from ._state import CleaningState
 
 
 class Journal:

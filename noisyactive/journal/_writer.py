@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _journal_file as file
+from . import _sqlite as file
 from ._events import Answered, Event
 from ._fingerprint import differences
 from ._journal import Journal
 from ._lock import RunnerLock
 
 
-class Runner:
+class JournalWriter:
     """The one process that runs rounds, and its journal.
 
     A journal comes into being after the first phase, when there is something to lose; whether it

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ._events import Answered, CleaningState
+from ._events import Answered
+from ._state import CleaningState
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisyactive.cleaning._annotators import settle
-from noisyactive.cleaning._events import (
+from noisyactive.journal import (
     Answered,
     Asked,
     CleaningState,
     Closed,
     Ended,
+    Progress,
     Refitted,
     Settled,
+    first_answers,
     fold,
+    progress,
 )
-from noisyactive.cleaning._items import Progress, first_answers, progress
 
 CLASSES = np.array(["a", "b", "c"])
 N = 8

@@ -1,0 +1,138 @@
+"""Checks of ids, answers, and what comes with answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._codes import find_codes
+
+
+def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
+    """Name of each row, of shape (n_samples,); row numbers as text if `ids` is None."""
+    if ids is None:
+        return np.arange(n_samples).astype(np.str_)
+    names = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+        raise ValueError(
+            "ids must be non-empty strings, since an int would be taken for a row number; got "
+            f"{wrong[0]!r}."
+        )
+    if len(names) != n_samples:
+        raise ValueError(f"ids must name each of the {n_samples} samples, got {len(names)}.")
+    if len(set(names)) < n_samples:
+        twice = next(name for name, n in Counter(names).items() if n > 1)
+        raise ValueError(f"ids must differ; {twice!r} is there twice.")
+    array = np.array(names, dtype=np.str_)
+    _check_text("ids", names)
+    if array.tolist() != names:
+        raise ValueError("ids must not end with NUL characters.")
+    return array
+
+
+def check_remarks(
+    n_rows: int, answers_per_item: int, annotator: Any, seconds: Any, comments: Any
+) -> tuple[str | None, tuple[float | None, ...], tuple[str | None, ...]]:
+    """Check what comes with answers.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that are answered for.
+    answers_per_item : int
+        Annotators who have to answer for a row.
+    annotator : str or None
+        Who answers.
+    seconds : sequence of float of length n_rows or None
+        Time spent on each row; None or NaN where it is not known.
+    comments : sequence of str of length n_rows or None
+        Remark on each row, or None.
+
+    Returns
+    -------
+    annotator : str or None
+        Who answers.
+    seconds : tuple of float or None
+        Empty if nothing was given.
+    comments : tuple of str or None
+        Empty if nothing was given.
+    """
+    if annotator is not None and (not isinstance(annotator, str) or not annotator):
+        raise ValueError(f"annotator must be a non-empty string or None, got {annotator!r}.")
+    if annotator is None and answers_per_item > 1:
+        raise ValueError(
+            f"annotator must be named, since answers_per_item={answers_per_item} asks several."
+        )
+    for name, values in (("seconds", seconds), ("comments", comments)):
+        if values is not None and (np.ndim(values) != 1 or len(values) != n_rows):
+            raise ValueError(f"{name} must have one entry for each of the {n_rows} rows.")
+    texts = [] if comments is None else list(comments)
+    if wrong := [text for text in texts if text is not None and not isinstance(text, str)]:
+        raise ValueError(f"comments must be strings or None, got {wrong[0]!r}.")
+    _check_text("annotator and comments", [annotator or "", *(text or "" for text in texts)])
+    times: list[float | None] = []
+    for value in [] if seconds is None else seconds:
+        known = value is not None and value == value
+        if known and (not isinstance(value, Real) or not 0 <= float(value) < np.inf):
+            raise ValueError(f"seconds must be finite numbers from 0 on, or None, got {value!r}.")
+        times.append(float(value) if known else None)
+    given = [None if text is None else str(text) for text in texts]
+    return (
+        annotator,
+        tuple(times) if any(value is not None for value in times) else (),
+        tuple(given) if any(text is not None for text in given) else (),
+    )
+
+
+def _check_text(name: str, texts: list[str]) -> None:
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} must be valid Unicode text: {error}.") from error
+
+
+def check_answers(
+    rows: Any, answers: Any, n_samples: int, classes: NDArray[Any]
+) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """Check the answers to some rows.
+
+    Parameters
+    ----------
+    rows : array-like of int of shape (n_rows,)
+        Rows, each once.
+    answers : sequence of length n_rows
+        A label or None for each.
+    n_samples : int
+        Rows there are.
+    classes : ndarray of shape (n_classes,)
+        Labels there are.
+
+    Returns
+    -------
+    rows : tuple of int
+        The rows.
+    answers : tuple
+        For each, one of the classes, as a Python object, or None.
+    """
+    index = np.asarray(rows)
+    if not isinstance(answers, Iterable) or isinstance(answers, str):
+        raise ValueError(f"answers must be a sequence of labels and None, got {answers!r}.")
+    labels = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
+    if unhashable := [label for label in labels if not isinstance(label, Hashable)]:
+        raise ValueError(f"answers must be labels or None, got {unhashable[0]!r}.")
+    if index.ndim != 1 or (len(index) and index.dtype.kind not in "iu"):
+        raise ValueError(f"rows must be a list of row numbers, got {rows!r}.")
+    if len(index) != len(labels):
+        raise ValueError(f"Got {len(labels)} answers for {len(index)} rows.")
+    if len(outside := index[(index < 0) | (index >= n_samples)]):
+        raise ValueError(f"rows must be from 0 to {n_samples - 1}, got {outside.tolist()}.")
+    if len(np.unique(index)) < len(index):
+        raise ValueError("rows must hold each row once; a row answered twice is ambiguous.")
+    codes = find_codes([label for label in labels if label is not None], classes, name="answers")
+    known = iter(classes[codes].tolist())
+    return tuple(index.tolist()), tuple(None if x is None else next(known) for x in labels)

@@ -1,0 +1,114 @@
+"""What happens while labels are cleaned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run began.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run; round r draws from the child seed (seed, r).
+    """
+
+    seed: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A round began: labels of rows were asked for.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        Rows of the data set, the most wanted first.
+    suggested : tuple, default=()
+        What the model took each row for; empty without a model.
+    probability : tuple of float, default=()
+        Its probability of that.
+    budget_left : int, default=0
+        Answers that might still be bought, those to this round included.
+    reason : str, default=""
+        How the rows were picked, for people.
+    """
+
+    rows: tuple[int, ...]
+    suggested: tuple[Any, ...] = ()
+    probability: tuple[float, ...] = ()
+    budget_left: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers of one person came in, for rows that were asked about or not.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        Rows of the data set, each once.
+    labels : tuple
+        A class label for each row, or None where the answer is "no answer".
+    annotator : str or None, default=None
+        Who answered.
+    seconds : tuple, default=()
+        Time spent on each row, in seconds, or None; empty if nobody measured it.
+    comments : tuple, default=()
+        Remark on each row, or None; empty if there is none.
+    time : str, default=""
+        When, in UTC as ISO 8601.
+    """
+
+    rows: tuple[int, ...]
+    labels: tuple[Any, ...]
+    annotator: str | None = None
+    seconds: tuple[float | None, ...] = ()
+    comments: tuple[str | None, ...] = ()
+    time: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The answers of several annotators to some rows were aggregated.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        Rows of the data set.
+    labels : tuple
+        The outcome for each, or None for a tie, which asks for one more answer.
+    """
+
+    rows: tuple[int, ...]
+    labels: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The round was closed before all answers were in."""
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """The model was brought up to date with the labels.
+
+    Parameters
+    ----------
+    score : float
+        Its score on the validation data; NaN without any.
+    """
+
+    score: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nothing was left to ask: rounds, budget or pool had run out."""
+
+
+Event = Started | Asked | Answered | Settled | Closed | Refitted | Ended
