@@ -96,12 +96,15 @@ class Desk:
             suggestion.
         """
         with _explained():
-            waiting = self._journal.open_items(annotator)
+            n_waiting = self._journal.n_open(annotator)
+            # Behind the items that other tabs show, there are enough for this one.
+            limit = _N_AHEAD + len(self._held)
+            waiting = self._journal.open_items(annotator, limit=limit)
             progress = self._journal.progress()
         self._items.update((item.row, item.item) for item in waiting)
         items = []
-        nobody = self.needs_name and annotator is None
-        for item in [] if nobody else self._for_tab(waiting, tab)[:_N_AHEAD]:
+        unnamed = self.needs_name and annotator is None
+        for item in [] if unnamed else self._for_tab(waiting, tab)[:_N_AHEAD]:
             shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": item.reason}
             if not self.blind:
                 shown["label"] = self._code(item.label)
@@ -117,7 +120,7 @@ class Desk:
             "blind": self.blind,
             "images": self._images is not None,
             "progress": asdict(progress),
-            "waiting": len(waiting),
+            "waiting": n_waiting,
             "items": items,
         }
 
@@ -136,10 +139,10 @@ class Desk:
         dict or None
             For JSON; None if there are fewer. Its `time` says which answer a correction corrects.
         """
-        latest = list(self._latest(annotator).values())
-        if not 1 <= back <= len(latest):
+        with _explained():
+            answer, n_answered = self._journal.latest_answer(annotator, back=back)
+        if answer is None or back < 1:
             return None
-        answer = latest[-back]
         shown = {
             "row": answer["row"],
             "item": answer["item"],
@@ -147,7 +150,7 @@ class Desk:
             "comment": answer["comment"] or "",
             "time": answer["time"],
             "back": back,
-            "n_answered": len(latest),
+            "n_answered": n_answered,
         }
         if not self.blind:
             shown["label"] = self._code(answer["old_label"])
@@ -188,7 +191,8 @@ class Desk:
         """
         label = None if code is None else self._journal.classes[code]
         with self._writing:
-            last = self._latest(annotator).get(row)
+            with _explained():
+                last, _ = self._journal.latest_answer(annotator, row=row)
             said = None if last is None else (last["new_label"], last["comment"] or "")
             if last is not None and said == (label, comment):
                 return "already"
@@ -217,8 +221,10 @@ class Desk:
         """
         if row not in self._items:
             with _explained():
-                self._items.update((item.row, item.item) for item in self._journal.open_items())
-                self._items.update((a["row"], a["item"]) for a in self._journal.answers())
+                found = self._journal.item(row)
+            if found is None:
+                raise LookupError(row)
+            self._items[row] = found
         item = self._items[row]
         if self._images is None:
             raise NotShown("There are no images here.")
@@ -247,17 +253,6 @@ class Desk:
             ordered = sorted(waiting, key=lambda item: item.row in self._held)
             self._held.setdefault(ordered[0].row, (tab, now))
         return ordered
-
-    def _latest(self, annotator: str | None) -> dict[int, dict[str, Any]]:
-        """The latest answer of an annotator for each row, the latest of all at the end."""
-        with _explained():
-            answers = self._journal.answers()
-        latest: dict[int, dict[str, Any]] = {}
-        for answer in answers:
-            if answer["annotator"] == annotator:
-                latest.pop(answer["row"], None)
-                latest[answer["row"]] = answer
-        return latest
 
     def _code(self, label: Any) -> int | None:
         return None if label is None else self._journal.classes.index(label)

@@ -249,7 +249,7 @@ class CleaningLoop:
 
     def open_items(self, annotator: str | None) -> list[OpenItem]:
         """Open rows as people are shown them."""
-        rows = open_rows(self.state, annotator)
+        rows = list(open_rows(self.state, annotator))
         labels = self.data.classes[self.state.codes[rows]].tolist()
         names = dict(zip(rows, self.ids[rows].tolist(), strict=True))
         return open_items(self.state, rows, names, dict(zip(rows, labels, strict=True)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from . import _sqlite as file
 from ._answers import check_answers, check_remarks
 from ._events import Answered, Event
-from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
+from ._queue import OpenItem, Progress, first_answers, n_open_rows, open_items, open_rows, progress
 from ._state import CleaningState
+from ._view import JournalView
 
 
 class Journal:
     """A journal that `ActiveLabelCleaner(..., journal=path)` keeps, opened to read or to answer.
 
     Any number of processes and threads may do so while the cleaner waits, or while it is not
-    running at all; it takes up what they wrote at its next `query` or `wait`. Opening executes
-    nothing from the file, and every call reads the file as it is then.
+    running at all; it reads what they wrote at its next `query` or `wait`. Opening executes
+    nothing from the file, and every call takes up what was written to it since the last one.
 
     Parameters
     ----------
@@ -88,35 +91,45 @@ class Journal:
         file.check(self.path)
         with file.transaction(self.path) as connection:
             run = file.read_run(connection)
-            self.classes: list[Any] = run["classes"]
-            self.n_samples: int = run["n_samples"]
-            self.answers_per_item: int = run["answers_per_item"]
-            self._fold(file.read_events(connection, "true"))  # see that it can be done
+        self.classes: list[Any] = run["classes"]
+        self.n_samples: int = run["n_samples"]
+        self.answers_per_item: int = run["answers_per_item"]
+        self._view = JournalView(self.path, self.classes, self.n_samples, self.answers_per_item)
+        with self._view.reading():
+            pass  # see that the events can be understood
 
-    def open_items(self, annotator: str | None = None) -> list[OpenItem]:
+    def open_items(
+        self, annotator: str | None = None, *, limit: int | None = None
+    ) -> list[OpenItem]:
         """Rows of the current round that wait for an answer, the most wanted first.
 
         Parameters
         ----------
         annotator : str, default=None
-            Leave out what he or she has answered already, which matters where several annotators
-            answer for each row.
+            Leave out rows that this annotator has answered already, which matters where several
+            annotators answer for each row.
+        limit : int, default=None
+            How many at most; None for all.
 
         Returns
         -------
         list of OpenItem
-            None while no round is under way.
+            Empty while no round is under way.
         """
-        with file.transaction(self.path) as connection:
-            state = self._fold(file.read_events(connection, "true"))
-            rows = open_rows(state, annotator)
+        with self._view.reading() as (connection, state):
+            rows = list(islice(open_rows(state, annotator), limit))
             labels = self._labels(connection, state, rows)
             return open_items(state, rows, file.item_of(connection, rows), labels)
 
+    def n_open(self, annotator: str | None = None) -> int:
+        """Number of rows that wait for an answer; see `open_items`."""
+        with self._view.reading() as (_, state):
+            return n_open_rows(state, annotator)
+
     def progress(self) -> Progress:
-        """How far the run is, answers included that the cleaner has not yet taken up."""
-        with file.transaction(self.path) as connection:
-            return progress(self._fold(file.read_events(connection, "true")))
+        """Progress of the run, answers included that the cleaner has not read yet."""
+        with self._view.reading() as (_, state):
+            return progress(state)
 
     def answer(
         self,
@@ -133,7 +146,7 @@ class Journal:
         Parameters
         ----------
         rows : array-like of shape (n_rows,)
-            Rows of the data set, or their ids, each once; also such as nobody asked about.
+            Rows of the data set, or their ids, each once; also rows that were not asked about.
         answers : sequence of length n_rows
             A class label for each, or None: charged, and not asked about again. A later answer
             corrects an earlier one; None takes back one's own label.
@@ -144,8 +157,8 @@ class Journal:
         comments : sequence of str of length n_rows, default=None
             A remark on each, or None.
         only_open : bool, default=False
-            Leave out rows that do not wait for an answer (of this annotator), instead of taking
-            it for a correction. So what is sent twice is counted once.
+            Ignore answers to rows that do not wait for one (of this annotator); otherwise they
+            are corrections. So what is sent twice is counted once.
 
         Returns
         -------
@@ -163,22 +176,39 @@ class Journal:
         index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
         answered = Answered(index, labels, *remarks, file.now())
-        with file.transaction(self.path, write=True) as connection:
-            first = self._first_answers(connection, answered) if only_open else answered
+        with self._view.writing() as (connection, state):
+            first = first_answers(state, answered) if only_open else answered
             if first is None:
                 return []
-            self._insert(connection, first, None)
+            self.insert(connection, state, first, None)
         return list(first.rows)
 
     def labels(self) -> dict[str, Any]:
         """The label of each item as it is now, by its id."""
-        with file.transaction(self.path) as connection:
-            state = self._fold(file.read_events(connection, "true"))
+        with self._view.reading() as (connection, state):
             given = file.read_items(connection)
-        return {
-            item: self.classes[state.codes[row]] if state.verified[row] else label
-            for row, item, label in given
-        }
+            return {
+                item: self.classes[state.codes[row]] if state.verified[row] else label
+                for row, item, label in given
+            }
+
+    def item(self, row: int) -> str | None:
+        """Id of a row that waits for an answer or was answered; None for any other row.
+
+        Parameters
+        ----------
+        row : int
+            Row of the data set.
+
+        Returns
+        -------
+        str or None
+            Its id.
+        """
+        with self._view.reading() as (connection, state):
+            if row not in state.open_rows and row not in state.answers:
+                return None
+            return file.item_of(connection, [row])[row]
 
     def answers(self) -> list[dict[str, Any]]:
         """Every answer, in the order in which they came in.
@@ -192,21 +222,58 @@ class Journal:
         with file.transaction(self.path) as connection:
             return file.read_answers(connection)
 
-    def events(self) -> list[Event]:
-        """What happened, in order; answers that the cleaner has not yet taken up are the last."""
-        with file.transaction(self.path) as connection:
-            return file.read_events(connection, "true")
+    def latest_answer(
+        self, annotator: str | None, *, row: int | None = None, back: int = 1
+    ) -> tuple[dict[str, Any] | None, int]:
+        """The latest answer of an annotator, for a row or among those for all rows.
 
-    def _fold(self, events: list[Event]) -> CleaningState:
-        """The state but for labels that nobody answered for, which are not read."""
-        nothing = np.zeros(self.n_samples, dtype=np.intp)
-        state = CleaningState(np.array(self.classes), nothing, self.answers_per_item)
-        try:
-            for event in events:
-                state.apply(event)
-        except (IndexError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.path} is damaged, or no journal: {error}.") from error
-        return state
+        Parameters
+        ----------
+        annotator : str or None
+            Who answered.
+        row : int, default=None
+            A row of the data set; None counts `back` instead.
+        back : int, default=1
+            How many rows ago, from 1, the row that was answered last.
+
+        Returns
+        -------
+        answer : dict or None
+            As in `answers`; None if there is no such answer.
+        n_rows : int
+            Rows that the annotator has answered.
+        """
+        with self._view.reading() as (connection, _):
+            latest = self._view.latest.get(annotator, {})
+            if row is None:
+                row = next(islice(reversed(latest), max(back, 1) - 1, None), None)
+            if row not in latest:
+                return None, len(latest)
+            return file.read_answer(connection, latest[row], row), len(latest)
+
+    def events(self) -> list[Event]:
+        """Events in order; answers that the cleaner has not read yet are the last."""
+        with file.transaction(self.path) as connection:
+            return [record.event for record in file.read_events(connection, "true")]
+
+    # --- for the process that runs the rounds ----------------------------------------------------
+
+    def writing(self) -> AbstractContextManager[tuple[sqlite3.Connection, CleaningState]]:
+        """A transaction that may write, and the state before it; see `JournalView`."""
+        return self._view.writing()
+
+    def insert(
+        self,
+        connection: sqlite3.Connection,
+        state: CleaningState,
+        event: Event,
+        position: int | None,
+    ) -> None:
+        """Write an event in a transaction; of answers, with the labels before them."""
+        number = file.insert(connection, event, position)
+        if isinstance(event, Answered):
+            labels = self._labels(connection, state, event.rows)
+            file.insert_answers(connection, number, event, labels)
 
     def _labels(
         self, connection: sqlite3.Connection, state: CleaningState, rows: Sequence[int]
@@ -216,17 +283,6 @@ class Journal:
             row: self.classes[state.codes[row]] if state.verified[row] else given[row]
             for row in rows
         }
-
-    def _first_answers(self, connection: sqlite3.Connection, answered: Answered) -> Answered | None:
-        return first_answers(self._fold(file.read_events(connection, "true")), answered)
-
-    def _insert(self, connection: sqlite3.Connection, event: Event, position: int | None) -> None:
-        number = file.insert(connection, event, position)
-        if isinstance(event, Answered):
-            before = f"id != {number}"
-            state = self._fold(file.read_events(connection, before))
-            labels = self._labels(connection, state, event.rows)
-            file.insert_answers(connection, number, event, labels)
 
     def _rows(self, rows: Any) -> Any:
         names = list(rows) if np.ndim(rows) == 1 else []

@@ -1,8 +1,8 @@
-"""What waits for an answer, how far the round is, and which answers would be the first."""
+"""Rows that wait for an answer, and the progress of a round."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,11 +73,18 @@ class Progress:
     finished: bool
 
 
-def open_rows(state: CleaningState, annotator: str | None) -> list[int]:
+def open_rows(state: CleaningState, annotator: str | None) -> Iterator[int]:
     """Rows that wait for an answer, apart from those that this annotator has answered for."""
     if annotator is None:
-        return list(state.open_rows)
-    return [row for row in state.open_rows if annotator not in state.answers.get(row, ())]
+        return iter(state.open_rows)
+    return (row for row in state.open_rows if annotator not in state.answers.get(row, ()))
+
+
+def n_open_rows(state: CleaningState, annotator: str | None) -> int:
+    """Number of `open_rows`."""
+    if annotator is None:
+        return len(state.open_rows)
+    return sum(1 for _ in open_rows(state, annotator))
 
 
 def open_items(
@@ -104,17 +111,15 @@ def open_items(
     asked = state.asked
     if asked is None:
         return []
-    suggestions: dict[int, tuple[Any, float]] = {}
-    if asked.suggested:
-        pairs = zip(asked.suggested, asked.probability, strict=True)
-        suggestions = dict(zip(asked.rows, pairs, strict=True))
-    place = {row: number for number, row in enumerate(asked.rows, 1)}
     found = []
     for row in rows:
         reason = f"round {state.round}: its annotators disagree"
-        if row in place:
-            reason = f"round {state.round}: {place[row]} of {len(asked.rows)} {asked.reason}"
-        suggested, probability = suggestions.get(row, (None, None))
+        suggested, probability = None, None
+        place = state.place_of(row)
+        if place is not None:
+            reason = f"round {state.round}: {place + 1} of {len(asked.rows)} {asked.reason}"
+            if asked.suggested:
+                suggested, probability = asked.suggested[place], asked.probability[place]
         who = tuple(state.answers.get(row, ()))
         found.append(
             OpenItem(row, items[row], labels[row], suggested, probability, who, reason.rstrip())
@@ -124,16 +129,19 @@ def open_items(
 
 def progress(state: CleaningState) -> Progress:
     """How far a run is."""
-    rows = () if state.asked is None else state.asked.rows
-    n_open = len(set(rows).intersection(state.open_rows))
+    n_rows = 0 if state.asked is None else len(state.asked.rows)
     left = state.budget_left
-    return Progress(state.round, len(rows), len(rows) - n_open, state.cost, left, state.ended)
+    return Progress(state.round, n_rows, n_rows - state.n_open, state.cost, left, state.ended)
 
 
 def first_answers(state: CleaningState, answered: Answered) -> Answered | None:
-    """Those answers that somebody waits for; None if nobody does for any of them."""
-    waiting = set(open_rows(state, answered.annotator))
-    kept = [number for number, row in enumerate(answered.rows) if row in waiting]
+    """Those of the answers that a row waits for; None if there are none."""
+    who = answered.annotator
+    kept = [
+        number
+        for number, row in enumerate(answered.rows)
+        if row in state.open_rows and (who is None or who not in state.answers.get(row, ()))
+    ]
     if not kept:
         return None
 

@@ -38,8 +38,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 
@@ -236,7 +238,25 @@ def insert_answers(
     )
 
 
-def read_events(connection: sqlite3.Connection, where: str, *values: Any) -> list[Event]:
+class Record(NamedTuple):
+    """An event with its place in the file.
+
+    Parameters
+    ----------
+    id : int
+        Its id; ids grow with time.
+    position : int or None
+        Its place in the run; None until the process that runs the rounds has read it.
+    event : Event
+        The event.
+    """
+
+    id: int
+    position: int | None
+    event: Event
+
+
+def read_events(connection: sqlite3.Connection, where: str, *values: Any) -> list[Record]:
     """Events in the order of the run, those without a position last.
 
     Parameters
@@ -244,59 +264,70 @@ def read_events(connection: sqlite3.Connection, where: str, *values: Any) -> lis
     connection : Connection
         In a transaction.
     where : str
-        Which of them, in SQL; never from outside.
+        Which of them, in SQL, with the columns ``e.id`` and ``e.position``; never from outside.
     *values : object
         What its question marks stand for.
+
+    Returns
+    -------
+    list of Record
+        The events.
     """
-    found = connection.execute(
-        f"SELECT id, kind, payload FROM events WHERE {where} ORDER BY position IS NULL, "
-        "position, id",
+    cursor = connection.execute(
+        "SELECT e.id, e.position, e.kind, e.payload, a.row, a.new_label, a.seconds, a.comment, "
+        "a.annotator, a.time FROM events e LEFT JOIN answers a ON a.event = e.id "
+        f"WHERE {where} ORDER BY e.position IS NULL, e.position, e.id, a.rowid",
         values,
-    ).fetchall()
-    return [_decode(connection, *record) for record in found]
+    )
+    label_of: dict[str | None, Any] = {None: None}  # each text is parsed once
+    found = []
+    for (number, position, kind, payload), rows in groupby(cursor, itemgetter(0, 1, 2, 3)):
+        answers = [row[4:] for row in rows if row[4] is not None]
+        found.append(Record(number, position, _decode(number, kind, payload, answers, label_of)))
+    return found
 
 
-def _decode(connection: sqlite3.Connection, event: int, kind: str, payload: str) -> Event:
+def _decode(
+    number: int, kind: str, payload: str, answers: list[Any], label_of: dict[str | None, Any]
+) -> Event:
     try:
-        facts = json.loads(payload)
+        if kind == "answered":
+            return _answered(answers, label_of)
+        content = json.loads(payload)
         match kind:
             case "started":
-                return Started(int(facts["seed"]))
+                return Started(int(content["seed"]))
             case "asked":
                 return Asked(
-                    rows=tuple(facts["rows"]),
-                    suggested=tuple(facts["suggested"]),
-                    probability=tuple(facts["probability"]),
-                    budget_left=int(facts["budget_left"]),
-                    reason=str(facts["reason"]),
+                    rows=tuple(content["rows"]),
+                    suggested=tuple(content["suggested"]),
+                    probability=tuple(content["probability"]),
+                    budget_left=int(content["budget_left"]),
+                    reason=str(content["reason"]),
                 )
-            case "answered":
-                return _read_answers(connection, event)
             case "settled":
-                return Settled(tuple(facts["rows"]), tuple(facts["labels"]))
+                return Settled(tuple(content["rows"]), tuple(content["labels"]))
             case "closed":
                 return Closed()
             case "refitted":
-                return Refitted(math.nan if facts["score"] is None else float(facts["score"]))
+                score = content["score"]
+                return Refitted(math.nan if score is None else float(score))
             case "ended":
                 return Ended()
         raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:
-        raise sqlite3.DatabaseError(f"event {event} cannot be understood: {error!r}") from error
+        raise sqlite3.DatabaseError(f"event {number} cannot be understood: {error!r}") from error
 
 
-def _read_answers(connection: sqlite3.Connection, event: int) -> Answered:
-    records = connection.execute(
-        "SELECT row, new_label, seconds, comment, annotator, time FROM answers WHERE event = ? "
-        "ORDER BY rowid",
-        (event,),
-    ).fetchall()
-    if not records:
+def _answered(answers: list[Any], label_of: dict[str | None, Any]) -> Answered:
+    if not answers:
         return Answered((), ())
-    rows, labels, seconds, comments, annotators, times = zip(*records, strict=True)
+    rows, texts, seconds, comments, annotators, times = zip(*answers, strict=True)
+    for text in set(texts) - label_of.keys():
+        label_of[text] = json.loads(text)
     return Answered(
         rows,
-        tuple(None if label is None else json.loads(label) for label in labels),
+        tuple(label_of[text] for text in texts),
         annotators[0],
         seconds if any(value is not None for value in seconds) else (),
         comments if any(value is not None for value in comments) else (),
@@ -304,17 +335,31 @@ def _read_answers(connection: sqlite3.Connection, event: int) -> Answered:
     )
 
 
+_ANSWER = "row item old_label new_label annotator time seconds comment".split()
+
+
 def read_answers(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """The table ``answers``, without the numbers of events."""
-    columns = "row item old_label new_label annotator time seconds comment".split()
-    records = connection.execute(
-        f"SELECT {', '.join(columns)} FROM answers ORDER BY event, rowid"
-    ).fetchall()
-    found = [dict(zip(columns, record, strict=True)) for record in records]
-    for answer in found:
-        for key in ("old_label", "new_label"):
-            answer[key] = None if answer[key] is None else json.loads(answer[key])
-    return found
+    columns = ", ".join(_ANSWER)
+    records = connection.execute(f"SELECT {columns} FROM answers ORDER BY event, rowid")
+    return [_answer(record) for record in records]
+
+
+def read_answer(connection: sqlite3.Connection, event: int, row: int) -> dict[str, Any]:
+    """One answer, by the id of its event and its row."""
+    columns = ", ".join(_ANSWER)
+    return _answer(
+        connection.execute(
+            f"SELECT {columns} FROM answers WHERE event = ? AND row = ?", (event, row)
+        ).fetchone()
+    )
+
+
+def _answer(record: tuple[Any, ...]) -> dict[str, Any]:
+    answer = dict(zip(_ANSWER, record, strict=True))
+    for key in ("old_label", "new_label"):
+        answer[key] = None if answer[key] is None else json.loads(answer[key])
+    return answer
 
 
 def read_run(connection: sqlite3.Connection) -> dict[str, Any]:

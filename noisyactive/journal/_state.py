@@ -41,8 +41,10 @@ class CleaningState:
         Rounds begun so far.
     asked : Asked or None
         The latest round's question.
-    open_rows : tuple of int
-        Rows of that round that wait for an answer.
+    open_rows : dict of int to None
+        Rows that wait for an answer, in the order in which they are asked about.
+    n_open : int
+        How many of the latest round's rows are among them.
     answers : dict of dict
         Row, annotator, and what he or she said last; who answered last comes last.
     n_answers : dict of int
@@ -65,7 +67,8 @@ class CleaningState:
     answers_per_item: int = 1
     round: int = 0
     asked: Asked | None = None
-    open_rows: tuple[int, ...] = ()
+    open_rows: dict[int, None] = field(default_factory=dict)
+    n_open: int = 0
     answers: dict[int, dict[str | None, Any]] = field(default_factory=dict)
     n_answers: dict[str | None, int] = field(default_factory=dict)
     unsettled: set[int] = field(default_factory=set)
@@ -82,6 +85,7 @@ class CleaningState:
         self.relabelled_round = np.full(n_samples, -1)
         self.given_codes = self.codes.copy()
         self._asked = self._changed = self._cost_before = 0
+        self._place: dict[int, int] = {}  # of each row in the latest question
 
     @property
     def cost(self) -> int:
@@ -94,10 +98,9 @@ class CleaningState:
         spent = self.cost - self._cost_before
         return None if self.asked is None else max(0, self.asked.budget_left - spent)
 
-    @property
-    def share_corrected(self) -> float:
-        """Share of the labels that are others than at the start."""
-        return float((self.codes != self.given_codes).mean())
+    def place_of(self, row: int) -> int | None:
+        """Place of a row in the latest question, from 0; None if it was not asked about."""
+        return self._place.get(row)
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -107,7 +110,9 @@ class CleaningState:
             case Asked(rows):
                 self.round += 1
                 self.asked = event
-                self.open_rows = rows
+                self.open_rows = dict.fromkeys(rows)
+                self.n_open = len(rows)
+                self._place = {row: place for place, row in enumerate(rows)}
                 self._asked += len(rows)
                 self._cost_before = self.cost
                 self.up_to_date = self.ended = False
@@ -118,7 +123,8 @@ class CleaningState:
             case Closed():
                 waiting = (len(self.answers.get(row, ())) for row in self.open_rows)
                 self._asked -= sum(n < self.answers_per_item for n in waiting)
-                self.open_rows = ()
+                self.open_rows = {}
+                self.n_open = 0
             case Refitted(score):
                 entry = (self.round, self._asked, self._changed, self.cost, score)
                 for column, value in zip(self.history.values(), entry, strict=True):
@@ -141,9 +147,10 @@ class CleaningState:
             said[annotator] = label
             if len(said) >= self.answers_per_item:
                 complete.append(row)
-        self.open_rows = _without(self.open_rows, complete)
+        self._close(complete)
         useful = tuple(row for row in complete if _given(self.answers[row].values()))
-        useless = _without(tuple(complete), useful)
+        kept = set(useful)
+        useless = tuple(row for row in complete if row not in kept)
         self.unsettled.difference_update(useless)
         self._take_back(useless)
         if self.answers_per_item > 1:
@@ -157,10 +164,19 @@ class CleaningState:
     def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         self.unsettled.difference_update(rows)
         ties = [row for row, label in zip(rows, labels, strict=True) if label is None]
-        asked = {} if self.asked is None else {row: i for i, row in enumerate(self.asked.rows)}
-        ties.sort(key=lambda row: asked.get(row, len(asked)))  # the most doubtful first, as before
-        self.open_rows = (*_without(self.open_rows, ties), *ties)
+        last = len(self._place)
+        ties.sort(key=lambda row: self._place.get(row, last))  # the most doubtful first, as before
+        self._close(ties)
+        self.open_rows.update(dict.fromkeys(ties))
+        self.n_open += sum(row in self._place for row in ties)
         self._relabel(rows, labels)
+
+    def _close(self, rows: Iterable[int]) -> None:
+        """These rows do not wait any more."""
+        for row in rows:
+            if row in self.open_rows:
+                del self.open_rows[row]
+                self.n_open -= row in self._place
 
     def _relabel(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         codes = find_codes(_given(labels), self.classes, name="answers")
@@ -174,7 +190,7 @@ class CleaningState:
         self.up_to_date = False
 
     def _take_back(self, rows: tuple[int, ...]) -> None:
-        """Nobody has a label for these rows, or has one any more."""
+        """Restore the given labels of rows for which no annotator has a label any more."""
         index = np.array(rows, dtype=np.intp)
         self._changed += int((self.codes[index] != self.given_codes[index]).sum())
         self.codes[index] = self.given_codes[index]
@@ -185,11 +201,6 @@ class CleaningState:
 
 def _given(labels: Iterable[Any]) -> list[Any]:
     return [label for label in labels if label is not None]
-
-
-def _without(rows: tuple[int, ...], others: Iterable[int]) -> tuple[int, ...]:
-    gone = set(others)
-    return tuple(row for row in rows if row not in gone)
 
 
 def fold(

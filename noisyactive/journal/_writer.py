@@ -1,9 +1,10 @@
-"""The journal from the side of the process that runs the rounds."""
+"""What the process that runs the rounds writes to the journal."""
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ._events import Answered, Event
 from ._fingerprint import differences
 from ._journal import Journal
 from ._lock import RunnerLock
+from ._queue import first_answers
 
 
 class JournalWriter:
@@ -136,7 +138,7 @@ class JournalWriter:
                 "SELECT 1 FROM events WHERE position IS NULL LIMIT 1"
             ).fetchone()
             if waiting is None:
-                return file.read_events(connection, "position >= ?", since)
+                return _events_since(connection, since)
         return self._write(None, since)
 
     def write(self, event: Event, since: int, *, only_open: bool = False) -> list[Event]:
@@ -162,7 +164,7 @@ class JournalWriter:
     def _write(self, event: Event | None, since: int, only_open: bool = False) -> list[Event]:
         if self._journal is None:
             raise RuntimeError("The journal was not written yet.")
-        with file.transaction(self.path, write=True) as connection:
+        with self._journal.writing() as (connection, state):
             (position,) = connection.execute(
                 "SELECT coalesce(max(position) + 1, 0) FROM events"
             ).fetchone()
@@ -170,16 +172,16 @@ class JournalWriter:
                 waiting = connection.execute(
                     "SELECT id FROM events WHERE position IS NULL ORDER BY id"
                 ).fetchall()
-                for (number,) in waiting:
-                    connection.execute(
-                        "UPDATE events SET position = ? WHERE id = ?", (position, number)
-                    )
-                    position += 1
+                connection.executemany(
+                    "UPDATE events SET position = ? WHERE id = ?",
+                    [(position + place, number) for place, (number,) in enumerate(waiting)],
+                )
+                position += len(waiting)
             if only_open and isinstance(event, Answered):
-                event = self._journal._first_answers(connection, event)
+                event = first_answers(state, event)
             if event is not None:
-                self._journal._insert(connection, event, position)
-            return file.read_events(connection, "position >= ?", since)
+                self._journal.insert(connection, state, event, position)
+            return _events_since(connection, since)
 
     def close(self) -> None:
         """Let another process run the rounds."""
@@ -197,3 +199,7 @@ class JournalWriter:
     def __getstate__(self) -> dict[str, Any]:
         # A lock belongs to a process, and is not copied.
         return {**vars(self), "_lock": None}
+
+
+def _events_since(connection: sqlite3.Connection, since: int) -> list[Event]:
+    return [record.event for record in file.read_events(connection, "e.position >= ?", since)]

@@ -357,7 +357,11 @@ class TestTrouble:
         visitor = visit(serving(run.journal))
         run.cleaner.close()
         with sqlite3.connect(run.journal) as other:
-            other.execute("UPDATE events SET payload = 'nonsense' WHERE kind = 'asked'")
+            other.execute(
+                "INSERT INTO events (kind, payload, time) VALUES ('asked', 'nonsense', '')"
+            )
         other.close()
         response = visitor.post(row=run.rows[0], answer=0)
         assert response.status_code == 503 and "damaged" in response.json()["error"]
+        with pytest.raises(ValueError, match="damaged"):
+            serving(run.journal)

@@ -1,0 +1,129 @@
+"""The state of a journal's run, kept up to date with its file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _sqlite as file
+from ._events import Answered
+from ._state import CleaningState
+
+
+class JournalView:
+    """The events of a file, folded once; later calls fold only what was written since.
+
+    The process that runs the rounds gives answers their position when it reads them, and may put
+    an event of its own before them. Then, and if another file has taken this one's place, all
+    events are folded anew. One thread at a time reads or writes.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    classes : list
+        Class labels, sorted.
+    n_samples : int
+        Rows of the data set.
+    answers_per_item : int
+        Annotators who have to answer for a row.
+
+    Attributes
+    ----------
+    latest : dict of dict
+        Annotator, row, and the event of his or her latest answer; rows answered last come last.
+    """
+
+    def __init__(self, path: Path, classes: list[Any], n_samples: int, answers_per_item: int):
+        self._path = path
+        self._run = (classes, n_samples, answers_per_item)
+        self._lock = threading.RLock()
+        self._forget()
+
+    def _forget(self) -> None:
+        classes, n_samples, answers_per_item = self._run
+        # Labels without an answer are not read: their codes are 0, and never looked at.
+        given = np.zeros(n_samples, dtype=np.intp)
+        self._state = CleaningState(np.array(classes), given, answers_per_item)
+        self.latest: dict[str | None, dict[int, int]] = {}
+        self._inode: tuple[int, int] | None = None
+        self._last_id = 0  # of the events that are folded
+        self._n_placed = 0  # folded events that have a position
+        self._waiting: list[int] = []  # ids of folded events that had none, in their order
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, CleaningState]]:
+        """A transaction that reads, and the state of the run in it. Not to be changed."""
+        with self._lock, file.transaction(self._path) as connection:
+            self._update(connection)
+            yield connection, self._state
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[sqlite3.Connection, CleaningState]]:
+        """A transaction that writes, and the state of the run before it. Not to be changed."""
+        with self._lock, file.transaction(self._path, write=True) as connection:
+            self._update(connection)
+            yield connection, self._state
+
+    def _update(self, connection: sqlite3.Connection) -> None:
+        """Fold the events that were written since the last call."""
+        found = os.stat(self._path)
+        inode = (found.st_dev, found.st_ino)
+        records = self._news(connection) if inode == self._inode else None
+        if records is None:
+            self._forget()
+            records = file.read_events(connection, "true")
+        try:
+            for record in records:
+                self._fold(record)
+        except BaseException as error:
+            self._forget()
+            if isinstance(error, (IndexError, TypeError, ValueError)):
+                raise ValueError(f"{self._path} is damaged, or no journal: {error}.") from error
+            raise
+        self._inode = inode
+
+    def _news(self, connection: sqlite3.Connection) -> list[file.Record] | None:
+        """Events to fold; None if those that are folded are others, or in another order."""
+        (last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        if last_id < self._last_id:
+            return None
+        placed = connection.execute(
+            "SELECT id FROM events WHERE position >= ? ORDER BY position", (self._n_placed,)
+        ).fetchall()
+        ids = [number for (number,) in placed]
+        n_same = min(len(ids), len(self._waiting))
+        if ids[:n_same] != self._waiting[:n_same]:
+            return None
+        self._waiting = self._waiting[n_same:]
+        self._n_placed += n_same
+        new = file.read_events(connection, "e.position >= ?", self._n_placed) if ids else []
+        return new + file.read_events(connection, "e.position IS NULL AND e.id > ?", self._last_id)
+
+    def _fold(self, record: file.Record) -> None:
+        self._state.apply(record.event)
+        self._last_id = max(self._last_id, record.id)
+        if record.position is None:
+            self._waiting.append(record.id)
+        else:
+            self._n_placed += 1
+        if isinstance(record.event, Answered):
+            latest = self.latest.setdefault(record.event.annotator, {})
+            for row in record.event.rows:
+                latest.pop(row, None)
+                latest[row] = record.id
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_path": self._path, "_run": self._run}  # a copy reads the file by itself
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
+        self._forget()
