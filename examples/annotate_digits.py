@@ -14,6 +14,7 @@ import argparse
 import torch
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive.annotate import serve
 from noisyactive.datasets import load_long_tailed_digits
 
 
@@ -32,7 +33,7 @@ def label(options):
     cleaner.start(digits.X_train, y_noisy, validation_data=(digits.X_val, digits.y_val))
 
     n_told = 0
-    with cleaner.annotate(port=options.port, open_browser=options.browser):
+    with serve(cleaner, port=options.port, open_browser=options.browser):
         while True:
             rows = cleaner.query()  # learns from the round before
             history = cleaner.history_

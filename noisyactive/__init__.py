@@ -1,33 +1,13 @@
-"""Learning from noisy labels on imbalanced data."""
+"""Learning from noisy labels on imbalanced data.
+
+Public names are imported when they are first used: a process that only serves the labelling page
+needs no torch.
+"""
 
 from importlib.metadata import version
 
-from noisyactive.cleaning import ActiveLabelCleaner, GroundTruthOracle
-from noisyactive.coteaching import CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.imbalance import LongTailSampler
-from noisyactive.noise import (
-    InstanceDependentLabelNoise,
-    LabelNoiseSampler,
-    NoisyLabelsClassifier,
-    PairLabelNoise,
-    TransitionLabelNoise,
-    UniformLabelNoise,
-)
-from noisyactive.query import rank_suspects
+import lazy_loader
 
-__all__ = [
-    "ActiveLabelCleaner",
-    "CoTeachingClassifier",
-    "CoTeachingVOGClassifier",
-    "GroundTruthOracle",
-    "InstanceDependentLabelNoise",
-    "LabelNoiseSampler",
-    "LongTailSampler",
-    "NoisyLabelsClassifier",
-    "PairLabelNoise",
-    "TransitionLabelNoise",
-    "UniformLabelNoise",
-    "rank_suspects",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = version("noisyactive")

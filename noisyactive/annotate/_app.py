@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .._images import NotShown
 from ._desk import MAX_COMMENT, MAX_NAME, MAX_SECONDS, Desk, JournalTrouble
-from ._images import NotShown
 
 PAGE = Path(__file__).with_name("page")
 FILES = {  # all that is ever sent from the disk, but for images

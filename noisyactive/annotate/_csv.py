@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._files import write_whole
-from ._paths import ImageFolder
+from .._files import write_whole
+from .._images import ImageFolder
 from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 

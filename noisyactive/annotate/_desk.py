@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .._images import NotShown, Picture, render
 from ..journal import Journal, OpenItem
-from ._images import NotShown, Picture, render
 
 MAX_COMMENT = 2000
 MAX_NAME = 100

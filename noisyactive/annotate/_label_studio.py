@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from ._files import write_whole
-from ._paths import ImageFolder
+from .._files import write_whole
+from .._images import ImageFolder
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
 if TYPE_CHECKING:

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._paths import ImageFolder
+from .._images import image_finder
+from ..journal import Journal
 
 if TYPE_CHECKING:
     import uvicorn
     from typing_extensions import Self
+
+    from ..cleaning import ActiveLabelCleaner
 
 _START_SECONDS = 10.0
 
@@ -55,7 +58,7 @@ class Page:
         return f"<labelling page at {self.url}>"
 
     def wait(self) -> None:
-        """Wait until somebody closes the page."""
+        """Wait until the page is closed."""
         while self._thread.is_alive():
             self._thread.join(1.0)
 
@@ -67,7 +70,7 @@ class Page:
 
 
 def serve(
-    journal: str | os.PathLike[str],
+    cleaner_or_journal: ActiveLabelCleaner | Journal | str | os.PathLike[str],
     images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
     *,
     annotator: str | None = None,
@@ -77,19 +80,25 @@ def serve(
     token: str | None = None,
     open_browser: bool = False,
 ) -> Page:
-    """Show a page on which people answer for the rows that a journal asks about.
+    """Show a page on which people answer for the rows that a run asks about.
 
     It collects answers and never trains: the rounds are run by an `ActiveLabelCleaner` with the
     same journal, here or in another process. Every answer is on disk before the next image shows.
+    The page is served from a thread::
+
+        with serve(cleaner):
+            while len(cleaner.query()):
+                cleaner.wait()
 
     Parameters
     ----------
-    journal : path
-        The journal.
+    cleaner_or_journal : ActiveLabelCleaner, Journal or path
+        A started cleaner that has a journal, or a journal.
     images : path or callable, default=None
         A folder with the images, named as the items are, with or without their extensions; or
         ``images(row)``, which returns a PIL image, an array of shape (height, width) or (channels,
-        height, width), or the path of a file. None shows the names of the items.
+        height, width), or the path of a file. None shows a cleaner's X, where it holds images, and
+        else the names of the items.
     annotator : str, default=None
         Who answers. None asks on the page.
     blind : bool, default=False
@@ -115,8 +124,10 @@ def serve(
     ------
     ImportError
         If the extra ``annotate`` is not installed.
-    ValueError
-        If the journal is damaged, or a parameter is not as described.
+    ValueError, TypeError
+        If a cleaner has no journal, a journal is damaged, or a parameter is not as described.
+    NotFittedError
+        If a cleaner was not started.
     OSError
         If there is no such journal or folder, or the port is taken.
 
@@ -134,7 +145,7 @@ def serve(
     >>> model = LogisticRegression(max_iter=1000)
     >>> cleaner = ActiveLabelCleaner(model, pool="unverified", round_budget=5, journal=journal)
     >>> rows = cleaner.start(X, y).query()
-    >>> with serve(journal, lambda row: X[row].reshape(8, 8)) as page:  # doctest: +ELLIPSIS
+    >>> with serve(cleaner, lambda row: X[row].reshape(8, 8)) as page:  # doctest: +ELLIPSIS
     ...     cleaner.wait(timeout=0.1)
     Label at http://127.0.0.1:...
     False
@@ -162,7 +173,8 @@ def serve(
             f"annotator must be text of 1 to {MAX_NAME} characters, got {annotator!r}."
         )
     token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
-    desk = Desk(Path(journal), _by_row_and_item(images), annotator and annotator.strip(), blind)
+    path, X = _journal_and_samples(cleaner_or_journal)
+    desk = Desk(path, image_finder(images, X), annotator and annotator.strip(), blind)
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -192,15 +204,28 @@ def serve(
     return page
 
 
-def _by_row_and_item(images: Any) -> Callable[[int, str], Any] | None:
-    if images is None:
-        return None
-    if callable(images):
-        return lambda row, item: images(row)
-    if not isinstance(images, (str, os.PathLike)):
-        raise TypeError(f"images must be a folder, a callable or None, got {images!r}.")
-    folder = ImageFolder(images)
-    return lambda row, item: folder.path_of(item)
+def _journal_and_samples(source: Any) -> tuple[Path, Any]:
+    """Path of a run's journal, and the samples of a cleaner."""
+    if isinstance(source, Journal):
+        return source.path, None
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source), None
+    # A cleaner is known by its attributes: importing it would import torch.
+    if not (hasattr(source, "journal") and hasattr(source, "close_round")):
+        raise TypeError(
+            "cleaner_or_journal must be an ActiveLabelCleaner, a Journal or a path, got "
+            f"{source!r}."
+        )
+    if not hasattr(source, "events_"):
+        from sklearn.exceptions import NotFittedError
+
+        raise NotFittedError("The cleaner was not started: call start or fit first.")
+    if source.journal is None:
+        raise ValueError(
+            "serve needs a cleaner with a journal, where the page writes the answers: "
+            "ActiveLabelCleaner(..., journal=path)."
+        )
+    return Path(source.journal), source.X_train_
 
 
 def _checked_token(token: str) -> str:

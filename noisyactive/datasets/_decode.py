@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 MODES = ("RGB", "L")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def read_image(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decode import SUFFIXES
+from .._images import SUFFIXES
 
 if TYPE_CHECKING:
     from os import PathLike

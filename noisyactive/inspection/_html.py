@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..annotate._files import write_whole
+from .._files import write_whole
+from .._images import image_finder
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
 from ._classes import ClassNames, class_keys, text_of
@@ -17,7 +18,7 @@ from ._cleaning_report import check_cleaner
 from ._report_figures import figures_of
 from ._run import changes_of, source_of
 from ._style import require_matplotlib
-from ._thumbnails import SIDE, Thumbnail, image_finder, thumbnail
+from ._thumbnails import SIDE, Thumbnail, thumbnail
 
 
 def to_html(

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._codes import find_codes
+from .._images import NotShown, images_of, render
 from .._labels import find_classes
-from ..annotate import images_of
-from ..annotate._images import NotShown, render
 from ..query import rank_suspects
 from ._classes import ClassNames, class_keys, text_of
 from ._style import BLUE, GREY, figure_of, new_figure, plain, require_matplotlib

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..annotate import images_of
-from ..annotate._images import NotShown, render
-from ..annotate._paths import ImageFolder
+from .._images import NotShown, render
 
 SIDE = 96  # longest side, in pixels
 _TINY = 48  # up to here, pixels are shown as squares
@@ -34,46 +31,13 @@ class Thumbnail(NamedTuple):
     reason: str
 
 
-def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
-    """How to find the image of a row.
-
-    Parameters
-    ----------
-    images : path, callable or None
-        A folder with files named as the ids, or ``images(row)``.
-    X : object of length n_samples
-        Samples, which are shown where they are images and `images` is None.
-
-    Returns
-    -------
-    callable or None
-        ``find(row, item)`` returns an image, an array or a path; None if there are no images.
-
-    Raises
-    ------
-    TypeError
-        If `images` is something else.
-    FileNotFoundError, NotADirectoryError
-        If there is no such folder.
-    """
-    if images is None:
-        image_of = images_of(X)
-        return None if image_of is None else lambda row, item: image_of(row)
-    if callable(images):
-        return lambda row, item: images(row)
-    if not isinstance(images, (str, os.PathLike)):
-        raise TypeError(f"images must be a folder, a callable or None, got {images!r}.")
-    folder = ImageFolder(images)
-    return lambda row, item: folder.path_of(item)
-
-
 def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail:
     """A small copy of an image, of at most 96 by 96 pixels.
 
     Parameters
     ----------
     find : callable
-        ``find(row, item)``, see `image_finder`.
+        ``find(row, item)``, as `noisyactive._images.image_finder` returns it.
     row : int
         Row of the data set.
     item : str

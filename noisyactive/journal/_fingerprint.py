@@ -1,4 +1,4 @@
-"""What a journal belongs to: data and parameters as short texts that can be compared."""
+"""Describe data and parameters by short texts, to see whether a journal belongs to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 #: Parameters of the cleaner, and those at any depth, that may differ when a run is resumed.
 FREE = {"journal", "n_rounds"}
@@ -43,7 +42,7 @@ def _parts(data: Any) -> Iterator[bytes]:
     if isinstance(data, tuple):
         for item in data:
             yield from _parts(item)
-    elif sparse.issparse(data):
+    elif hasattr(data, "tocoo"):  # a sparse matrix, known without importing scipy
         entries = data.tocoo()
         yield repr(data.shape).encode()
         yield from _parts((entries.row, entries.col, entries.data))
@@ -106,7 +105,7 @@ def describe(name: str, value: Any) -> dict[str, str]:
         return {name: f"{len(value)} items {fingerprint(value)}"}
     if isinstance(value, (list, tuple)):
         return {name: f"{len(value)} items", **_describe_all(name, dict(enumerate(value)))}
-    if hasattr(value, "__array__") or sparse.issparse(value):
+    if hasattr(value, "__array__") or hasattr(value, "tocoo"):
         return {name: f"array {fingerprint(value)}"}
     inside = value.get_params(deep=False) if hasattr(value, "get_params") else {}
     return {name: type(value).__qualname__, **_describe_all(name, inside)}

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from noisyactive._images import NotShown, render, to_image
 from noisyactive.annotate import images_of
-from noisyactive.annotate._images import NotShown, render, to_image
 from noisyactive.datasets import ImageTable
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noisyactive.annotate._paths import ImageFolder
+from noisyactive._images import ImageFolder
 
 
 def put(folder, *names):

@@ -1,4 +1,4 @@
-"""Write files that appear when they are whole."""
+"""Write a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write a file that appears when it is whole.
+    """Write a file under another name and rename it when it is complete.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
     Raises
     ------
     FileExistsError
-        If it is there already, and is not to be replaced.
+        If it exists, and is not to be replaced.
     OSError
         If it cannot be written.
     """

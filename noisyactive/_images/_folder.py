@@ -1,4 +1,4 @@
-"""Which file shows an item."""
+"""Find the image of an item in a folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from ..datasets._decode import SUFFIXES
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 class ImageFolder:

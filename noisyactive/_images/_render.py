@@ -1,0 +1,224 @@
+"""Convert images of any source to PNG or JPEG, for a browser or a report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Formats that are pixels and nothing else: Pillow would run Ghostscript on an EPS file.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+MAX_PIXELS = 80_000_000  # 240 MB while an RGB image is decoded
+MAX_SIDE = 2048  # of what is sent
+
+_CHUNK = 1024
+
+
+class Picture(NamedTuple):
+    """An image as it is sent to the browser.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    media_type : str
+        What kind of file.
+    size : tuple of int (width, height)
+        Of the original, in pixels; what is sent has sides of at most 2048.
+    """
+
+    data: bytes
+    media_type: str
+    size: tuple[int, int]
+
+
+class NotShown(Exception):
+    """An image cannot be shown, for the reason that the message gives to people."""
+
+
+def render(source: Any) -> Picture:
+    """An image as PNG or, where it was one, as JPEG, without anything that came along with it.
+
+    Parameters
+    ----------
+    source : path, PIL image, or array of shape (height, width) or (channels, height, width)
+        The image. Arrays of floats are scaled by their own minimum and maximum, and so are 16-bit
+        and 32-bit grey files.
+
+    Returns
+    -------
+    Picture
+        The image, upright by its EXIF orientation and scaled down where it is large.
+
+    Raises
+    ------
+    NotShown
+        If it is damaged, no image, of another format, or has more than 80 million pixels.
+    """
+    from PIL import Image
+
+    if source is None:
+        raise NotShown("There is no image of this item.")
+    with _explained():
+        if isinstance(source, (str, PathLike)):
+            path = Path(source)
+            if not path.is_file():  # opening a pipe would wait for ever
+                raise NotShown("There is no such image file.")
+            with Image.open(path, formats=FORMATS) as image:
+                return _encode(image)
+        if isinstance(source, Image.Image):
+            return _encode(source.copy())  # the caller's is left as it is
+        return _encode(to_image(source))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in people's words what a decoder may say in its own; it raises whatever it pleases."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except NotShown:
+        raise
+    except UnidentifiedImageError as error:
+        raise NotShown("The file is no image of a kind that this page shows.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise NotShown("The image has too many pixels.") from error
+    except MemoryError as error:
+        raise NotShown("There is not enough memory for this image.") from error
+    except Exception as error:
+        raise NotShown("The image is damaged or cannot be read.") from error
+
+
+def _encode(image: Any) -> Picture:
+    from PIL import ImageOps
+
+    width, height = size = image.size
+    if width * height > MAX_PIXELS:
+        raise NotShown(f"The image has {width} × {height} pixels, more than this page can show.")
+    kind = "JPEG" if image.format == "JPEG" else "PNG"
+    image.draft(None, (MAX_SIDE, MAX_SIDE))  # a large photograph is decoded at a fraction
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.size != image.size:  # it lay on its side
+        size = (height, width)
+    image = _in_colour(upright)
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    image.info.clear()  # names of patients and places do not travel along
+    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return Picture(file.getvalue(), f"image/{kind.lower()}", size)
+
+
+def _in_colour(image: Any) -> Any:
+    """A copy in 8 bits, grey or red, green and blue; transparency is dropped."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return to_image(np.asarray(image, dtype=np.float64))
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")  # its palette may hold transparent colours
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+
+
+def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
+    """An array as a PIL image.
+
+    Parameters
+    ----------
+    pixels : array-like of shape (height, width) or (channels, height, width)
+        Three channels are red, green and blue; of any other number, the first is shown as grey.
+    limits : tuple of float (low, high), default=None
+        What becomes black and white. None takes the smallest and the largest finite value, and
+        leaves bytes as they are.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In 8 bits.
+
+    Raises
+    ------
+    ValueError
+        If there is no such shape, or no pixels.
+    """
+    from PIL import Image
+
+    array = _as_array(pixels)
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise ValueError(
+            f"An image must be of shape (height, width) or (channels, height, width), got "
+            f"{array.shape}."
+        )
+    if array.ndim == 3:
+        array = array.transpose(1, 2, 0) if len(array) == 3 else array[0]
+    if array.dtype != np.uint8:
+        low, high = _limits([array]) if limits is None else limits
+        with np.errstate(all="ignore"):
+            scaled = (array.astype(np.float64) - low) / ((high - low) or 1.0) * 255
+        array = np.nan_to_num(scaled, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def images_of(X: Any) -> Callable[[int], Any] | None:
+    """How to show the rows of a data set.
+
+    Parameters
+    ----------
+    X : array, tensor or ImageTable of length n_samples
+        Arrays of shape (n_samples, channels, height, width) or (n_samples, height, width), bytes
+        or numbers; numbers are scaled by the smallest and the largest value of all samples. Of an
+        `ImageTable`, the files are shown as they are, not as they are cropped.
+
+    Returns
+    -------
+    callable or None
+        ``images(row)`` returns the path of a file or a PIL image. None if `X` holds no images.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from noisyactive.annotate import images_of
+    >>> images_of(load_digits().images)(0).size
+    (8, 8)
+    >>> images_of(load_digits().data) is None
+    True
+    """
+    if hasattr(X, "paths") and hasattr(X, "loader"):  # an ImageTable, which needs torch
+        loader = X.loader or Path
+        return lambda row: loader(str(X.paths[row]))
+    if len(getattr(X, "shape", ())) not in (3, 4) or not hasattr(X, "dtype"):
+        return None
+
+    @cache
+    def limits() -> tuple[float, float]:  # one pass over the data, when the first image is shown
+        return _limits(_as_array(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK))
+
+    is_bytes = str(X.dtype) in ("uint8", "torch.uint8")
+    return lambda row: to_image(X[row], None if is_bytes else limits())
+
+
+def _as_array(pixels: Any) -> NDArray[Any]:
+    if hasattr(pixels, "detach"):  # a tensor, perhaps on a GPU
+        pixels = pixels.detach().cpu()
+        pixels = pixels.float() if pixels.is_floating_point() else pixels  # NumPy has no bfloat16
+    array = np.asarray(pixels)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"An image must hold numbers, got {array.dtype}.")
+    return array
+
+
+def _limits(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
+    """Smallest and largest finite value."""
+    low, high = np.inf, -np.inf
+    for part in parts:
+        finite = part[np.isfinite(part)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
