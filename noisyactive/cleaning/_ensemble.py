@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
+from .._noise_model import fit_noise
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
-from ..coteaching._noise_model import fit_noise
 from ._confident import assign_folds, assign_group_folds
 from ._policy import LabelSnapshot, TrustPolicy
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from .._loggers import copy_with_loggers
 from .._pipeline import at_last_step, fit_params_of_last_step, last_step, with_last_step
-from ..coteaching._loggers import copy_with_loggers
 from ._class_balance import class_weights, takes_weights
 
 Score = Callable[[Any], float]

@@ -16,10 +16,10 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.dataset import unpack_data
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from .._loggers import copy_with_loggers
 from .._random import child_seed, draw_seed, isolated_rng
 from ._display import Steps, Table, html_of
 from ._inputs import CheckedInputs
-from ._loggers import copy_with_loggers
 from ._networks import arguments_from_data, default_module
 from ._pair import DataFacts, NetworkPair
 

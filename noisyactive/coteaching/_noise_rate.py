@@ -2,7 +2,7 @@
 
 import torch
 
-from ._noise_model import fit_noise
+from .._noise_model import fit_noise
 
 
 class CrossFit:

@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring
 
-from ._matrix import check_transition_matrix
+from .._transition_matrix import check_invertible, check_transition_matrix
 
 _DUST = 1e-12
 
@@ -73,7 +73,7 @@ def correct_confusion_matrix(
     array([[100.,   0.],
            [  0.,  20.]])
     """
-    matrix = check_transition_matrix(transition_matrix)
+    matrix = check_invertible(check_transition_matrix(transition_matrix))
     counts = np.array(confusion, dtype=float)
     if counts.shape != matrix.shape:
         raise ValueError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._labels import find_classes
+from .._transition_matrix import check_invertible, check_noise_rate, check_transition_matrix
 
 
 def uniform_transition_matrix(noise_rate: float, n_classes: int) -> NDArray[np.float64]:
@@ -72,7 +73,7 @@ class Noise:
         if noise_rate is not None:
             check_noise_rate(noise_rate)
         else:
-            matrix = check_transition_matrix(transition_matrix)  # type: ignore[arg-type]
+            matrix = check_invertible(check_transition_matrix(transition_matrix))
         if classes is None:
             return cls(matrix, noise_rate, None)
         given = np.asarray(list(classes))
@@ -106,44 +107,3 @@ class Noise:
         if self.matrix is not None:
             words = f"transition_matrix=<{len(self.matrix)} x {len(self.matrix)}>"
         return words if self.classes is None else f"{words}, classes={self.classes.tolist()}"
-
-
-def check_noise_rate(noise_rate: float) -> None:
-    """Raise a ValueError unless it is a number in [0, 1)."""
-    if isinstance(noise_rate, bool) or not isinstance(noise_rate, Real) or not 0 <= noise_rate < 1:
-        raise ValueError(f"noise_rate must be a number in [0, 1); got {noise_rate!r}.")
-
-
-def check_transition_matrix(transition_matrix: ArrayLike) -> NDArray[np.float64]:
-    """Check that it is row-stochastic and invertible, of two classes or more; return a copy."""
-    try:
-        matrix = np.array(transition_matrix, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError("transition_matrix must be a square array of numbers.") from error
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
-        raise ValueError(
-            "transition_matrix must be square, with a row and a column for each of at least two "
-            f"classes; its shape is {matrix.shape}."
-        )
-    if not (matrix >= 0).all():
-        raise ValueError(
-            "transition_matrix must hold probabilities; it has entries that are negative or not "
-            f"a number: {matrix.tolist()}."
-        )
-    sums = matrix.sum(axis=1)
-    if not np.allclose(sums, 1):
-        raise ValueError(
-            "transition_matrix must be row-stochastic, T[i, j] = P(noisy=j | true=i): each row "
-            f"must sum to 1; the sums are {sums.tolist()}."
-        )
-    return check_invertible(matrix)
-
-
-def check_invertible(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix, unless its noise leaves nothing to tell some classes by."""
-    if np.linalg.matrix_rank(matrix) < len(matrix):
-        raise ValueError(
-            "transition_matrix must be invertible: under this noise some classes cannot be told "
-            f"apart by their labels; got {matrix.tolist()}."
-        )
-    return matrix

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
 from .._codes import find_codes
+from .._transition_matrix import check_transition_matrix
 from ._base import BaseLabelNoise
 
 
@@ -125,25 +126,12 @@ class TransitionLabelNoise(BaseLabelNoise):
                 "noise_rate is for a dict of candidate classes; a transition matrix says itself "
                 "how often labels are replaced."
             )
-        matrix = np.asarray(self.transition_matrix, dtype=float).copy()
-        n_classes = len(self.classes_)
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise ValueError(f"transition_matrix must be square; its shape is {matrix.shape}.")
-        if len(matrix) != n_classes:
+        matrix = check_transition_matrix(self.transition_matrix)
+        if len(matrix) != len(self.classes_):
             raise ValueError(
-                f"transition_matrix must have a row and a column for each of the {n_classes} "
-                f"classes {self.classes_.tolist()}; its shape is {matrix.shape}."
-            )
-        if not (matrix >= 0).all():
-            raise ValueError(
-                f"transition_matrix must hold probabilities; it has entries that are negative "
-                f"or not a number: {matrix.tolist()}."
-            )
-        sums = matrix.sum(axis=1)
-        if not np.allclose(sums, 1):
-            raise ValueError(
-                "transition_matrix must be row-stochastic, T[i, j] = P(noisy=j | true=i): each "
-                f"row must sum to 1; the sums are {sums.tolist()}."
+                f"transition_matrix must have a row and a column for each of the "
+                f"{len(self.classes_)} classes {self.classes_.tolist()}; its shape is "
+                f"{matrix.shape}."
             )
         return matrix
 

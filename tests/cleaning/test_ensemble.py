@@ -16,8 +16,8 @@ from noisyactive import (
     CoTeachingVOGClassifier,
     UniformLabelNoise,
 )
+from noisyactive._noise_model import fit_noise
 from noisyactive.cleaning import CrossFitEnsemble
-from noisyactive.coteaching._noise_model import fit_noise
 from noisyactive.query import rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from noisyactive.coteaching._noise_model import NoiseModel, fit_noise
+from noisyactive._noise_model import NoiseModel, fit_noise
 from noisyactive.coteaching._noise_rate import CrossFit
 
 
