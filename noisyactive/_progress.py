@@ -41,22 +41,22 @@ class Hooks:
 
     def __init__(self, estimator: Any, X: Any, y: Any, n_steps: int, name: str):
         self._name, self._n_left = name, n_steps
-        self._facts = {"estimator": estimator, "X": X, "y": y}
+        self._details = {"estimator": estimator, "X": X, "y": y}
         self._root: Any = None
         self._step: Any = None
         if hasattr(estimator, "_skl_callbacks"):
             self._root = estimator._init_callback_context(max_subtasks=n_steps)
-            self._root.call_on_fit_task_begin(**self._facts)
+            self._root.call_on_fit_task_begin(**self._details)
             self._begin_step()
 
     def _begin_step(self) -> None:
         if self._n_left:
             self._n_left -= 1
             self._step = self._root.subcontext(task_name=self._name)
-            self._step.call_on_fit_task_begin(**self._facts)
+            self._step.call_on_fit_task_begin(**self._details)
 
     def _end(self, context: Any) -> bool:
-        return context.call_on_fit_task_end(**self._facts, reconstruction_attributes=lambda: {})
+        return context.call_on_fit_task_end(**self._details, reconstruction_attributes=lambda: {})
 
     def step(self) -> bool:
         """End a step and begin the next; whether a callback asks to stop."""

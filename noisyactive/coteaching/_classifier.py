@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from torch.utils.data import DataLoader
 
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
-from ._cotraining import CoTraining
-from ._features import evaluating
-from ._pair import AverageLogits
+from ._pair import AverageLogits, evaluating
+from ._sklearn_net import SKORCH_PARAMS
+from ._training import CoTraining
 
 
 class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
@@ -48,11 +47,6 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     lr : float, default=0.01
         Learning rate, lowered to 0 along a cosine over the epochs of the call. An ``LRScheduler``
         among `callbacks` replaces that schedule; ``callbacks__lr_schedule=None`` switches it off.
-    optimizer : type, default=torch.optim.SGD
-        One optimizer steps both networks. SGD has momentum 0.9 and weight decay 1e-4 unless set
-        as ``optimizer__*``.
-    criterion : type, default=torch.nn.CrossEntropyLoss
-        Loss on logits that takes ``reduction="none"``.
     train_transform, eval_transform : callable, default=None
         What is done to a batch before networks see it, on the device where they are:
         ``transform(X) -> X`` for a batch as it is loaded, of uint8 if X is. `train_transform` is
@@ -73,16 +67,22 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         cross-validation, say). None takes those in y.
     random_state : int, RandomState or None, default=None
         Seeds weights, shuffling, dropout and augmentation. The global random state is left alone.
-    train_split : callable, default=None
-        skorch's way to hold out a part of the training data. Held-out samples get no verdict.
-    callbacks, iterator_train, iterator_valid, predict_nonlinearity, warm_start, device, compile, \
-use_caching, torch_load_kwargs
-        As in skorch's ``NeuralNet``. Training batches are shuffled.
-    verbose : int, default=0
-        1 shows a progress bar with the latest losses; 2 prints a line per epoch.
     **kwargs : dict
-        ``module__*``, ``optimizer__*``, ``criterion__*``, ``iterator_train__*``, ``callbacks__*``
-        and so on, as in skorch.
+        Parameters of skorch's ``NeuralNet``, all of them also keys of `get_params`, `set_params`
+        and a grid search:
+
+        * ``device="cpu"``, ``callbacks=None``, ``warm_start=False``, ``compile=False``,
+          ``predict_nonlinearity``, ``use_caching``, ``torch_load_kwargs``, ``iterator_train`` and
+          ``iterator_valid`` (training batches are shuffled);
+        * ``verbose=0``: 1 shows a progress bar with the latest losses, 2 prints a line per epoch;
+        * ``optimizer=torch.optim.SGD``: one optimizer steps both networks. SGD has momentum 0.9 and
+          weight decay 1e-4 unless set as ``optimizer__*``;
+        * ``criterion=torch.nn.CrossEntropyLoss``: a loss on logits that takes
+          ``reduction="none"``;
+        * ``train_split=None``: skorch's way to hold out a part of the training data, which is then
+          not in `clean_mask_`;
+        * ``module__*``, ``optimizer__*``, ``criterion__*``, ``iterator_train__*``,
+          ``callbacks__*`` and so on.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ use_caching, torch_load_kwargs
         Labels that are trusted: picked by the first network in the last epoch.
     selected_ : ndarray of bool of shape (2, n_samples)
         The picks of either network in the last epoch; ``selected_.all(axis=0)`` is a stricter and
-        ``selected_.any(axis=0)`` a more generous verdict.
+        ``selected_.any(axis=0)`` a more generous choice.
     sample_loss_ : ndarray of shape (n_samples,)
         Loss of each sample in the last epoch, mean of both networks.
     forget_rate_ : float
@@ -161,8 +161,6 @@ use_caching, torch_load_kwargs
         max_epochs: int = 80,
         batch_size: int | str = "auto",
         lr: float = 0.01,
-        optimizer: Any = torch.optim.SGD,
-        criterion: Any = torch.nn.CrossEntropyLoss,
         train_transform: Any = None,
         eval_transform: Any = None,
         head: str | None = None,
@@ -171,39 +169,15 @@ use_caching, torch_load_kwargs
         preload: bool = False,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
-        train_split: Any = None,
-        callbacks: Any = None,
-        iterator_train: Any = DataLoader,
-        iterator_valid: Any = DataLoader,
-        predict_nonlinearity: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        device: Any = "cpu",
-        compile: bool = False,
-        use_caching: Any = "auto",
-        torch_load_kwargs: Any = None,
         **kwargs: Any,
     ):
         super().__init__(
             module,
-            criterion=criterion,
-            optimizer=optimizer,
             lr=lr,
             max_epochs=max_epochs,
             batch_size=batch_size,
-            iterator_train=iterator_train,
-            iterator_valid=iterator_valid,
-            train_split=train_split,
-            callbacks=callbacks,
-            predict_nonlinearity=predict_nonlinearity,
-            warm_start=warm_start,
-            verbose=verbose,
-            device=device,
-            compile=compile,
-            use_caching=use_caching,
-            torch_load_kwargs=torch_load_kwargs,
             classes=classes,
-            **kwargs,
+            **{**SKORCH_PARAMS, **kwargs},
         )
         self.forget_rate = forget_rate
         self.ramp_epochs = ramp_epochs
@@ -317,14 +291,14 @@ use_caching, torch_load_kwargs
             The classifier.
         """
         self._check_params(epochs)
-        fresh = getattr(self, "_facts", None) is None
+        fresh = getattr(self, "_spec", None) is None
         with self._as_before_on_error():
             dataset = self._training_dataset(X, y, reset=fresh, classes=classes)
             weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
             if not self.initialized_:
                 self.initialize()
-        self.module_.facts = self._facts
+        self.module_.spec = self._spec
         return self._train(dataset, epochs, validation, weights)
 
     def refine(
@@ -339,8 +313,7 @@ use_caching, torch_load_kwargs
     ) -> "CoTeachingClassifier":
         """Tune both fitted networks with the plain criterion on all labels given.
 
-        The optimizer is fresh; what was said of the training labels (`clean_mask_` and the like)
-        stays.
+        The optimizer is fresh; `clean_mask_` and the other attributes of the training labels stay.
 
         Parameters
         ----------

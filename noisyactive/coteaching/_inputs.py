@@ -1,4 +1,4 @@
-"""From X and y as people pass them to batches as networks take them."""
+"""Check X and y; turn them into data sets and batches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +14,83 @@ from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
+from .._codes import find_codes
 from .._labels import find_classes
-from ._data import (
+from ._batches import (
     IndexedDataset,
-    NoLonelySample,
+    MergeLastBatch,
     WholeBatches,
     auto_batch_size,
     collate,
-    encode_labels,
     is_lazy,
-    labels_of_dataset,
     whole_dataset,
 )
-from ._pair import DataFacts
+from ._pair import DataSpec
+
+
+def encode_labels(
+    y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
+) -> tuple[NDArray[Any], NDArray[Any], torch.Tensor]:
+    """Check labels and encode them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any kind that can be sorted.
+    classes : ndarray of shape (n_classes,), default=None
+        Every possible label, sorted. None takes those in y.
+    name : str, default="y"
+        What errors call `y`.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        The labels.
+    classes : ndarray of shape (n_classes,)
+        Every possible label, sorted.
+    codes : tensor of int64 of shape (n_samples,)
+        Index of each label in `classes`.
+
+    Raises
+    ------
+    ValueError
+        If y is None, does not hold one class label per sample, or holds one that is not among the
+        classes.
+    """
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu().numpy()
+    present, positions = find_classes(y, name=name)
+    if classes is None:
+        classes = present
+    codes = find_codes(present.tolist(), classes, name=name)[positions]
+    return present[positions], classes, torch.from_numpy(codes.astype(np.int64))
+
+
+def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
+    """Labels that a torch Dataset carries itself.
+
+    Its attribute ``targets``, ``labels`` or ``y`` is taken if it has one of its own length;
+    otherwise, or if it has a ``target_transform``, every item is read once.
+
+    Parameters
+    ----------
+    dataset : torch.utils.data.Dataset
+        Items are ``(x, y)``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels.
+    """
+    raw = getattr(dataset, "target_transform", None) is None
+    for attribute in ("targets", "labels", "y") if raw else ():
+        labels = getattr(dataset, attribute, None)
+        if labels is not None and not callable(labels) and len(labels) == len(dataset):  # type: ignore[arg-type]
+            return np.asarray(labels)
+    first = dataset[0]
+    if not isinstance(first, (tuple, list)) or len(first) < 2:
+        raise ValueError("y is required, since the items of the Dataset X hold no label.")
+    return np.asarray([np.asarray(dataset[i][1]).item() for i in range(len(dataset))])  # type: ignore[arg-type]
 
 
 class CheckedInputs(NeuralNetClassifier):
@@ -40,10 +104,10 @@ class CheckedInputs(NeuralNetClassifier):
     @property
     def classes_(self) -> NDArray[Any]:
         """Class labels of shape (n_classes,), sorted: the columns of `predict_proba`."""
-        facts = getattr(self, "_facts", None)
-        if facts is None:
+        spec = getattr(self, "_spec", None)
+        if spec is None:
             raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
-        return facts.classes
+        return spec.classes
 
     # --- checks -----------------------------------------------------------------------------
 
@@ -100,7 +164,7 @@ class CheckedInputs(NeuralNetClassifier):
             )
         sample = dataset[0][0]["X"]
         taken = self._network_input(sample[None])[0]
-        self._facts = DataFacts(tuple(taken.shape), classes, tuple(sample.shape))
+        self._spec = DataSpec(tuple(taken.shape), classes, tuple(sample.shape))
         return dataset
 
     def _checked_weights(self, sample_weight: Any, dataset: IndexedDataset) -> torch.Tensor | None:
@@ -122,7 +186,7 @@ class CheckedInputs(NeuralNetClassifier):
     @contextmanager
     def _as_before_on_error(self) -> Iterator[None]:
         """Data that is refused leaves a fitted classifier as it was."""
-        names = ("_facts", "n_features_in_", "feature_names_in_")
+        names = ("_spec", "n_features_in_", "feature_names_in_")
         before = {name: vars(self)[name] for name in names if name in vars(self)}
         try:
             yield
@@ -192,7 +256,7 @@ class CheckedInputs(NeuralNetClassifier):
                     else SequentialSampler(dataset)
                 )
             batches = BatchSampler(sampler, batch_size, arguments.pop("drop_last", False))
-            arguments["batch_sampler"] = NoLonelySample(batches)
+            arguments["batch_sampler"] = MergeLastBatch(batches)
         elif "batch_sampler" not in arguments:
             arguments["batch_size"] = batch_size
         return iterator(dataset, **arguments)

@@ -1,4 +1,4 @@
-"""How many labels are wrong, estimated from what networks predict on samples held out from them."""
+"""Estimate the noise rate from held-out predictions made during training."""
 
 import torch
 
@@ -37,7 +37,7 @@ class CrossFit:
         self._sum.zero_()
         self._count.zero_()
 
-    def lessons(self, index: torch.Tensor) -> list[torch.Tensor]:
+    def chosen(self, index: torch.Tensor) -> list[torch.Tensor]:
         """Positions in a mini-batch that each network learns from: those of its own half."""
         half = self.half[index]
         return [(half == network).nonzero().squeeze(1) for network in (0, 1)]

@@ -1,8 +1,9 @@
-"""Two networks as one module."""
+"""Two networks as one module, with the inputs of their linear heads."""
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ._features import HeadInput, evaluating, find_head, forget_head_inputs
-
 
 @dataclass(frozen=True)
-class DataFacts:
+class DataSpec:
     """What a network has to know of its data.
 
     Parameters
@@ -46,11 +45,11 @@ class DataFacts:
         return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
 
     @classmethod
-    def from_tensor(cls, tensor: torch.Tensor) -> "DataFacts":
+    def from_tensor(cls, tensor: torch.Tensor) -> "DataSpec":
         """Inverse of `to_tensor`."""
-        facts = json.loads(tensor.cpu().numpy().tobytes().decode())
-        classes = np.array(facts["classes"], dtype=np.dtype(facts["dtype"]))
-        return cls(tuple(facts["input_shape"]), classes, tuple(facts["sample_shape"]))
+        spec = json.loads(tensor.cpu().numpy().tobytes().decode())
+        classes = np.array(spec["classes"], dtype=np.dtype(spec["dtype"]))
+        return cls(tuple(spec["input_shape"]), classes, tuple(spec["sample_shape"]))
 
 
 class NetworkPair(nn.Module):
@@ -63,17 +62,17 @@ class NetworkPair(nn.Module):
     ----------
     build : callable
         Returns a new network at each call.
-    facts : DataFacts
+    spec : DataSpec
         The data both networks are made for.
     """
 
-    #: Key of the data facts in a ``state_dict``.
-    FACTS_KEY = "_extra_state"
+    #: Key of the data spec in a ``state_dict``.
+    SPEC_KEY = "_extra_state"
 
-    def __init__(self, build: Callable[[], nn.Module], facts: DataFacts):
+    def __init__(self, build: Callable[[], nn.Module], spec: DataSpec):
         super().__init__()
         self.networks = nn.ModuleList([build(), build()])
-        self.facts = facts
+        self.spec = spec
         self.head_name: str | None = None
         self._head_inputs: list[HeadInput] = []
 
@@ -130,7 +129,7 @@ class NetworkPair(nn.Module):
             If the output is not one row of ``n_classes`` logits per sample, or `head` is not the
             linear layer that computes it.
         """
-        n_classes = len(self.facts.classes)
+        n_classes = len(self.spec.classes)
         first = self.networks[0]
         try:
             with evaluating(self), torch.compiler.set_stance("force_eager"):
@@ -182,12 +181,12 @@ class NetworkPair(nn.Module):
             self._head_inputs.append(HeadInput(layer))
 
     def get_extra_state(self) -> torch.Tensor:
-        """Data facts as part of the ``state_dict``."""
-        return self.facts.to_tensor()
+        """Data spec as part of the ``state_dict``."""
+        return self.spec.to_tensor()
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Take the data facts from a ``state_dict``."""
-        self.facts = DataFacts.from_tensor(state)
+        """Take the data spec from a ``state_dict``."""
+        self.spec = DataSpec.from_tensor(state)
 
 
 class AverageLogits(nn.Module):
@@ -208,3 +207,98 @@ class AverageLogits(nn.Module):
         """Logits of shape (n_samples, n_classes)."""
         first, second = self.networks
         return (first(X) + second(X)) / 2
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every submodule's own mode is put back afterwards."""
+    training = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in training.items():
+            part.training = mode
+
+
+def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
+    """Name of the linear layer whose output is the network's output.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Maps a batch to logits.
+    X : tensor of shape (batch_size, ...)
+        A batch to try it on; two samples do.
+
+    Returns
+    -------
+    str or None
+        Dotted name as in ``network.get_submodule(name)``; None when the logits do not come straight
+        from one ``nn.Linear`` on a flat input.
+    """
+    outputs: dict[str, tuple[torch.Tensor, int]] = {}
+
+    def remember(name: str) -> Callable[..., None]:
+        def hook(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            if inputs[0].ndim == 2:
+                outputs[name] = output, output._version
+
+        return hook
+
+    handles = [
+        layer.register_forward_hook(remember(name))
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear)
+    ]
+    try:
+        with evaluating(network), torch.compiler.set_stance("force_eager"):
+            logits = network(X)
+    finally:
+        for handle in handles:
+            handle.remove()
+    # The address, not `is`: a view or a reshape of the layer's output is still its output.
+    same = [
+        name
+        for name, (output, version) in outputs.items()
+        if output.data_ptr() == logits.data_ptr()
+        and output.numel() == logits.numel()
+        and output._version == version  # nothing has worked on it in place
+    ]
+    return same[-1] if same else None
+
+
+class HeadInput:
+    """Keeps what goes into a head from a forward pass until it is taken.
+
+    A hook that stays on, so that a compiled network is traced with it.
+
+    Parameters
+    ----------
+    head : nn.Linear
+        The layer whose input is kept.
+    """
+
+    def __init__(self, head: nn.Linear):
+        self._value: torch.Tensor | None = None
+        head.register_forward_pre_hook(self)
+
+    def __call__(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self._value = inputs[0]
+
+    def take(self) -> torch.Tensor | None:
+        """Input of the head in the latest forward pass, if it came there."""
+        value, self._value = self._value, None
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_value": None}  # a batch is no part of a network
+
+
+def forget_head_inputs(network: nn.Module) -> None:
+    """Take the hooks of `HeadInput` off a network."""
+    for layer in network.modules():
+        hooks = layer._forward_pre_hooks
+        for key in [key for key, hook in hooks.items() if isinstance(hook, HeadInput)]:
+            del hooks[key]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch.utils.data import DataLoader
 
 from ._classifier import CoTeachingClassifier
 from ._selection import select_clean
@@ -74,10 +73,8 @@ class CoTeachingVOGClassifier(CoTeachingClassifier):
         into memory. It holds ``2 * vog_window * n_samples * (n_features + 1)`` numbers for "head",
         ``n_classes`` in place of ``n_features + 1`` for "activation". "auto" takes half precision
         from 4 GiB on, and the first place that is large enough.
-    forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, optimizer, criterion, \
-train_transform, eval_transform, head, autocast, channels_last, preload, classes, random_state, \
-train_split, callbacks, iterator_train, iterator_valid, predict_nonlinearity, \
-warm_start, verbose, device, compile, use_caching, torch_load_kwargs, **kwargs
+    forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, train_transform, \
+eval_transform, head, autocast, channels_last, preload, classes, random_state, **kwargs
         As for `CoTeachingClassifier`.
     warmup_epochs : int, default=10
         Epochs before VOG is used (plain Co-teaching until then), and before anything is discarded
@@ -133,8 +130,6 @@ n_features_in_
         max_epochs: int = 80,
         batch_size: int | str = "auto",
         lr: float = 0.01,
-        optimizer: Any = torch.optim.SGD,
-        criterion: Any = torch.nn.CrossEntropyLoss,
         train_transform: Any = None,
         eval_transform: Any = None,
         head: str | None = None,
@@ -143,17 +138,6 @@ n_features_in_
         preload: bool = False,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
-        train_split: Any = None,
-        callbacks: Any = None,
-        iterator_train: Any = DataLoader,
-        iterator_valid: Any = DataLoader,
-        predict_nonlinearity: Any = "auto",
-        warm_start: bool = False,
-        verbose: int = 0,
-        device: Any = "cpu",
-        compile: bool = False,
-        use_caching: Any = "auto",
-        torch_load_kwargs: Any = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -165,8 +149,6 @@ n_features_in_
             max_epochs=max_epochs,
             batch_size=batch_size,
             lr=lr,
-            optimizer=optimizer,
-            criterion=criterion,
             train_transform=train_transform,
             eval_transform=eval_transform,
             head=head,
@@ -175,17 +157,6 @@ n_features_in_
             preload=preload,
             classes=classes,
             random_state=random_state,
-            train_split=train_split,
-            callbacks=callbacks,
-            iterator_train=iterator_train,
-            iterator_valid=iterator_valid,
-            predict_nonlinearity=predict_nonlinearity,
-            warm_start=warm_start,
-            verbose=verbose,
-            device=device,
-            compile=compile,
-            use_caching=use_caching,
-            torch_load_kwargs=torch_load_kwargs,
             **kwargs,
         )
         self.mix_ratio = mix_ratio
@@ -246,14 +217,14 @@ n_features_in_
             history.record(index, gradient)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Note whether VOG took part."""
+        """Record whether VOG was used."""
         super().on_epoch_end(net, **kwargs)
         if self._record is not None:
             self.history.record("vog_used", bool(self._vog))
             self._vog_was_used |= bool(self._vog)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Pronounce the verdict on every label, with its VOG."""
+        """Set `vog_`, beside the attributes of the base class."""
         super().on_train_end(net, X=X, y=y, **kwargs)
         if self._record is None:
             return

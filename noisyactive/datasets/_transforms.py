@@ -9,8 +9,7 @@ from numbers import Integral
 import torch
 from torch import nn
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+from .._image_batches import IMAGENET_MEAN, IMAGENET_STD, check_image_batch
 
 
 class PerImage(nn.Module):
@@ -83,20 +82,11 @@ class AsUnitRGB(nn.Module):
         ValueError
             If the images have another type, range or number of channels.
         """
-        if images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                "images must be of shape (n, channels, height, width) with 1 or 3 channels, got "
-                f"{tuple(images.shape)}."
-            )
+        check_image_batch(images)
+        if images.shape[1] not in (1, 3):
+            raise ValueError(f"images must have 1 or 3 channels, got {tuple(images.shape)}.")
         if images.dtype == torch.uint8:
             images = images.float() / 255
-        elif not images.is_floating_point():
-            raise ValueError(f"images must be uint8 or floats from 0 to 1, got {images.dtype}.")
-        elif images.numel() and not (0 <= images.min() and images.max() <= 1):
-            raise ValueError(
-                "images that are floats must lie between 0 and 1, got values from "
-                f"{images.min().item():g} to {images.max().item():g}; pass bytes as uint8."
-            )
         return images.float().expand(-1, 3, -1, -1)
 
 
@@ -149,7 +139,7 @@ def paper_transforms(size: int = 224) -> tuple[nn.Module, nn.Module]:
         raise ValueError(f"size must be an int of at least 8, got {size!r}.")
     size = int(size)
     before = [AsUnitRGB(), v2.Resize(round(size * 256 / 224), antialias=True)]
-    after = v2.Normalize(_IMAGENET_MEAN, _IMAGENET_STD)
+    after = v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)
     blur = max(2 * size / 224, 0.2)
     change = v2.Compose(
         [

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
 from .._random import private_random_state
+from .._samplers import BaseSampler
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class LongTailSampler(BaseEstimator):
+class LongTailSampler(BaseSampler):
     """Keep a long-tailed subset of the samples.
 
     The class sizes fall off exponentially (a Pareto profile): of `n_classes` classes, the one at
@@ -175,14 +176,3 @@ class LongTailSampler(BaseEstimator):
                 f"got {list(self.order)}."
             )
         return np.argsort(codes)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.sparse = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = True
-        tags.target_tags.one_d_labels = True
-        tags.no_validation = True  # X is handed on as it is
-        return tags

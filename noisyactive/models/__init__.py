@@ -1,5 +1,5 @@
 """Well-known architectures, with or without pretrained weights, as modules of our classifiers."""
 
-from ._torchvision import TorchvisionFactory, torchvision_classifier
+from ._torchvision import torchvision_classifier
 
-__all__ = ["TorchvisionFactory", "torchvision_classifier"]
+__all__ = ["torchvision_classifier"]

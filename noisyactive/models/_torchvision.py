@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from .._image_batches import IMAGENET_MEAN, IMAGENET_STD
 from ._surgery import replace_head, set_in_channels
 from ._transform import EvalTransform
 from ._weights import file_of_weights, load_body, read_state_dict, resolve_weights
@@ -15,8 +16,6 @@ from ._weights import file_of_weights, load_body, read_state_dict, resolve_weigh
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 _OF_FIXED_SIZE = ("vit_", "maxvit_")
 _USUAL_SIZE = 224
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,7 +161,7 @@ class TorchvisionFactory:
         size = self.image_size
         if self.weights is None:
             bilinear = InterpolationMode.BILINEAR
-            return EvalTransform(size, size, _IMAGENET_MEAN, _IMAGENET_STD, bilinear)
+            return EvalTransform(size, size, IMAGENET_MEAN, IMAGENET_STD, bilinear)
         preset = _preset(get_model_weights(self.name), self.weights)
         assert size is not None
         return EvalTransform(

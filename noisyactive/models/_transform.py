@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._image_batches import check_image_batch
+
 
 class EvalTransform(nn.Module):
     """Resize, crop in the middle, scale to floats and normalise: a whole batch at a time.
@@ -68,7 +70,7 @@ class EvalTransform(nn.Module):
         """
         from torchvision.transforms import functional as F
 
-        _check_images(images)
+        check_image_batch(images)
         if self.resize is not None:
             images = F.resize(
                 images, [self.resize], interpolation=self.interpolation, antialias=self.antialias
@@ -82,21 +84,3 @@ class EvalTransform(nn.Module):
         if channels == 3:
             return list(self.mean), list(self.std)
         return [sum(self.mean) / 3] * channels, [sum(self.std) / 3] * channels
-
-
-def _check_images(images: torch.Tensor) -> None:
-    """Raise unless these are images whose range of values is known."""
-    if not isinstance(images, torch.Tensor) or images.ndim != 4:
-        shape = tuple(getattr(images, "shape", ())) or type(images).__name__
-        raise ValueError(
-            f"images must be a tensor of shape (n, channels, height, width), got {shape}."
-        )
-    if images.dtype == torch.uint8:
-        return
-    if not images.is_floating_point():
-        raise ValueError(f"images must be uint8 or floats from 0 to 1, got {images.dtype}.")
-    if images.numel() and not (0 <= images.min() and images.max() <= 1):
-        raise ValueError(
-            "images that are floats must lie between 0 and 1, got values from "
-            f"{images.min().item():g} to {images.max().item():g}; pass bytes as uint8."
-        )

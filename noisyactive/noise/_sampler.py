@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
+
+from .._samplers import BaseSampler
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class LabelNoiseSampler(BaseEstimator):
+class LabelNoiseSampler(BaseSampler):
     """Put noise into the training labels of an imbalanced-learn pipeline.
 
     A pipeline of imbalanced-learn runs its samplers in `fit` alone: the steps that follow learn
@@ -113,14 +115,3 @@ class LabelNoiseSampler(BaseEstimator):
             If the noise refuses the labels or the samples, or if a parameter is out of range.
         """
         return X, self.fit(X, y).noise_.transform(y, X)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.sparse = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = True
-        tags.target_tags.one_d_labels = True
-        tags.no_validation = True  # X is handed on as it is
-        return tags

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, Subset
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.coteaching._data import IndexedDataset, NoLonelySample, WholeBatches, collate
+from noisyactive.coteaching._batches import IndexedDataset, MergeLastBatch, WholeBatches, collate
 
 QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
 
@@ -43,7 +43,7 @@ def test_same_batches_in_the_same_order(n_samples, batch_size, shuffle, drop_las
         dataset = Subset(Subset(dataset, np.arange(n_samples)), rows.tolist())
     first, second = (torch.Generator().manual_seed(seed) for _ in range(2))
     sampler = RandomSampler(dataset, generator=second) if shuffle else SequentialSampler(dataset)
-    batches = NoLonelySample(BatchSampler(sampler, batch_size, drop_last))
+    batches = MergeLastBatch(BatchSampler(sampler, batch_size, drop_last))
     theirs = DataLoader(dataset, batch_sampler=batches, generator=second, collate_fn=collate)
     ours = WholeBatches(
         dataset,

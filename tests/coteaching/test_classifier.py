@@ -347,7 +347,7 @@ class TestModule:
 
     @pytest.mark.parametrize("size", [1, 4, 8, 28, 65, 224])
     def test_default_network_is_sized_to_the_image(self, size):
-        from noisyactive.coteaching._networks import SmallConvNet
+        from noisyactive.coteaching._default_modules import SmallConvNet
 
         with torch.random.fork_rng():
             network = SmallConvNet(3, 5, size)
@@ -528,7 +528,7 @@ class TestParameters:
         ("n_samples", "size"), [(50, 8), (494, 16), (7009, 233), (300_000, 256)]
     )
     def test_auto_batch_size(self, n_samples, size):
-        from noisyactive.coteaching._data import auto_batch_size
+        from noisyactive.coteaching._batches import auto_batch_size
 
         assert auto_batch_size(n_samples) == size
 
@@ -547,10 +547,10 @@ class TestAfterReview:
     def test_batches_of_one_stay_batches_of_one(self, blobs):
         from torch.utils.data import BatchSampler
 
-        from noisyactive.coteaching._data import NoLonelySample
+        from noisyactive.coteaching._batches import MergeLastBatch
 
         for n, size, expected in [(5, 1, [1] * 5), (5, 2, [2, 3]), (4, 2, [2, 2]), (1, 3, [1])]:
-            batches = NoLonelySample(BatchSampler(range(n), size, drop_last=False))
+            batches = MergeLastBatch(BatchSampler(range(n), size, drop_last=False))
             assert [len(batch) for batch in batches] == expected
             assert len(batches) == len(expected)
 
@@ -598,7 +598,7 @@ class TestAfterReview:
         assert net.history[-1, "acc"] > 0.5
 
     def test_an_activation_in_place_hides_the_head(self):
-        from noisyactive.coteaching._features import find_head
+        from noisyactive.coteaching._pair import find_head
 
         X = torch.rand(2, 4)
         assert find_head(nn.Sequential(nn.Linear(4, 3)), X) == "0"

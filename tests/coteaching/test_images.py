@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.coteaching._features import HeadInput
+from noisyactive.coteaching._pair import HeadInput
 
 QUICK = {
     "max_epochs": 4,
@@ -136,7 +136,7 @@ class TestTransforms:
 
         net = CoTeachingVOGClassifier(**QUICK, train_transform=coloured, eval_transform=coloured)
         net.fit(X, y)
-        assert net.module_.facts.input_shape == (3, 4, 4)
+        assert net.module_.spec.input_shape == (3, 4, 4)
         assert net.score(X, y) > 0.9
         net.save_params(f_params=tmp_path / "params")
         other = CoTeachingVOGClassifier(eval_transform=coloured)

@@ -150,9 +150,9 @@ class TestCrossFit:
         for label in range(4):
             assert crossfit.half[label::4].sum() == 5
 
-    def test_lessons_are_the_halves_of_a_batch(self, crossfit):
+    def test_each_network_learns_from_the_halves_of_a_batch(self, crossfit):
         index = torch.tensor([3, 17, 8, 30, 2])
-        first, second = crossfit.lessons(index)
+        first, second = crossfit.chosen(index)
         assert sorted([*first.tolist(), *second.tolist()]) == [0, 1, 2, 3, 4]
         assert (crossfit.half[index[first]] == 0).all()
         assert (crossfit.half[index[second]] == 1).all()

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.coteaching import _cotraining, _vog_classifier
+from noisyactive.coteaching import _training, _vog_classifier
 
 
 class Net(nn.Module):
@@ -203,13 +203,13 @@ def test_during_warmup_each_network_learns_from_its_own_half(blobs, monkeypatch)
     net = CoTeachingClassifier(Net, **{**SETTINGS, "forget_rate": "auto", "batch_size": -1})
     lessons = []
 
-    class Spy(_cotraining.CrossFit):
-        def lessons(self, index):
-            lessons.append(super().lessons(index))
+    class Spy(_training.CrossFit):
+        def chosen(self, index):
+            lessons.append(super().chosen(index))
             return lessons[-1]
 
-    monkeypatch.setattr(_cotraining, "CrossFit", Spy)
-    with pytest.warns(UserWarning, match="no label was doubted"):
+    monkeypatch.setattr(_training, "CrossFit", Spy)
+    with pytest.warns(UserWarning, match="every label was trusted"):
         net.set_params(max_epochs=1).fit(X, y)
     ((first, second),) = lessons
     assert sorted([*first.tolist(), *second.tolist()]) == list(range(len(X)))

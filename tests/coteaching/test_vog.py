@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from noisyactive.coteaching._features import HeadInput, find_head, forget_head_inputs
-from noisyactive.coteaching._networks import SmallConvNet
+from noisyactive.coteaching._default_modules import SmallConvNet
+from noisyactive.coteaching._pair import HeadInput, find_head, forget_head_inputs
 from noisyactive.coteaching._vog import (
     VarianceOfGradients,
     activation_coefficients,

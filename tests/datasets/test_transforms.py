@@ -143,7 +143,7 @@ def test_bad_batches(batch, index):
         transform(batch.float())
     with pytest.raises(ValueError, match="1 or 3 channels"):
         transform(batch.permute(0, 2, 3, 1))
-    with pytest.raises(ValueError, match="1 or 3 channels"):
+    with pytest.raises(ValueError, match="must be a tensor of shape"):
         transform(batch[0])
     with pytest.raises(ValueError, match="uint8 or floats"):
         transform(batch.int())

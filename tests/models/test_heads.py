@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.coteaching._features import find_head
+from noisyactive.coteaching._pair import find_head
 from noisyactive.models import torchvision_classifier
 
 # One or two of every family; those that are left out differ in depth and width only.

@@ -1,9 +1,10 @@
 """skorch's classifier as a scikit-learn citizen: checked data, labels of any kind, seeds."""
 
-import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,37 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
-from skorch.dataset import unpack_data
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.data import DataLoader
 
 from .._loggers import copy_with_loggers
 from .._random import child_seed, draw_seed, isolated_rng
-from ._display import Steps, Table, html_of
+from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
+from ._default_modules import arguments_from_data, default_module
 from ._inputs import CheckedInputs
-from ._networks import arguments_from_data, default_module
-from ._pair import DataFacts, NetworkPair
+from ._pair import DataSpec, NetworkPair
 
-# `on_grad_computed` of those who do nothing there.
-_DEAF = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
+# `on_grad_computed` of callbacks that do nothing there.
+_NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
+
+
+#: Parameters that go to skorch's ``NeuralNet`` as they are, with our defaults.
+SKORCH_PARAMS: Mapping[str, Any] = MappingProxyType(
+    {
+        "callbacks": None,
+        "compile": False,
+        "criterion": torch.nn.CrossEntropyLoss,
+        "device": "cpu",
+        "iterator_train": DataLoader,
+        "iterator_valid": DataLoader,
+        "optimizer": torch.optim.SGD,
+        "predict_nonlinearity": "auto",
+        "torch_load_kwargs": None,
+        "train_split": None,
+        "use_caching": "auto",
+        "verbose": 0,
+        "warm_start": False,
+    }
+)
 
 
 def _stored_as(name: str) -> property:
@@ -32,29 +52,6 @@ def _stored_as(name: str) -> property:
     return property(
         lambda self: getattr(self, name), lambda self, value: setattr(self, name, value)
     )
-
-
-class CosineSchedule(Callback):
-    """Cosine annealing from the net's learning rate to 0 over the epochs of one training call."""
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Start a new schedule."""
-        for group in net.optimizer_.param_groups:
-            group.pop("initial_lr", None)
-        self.schedule_ = CosineAnnealingLR(net.optimizer_, T_max=max(1, net._planned_epochs))
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Record the learning rate and move on."""
-        net.history.record("lr", self.schedule_.get_last_lr()[0])
-        self.schedule_.step()
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Leave the optimizer with the learning rate it came with."""
-        if not hasattr(self, "schedule_"):
-            return
-        for group in net.optimizer_.param_groups:
-            group["lr"] = group.pop("initial_lr")
-        del self.schedule_
 
 
 class PairClassifier(CheckedInputs):
@@ -77,7 +74,8 @@ class PairClassifier(CheckedInputs):
     def _get_param_names(self) -> list[str]:
         own = BaseEstimator._get_param_names.__func__(type(self))
         # What was set beside the signature, typos too: `initialize` is to find them in a clone.
-        return sorted({*own, *(self._params_to_validate & vars(self).keys())})
+        beside = self._params_to_validate & vars(self).keys()
+        return sorted({*own, *SKORCH_PARAMS, *beside})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("train_transform", "eval_transform"):
@@ -129,7 +127,7 @@ class PairClassifier(CheckedInputs):
         )
         *others, _ = super()._default_callbacks
         schedule = [] if own_schedule else [("lr_schedule", CosineSchedule())]
-        return [*others, *schedule, ("print_log", Table()), ("progress", Steps())]
+        return [*others, *schedule, ("print_log", EpochTable()), ("progress", ProgressSteps())]
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
         """Arguments of the optimizer; SGD has momentum 0.9 and weight decay 1e-4 if not set."""
@@ -155,22 +153,22 @@ class PairClassifier(CheckedInputs):
 
     def initialize_module(self) -> "PairClassifier":
         """Build both networks, with what follows from the data filled in."""
-        facts = getattr(self, "_facts", None)
+        spec = getattr(self, "_spec", None)
         arguments = self.get_params_for("module")
         module = self.module
         if module is None:
-            if facts is None:
+            if spec is None:
                 raise ValueError(
                     "module=None chooses the networks from the data: call fit, or load_params of "
                     "a fitted classifier, before anything else; or pass module."
                 )
-            module = default_module(facts.input_shape)
-        if facts is None:
-            facts = DataFacts((), np.asarray([] if self.classes is None else self.classes))
+            module = default_module(spec.input_shape)
+        if spec is None:
+            spec = DataSpec((), np.asarray([] if self.classes is None else self.classes))
         else:
-            arguments = {**arguments_from_data(module, facts), **arguments}
+            arguments = {**arguments_from_data(module, spec), **arguments}
         with self._rng(0):
-            self.module_ = NetworkPair(lambda: module(**arguments), facts)
+            self.module_ = NetworkPair(lambda: module(**arguments), spec)
         if self.channels_last:
             self.module_.to(memory_format=torch.channels_last)
         half = self.autocast == "float16"
@@ -200,7 +198,7 @@ class PairClassifier(CheckedInputs):
             raise ValueError(f"{wanted} expects log-probabilities.")
         try:
             criterion = self.criterion(**arguments)
-            n_classes = max(2, len(self.module_.facts.classes))
+            n_classes = max(2, len(self.module_.spec.classes))
             with warnings.catch_warnings():  # about the very shapes that are tried out
                 warnings.simplefilter("ignore")
                 loss = criterion(torch.zeros(2, n_classes), torch.arange(2))
@@ -255,38 +253,6 @@ class PairClassifier(CheckedInputs):
         self._scaler.step(self.optimizer_)
         self._scaler.update()
 
-    def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
-    ) -> None:
-        """Go through the batches once; on a GPU, losses are fetched when all is done.
-
-        There, the history's losses of batches are tensors while the epoch lasts.
-        """
-        if iterator is None:
-            return
-        self._set_training(training)
-        n_batches = 0
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            loss = step["loss"].detach()
-            self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
-            self.history.record_batch(f"{prefix}_batch_size", len(unpack_data(batch)[1]))
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-            n_batches += 1
-        self.history.record(f"{prefix}_batch_count", n_batches)
-        rows = self.history[-1]["batches"][-n_batches:] if n_batches else []
-        losses = [row[f"{prefix}_loss"] for row in rows]
-        if rows and isinstance(losses[0], torch.Tensor):
-            losses = torch.stack(losses).tolist()
-            for row, number in zip(rows, losses, strict=True):
-                row[f"{prefix}_loss"] = number
-        if training and not math.isfinite(sum(losses)):
-            raise FloatingPointError(
-                f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
-                "that the samples of X are finite and of moderate size."
-            )
-
     # --- the boundary to callbacks ------------------------------------------------------------
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
@@ -299,7 +265,7 @@ class PairClassifier(CheckedInputs):
             return
         del kwargs["named_parameters"]
         listeners = [self, *(callback for _, callback in self.callbacks_)]
-        if all(getattr(one.on_grad_computed, "__func__", None) in _DEAF for one in listeners):
+        if all(getattr(one.on_grad_computed, "__func__", None) in _NO_OPS for one in listeners):
             return  # going through all parameters costs more than small networks do
         for part in (*self.module_.networks, self.criterion_):
             parameters = list(part.named_parameters())
@@ -385,28 +351,60 @@ class PairClassifier(CheckedInputs):
         if source is None and checkpoint is not None and not self.initialized_:
             source = checkpoint.get_formatted_files(self).get("f_params")
         if source is not None:
-            self._adopt_facts(_read_facts(source, use_safetensors))
+            self._adopt_spec(_read_spec(source, use_safetensors))
         super().load_params(
             f_params, f_optimizer, f_criterion, f_history, checkpoint, use_safetensors, **kwargs
         )
 
-    def _adopt_facts(self, facts: DataFacts) -> None:
-        known = getattr(self, "_facts", None)
+    def _adopt_spec(self, spec: DataSpec) -> None:
+        known = getattr(self, "_spec", None)
         same = (
             self.initialized_
             and known is not None
-            and known.input_shape == facts.input_shape
-            and len(known.classes) == len(facts.classes)
+            and known.input_shape == spec.input_shape
+            and len(known.classes) == len(spec.classes)
         )
-        self._facts = facts
-        if facts.sample_shape:
-            self.n_features_in_ = facts.sample_shape[0]
+        self._spec = spec
+        if spec.sample_shape:
+            self.n_features_in_ = spec.sample_shape[0]
         if not same:
             self.initialize()
 
 
-def _read_facts(source: Any, use_safetensors: bool) -> DataFacts:
-    """Data facts from a file (or file-like object) of parameters, which is left as found."""
+def html_of(net: Any) -> str:
+    """HTML for notebooks: how many labels a classifier trusts, and its networks.
+
+    Parameters
+    ----------
+    net : PairClassifier
+        Fitted or not.
+
+    Returns
+    -------
+    str
+        HTML; empty before there are networks.
+    """
+    if not net.initialized_:
+        return ""
+    parts = []
+    if hasattr(net, "clean_mask_"):
+        n, total = int(net.clean_mask_.sum()), len(net.clean_mask_)
+        parts.append(
+            f"<p>Trusts {n:,} of {total:,} labels ({n / total:.1%}); "
+            f"forget rate {net.forget_rate_:.3f}.</p>"
+        )
+    for number, network in enumerate(net.module_.networks, 1):
+        n_weights = sum(weights.numel() for weights in network.parameters())
+        name = escape(type(network).__name__)
+        parts.append(
+            f"<details><summary>Network {number}: {name}, {n_weights:,} weights</summary>"
+            f"<pre>{escape(repr(network))}</pre></details>"
+        )
+    return f'<div class="noisyactive-networks">{"".join(parts)}</div>'
+
+
+def _read_spec(source: Any, use_safetensors: bool) -> DataSpec:
+    """Data spec from a file (or file-like object) of parameters, which is left as found."""
     start = source.tell() if hasattr(source, "tell") else None
     if not use_safetensors:
         state = torch.load(source, map_location="cpu", weights_only=True)
@@ -420,6 +418,6 @@ def _read_facts(source: Any, use_safetensors: bool) -> DataFacts:
         state = load(source.read())
     if start is not None:
         source.seek(start)
-    if NetworkPair.FACTS_KEY not in state:
+    if NetworkPair.SPEC_KEY not in state:
         raise ValueError("f_params holds no parameters saved by a co-teaching classifier.")
-    return DataFacts.from_tensor(state[NetworkPair.FACTS_KEY])
+    return DataSpec.from_tensor(state[NetworkPair.SPEC_KEY])

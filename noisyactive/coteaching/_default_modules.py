@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._pair import DataFacts
+from ._pair import DataSpec
 
 _N_CLASSES = ("num_classes", "n_classes", "num_outputs", "n_outputs", "out_features", "output_dim")
 _N_FEATURES = ("in_features", "n_features", "num_features", "n_inputs", "input_dim", "input_size")
@@ -140,14 +140,14 @@ def default_module(input_shape: tuple[int, ...]) -> type[nn.Module]:
     return SmallConvNet
 
 
-def arguments_from_data(module: Callable[..., nn.Module], facts: DataFacts) -> dict[str, Any]:
+def arguments_from_data(module: Callable[..., nn.Module], spec: DataSpec) -> dict[str, Any]:
     """Constructor arguments of a network that follow from the data.
 
     Parameters
     ----------
     module : type or callable
         Network class or factory.
-    facts : DataFacts
+    spec : DataSpec
         The data.
 
     Returns
@@ -156,11 +156,11 @@ def arguments_from_data(module: Callable[..., nn.Module], facts: DataFacts) -> d
         Those of the usual names for the number of classes, features, channels and for the image
         size that `module` has as explicit parameters.
     """
-    known: dict[str, int] = dict.fromkeys(_N_CLASSES, len(facts.classes))
-    if len(facts.input_shape) == 1:
-        known |= dict.fromkeys(_N_FEATURES, facts.input_shape[0])
-    elif len(facts.input_shape) == 3:
-        known |= dict.fromkeys(_N_CHANNELS, facts.input_shape[0])
-        known["image_size"] = min(facts.input_shape[1:])
+    known: dict[str, int] = dict.fromkeys(_N_CLASSES, len(spec.classes))
+    if len(spec.input_shape) == 1:
+        known |= dict.fromkeys(_N_FEATURES, spec.input_shape[0])
+    elif len(spec.input_shape) == 3:
+        known |= dict.fromkeys(_N_CHANNELS, spec.input_shape[0])
+        known["image_size"] = min(spec.input_shape[1:])
     parameters = inspect.signature(module).parameters
     return {name: value for name, value in known.items() if name in parameters}

@@ -1,7 +1,8 @@
-"""The life of a training call: warm-up, mutual selection, and the verdict on every label."""
+"""One call of training: warm-up, mutual selection, and which labels are trusted at its end."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,10 @@ from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
 from .._progress import Hooks, progress
-from ._data import is_lazy
-from ._net import PairClassifier
+from ._batches import is_lazy
 from ._noise_rate import CrossFit
-from ._record import SampleRecord
-from ._selection import count_selected, scheduled_forget_rate, select_clean
+from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
+from ._sklearn_net import PairClassifier
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -67,18 +67,18 @@ class CoTraining(PairClassifier):
         return self
 
     def initialize_module(self) -> Self:
-        """Build both networks; what earlier ones said of the labels is forgotten."""
+        """Build both networks; forget which labels earlier ones trusted."""
         self._n_epochs_selecting = 0
         self._rate_is_estimated = False
-        for verdict in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
-            self.__dict__.pop(verdict, None)
+        for name in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
+            self.__dict__.pop(name, None)
         super().initialize_module()
         return self
 
-    # --- the life of a training call ------------------------------------------------------------
+    # --- one call of training -------------------------------------------------------------------
 
     def _begin_selecting(self, dataset: Any) -> None:
-        """Prepare what is remembered of the samples."""
+        """Prepare the record of samples, and the estimate of the noise rate."""
         self._record = SampleRecord(len(dataset), self.device)
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
@@ -109,6 +109,38 @@ class CoTraining(PairClassifier):
         self.forget_rate_ = self._crossfit.noise_rate()
         self._rate_is_estimated = True
 
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Go through the batches once; on a GPU, losses are fetched when all is done.
+
+        There, the history's losses of batches are tensors while the epoch lasts.
+        """
+        if iterator is None:
+            return
+        self._set_training(training)
+        n_batches = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            loss = step["loss"].detach()
+            self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
+            self.history.record_batch(f"{prefix}_batch_size", len(unpack_data(batch)[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            n_batches += 1
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        rows = self.history[-1]["batches"][-n_batches:] if n_batches else []
+        losses = [row[f"{prefix}_loss"] for row in rows]
+        if rows and isinstance(losses[0], torch.Tensor):
+            losses = torch.stack(losses).tolist()
+            for row, number in zip(rows, losses, strict=True):
+                row[f"{prefix}_loss"] = number
+        if training and not math.isfinite(sum(losses)):
+            raise FloatingPointError(
+                f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
+                "that the samples of X are finite and of moderate size."
+            )
+
     def get_train_step_accumulator(self) -> FirstStepAccumulator:
         """Report the mean loss of the two networks."""
         return _StepOfPair()
@@ -124,27 +156,26 @@ class CoTraining(PairClassifier):
         with self._precision():
             logits, features = zip(*self.module_.forward_each(X), strict=True)
             losses = [self.criterion_(output, targets).float() for output in logits]
-        lessons = self._choose_lessons(index, targets, logits, features, losses)
-        if self._weights is not None:  # after the choice of lessons, which looks at plain losses
+        chosen = self._choose_samples(index, targets, logits, features, losses)
+        if self._weights is not None:  # after the choice of samples, which looks at plain losses
             losses = [loss * self._weights[index] for loss in losses]
         total = sum(
-            loss[lesson].sum() / max(1, len(lesson))
-            for loss, lesson in zip(losses, lessons, strict=True)
+            loss[rows].sum() / max(1, len(rows)) for loss, rows in zip(losses, chosen, strict=True)
         )
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self.optimizer_)
         return {"loss": total.detach(), "y_pred": (logits[0] + logits[1]).detach() / 2}
 
-    def _choose_lessons(
+    def _choose_samples(
         self, index: Any, targets: Any, logits: Any, features: Any, losses: Any
     ) -> list[torch.Tensor]:
         """Positions in the mini-batch that each network learns from."""
-        everyone = torch.arange(len(index), device=index.device)
+        every_sample = torch.arange(len(index), device=index.device)
         if self._record is None:
-            return [everyone, everyone]
+            return [every_sample, every_sample]
         if self._crossfit is not None:
-            picks = [everyone, everyone]
-            lessons = self._crossfit.lessons(index)
+            picks = [every_sample, every_sample]
+            chosen = self._crossfit.chosen(index)
             self._crossfit.store(index, logits)
         else:
             n_selected = count_selected(len(index), self._tau)
@@ -152,11 +183,11 @@ class CoTraining(PairClassifier):
                 self._pick(network, index, loss.detach(), n_selected)
                 for network, loss in enumerate(losses)
             ]
-            lessons = picks[::-1]
+            chosen = picks[::-1]
         for network, loss in enumerate(losses):
             self._record.store(network, index, loss.detach(), picks[network])
         self._remember(index, targets, logits, features, losses)
-        return lessons
+        return chosen
 
     def _pick(
         self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
@@ -168,7 +199,7 @@ class CoTraining(PairClassifier):
         """Keep what later epochs need of a mini-batch; plain Co-teaching needs nothing."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Note the forget rate and what was selected."""
+        """Record the forget rate and the share of selected samples."""
         super().on_epoch_end(net, **kwargs)
         self.history.record("forget_rate", self._tau)
         if self._record is not None:
@@ -176,7 +207,7 @@ class CoTraining(PairClassifier):
             self._n_epochs_selecting += 1
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Pronounce the verdict on every label."""
+        """Set `selected_`, `clean_mask_` and `sample_loss_`."""
         super().on_train_end(net, X=X, y=y, **kwargs)
         if self._record is None:
             return
@@ -184,7 +215,7 @@ class CoTraining(PairClassifier):
             self._estimate_forget_rate()
             warnings.warn(
                 f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
-                f"warm-up (warmup_epochs={self.warmup_epochs}): no label was doubted. Raise "
+                f"warm-up (warmup_epochs={self.warmup_epochs}): every label was trusted. Raise "
                 "max_epochs, lower warmup_epochs, or give forget_rate a number.",
                 UserWarning,
                 stacklevel=2,

@@ -1,4 +1,4 @@
-"""From what people pass as X and y to batches of tensors that know their rows."""
+"""Samples with their row numbers, and mini-batches of them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,80 +10,12 @@ from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDataset
 from torch.utils.data import BatchSampler, Dataset, Subset, default_collate
 
-from .._codes import find_codes
-from .._labels import find_classes
-
 Batch = tuple[dict[str, torch.Tensor], torch.Tensor]
 
 
 def is_lazy(X: Any) -> bool:
     """Whether samples are read one by one when they are needed."""
     return isinstance(X, (Dataset, SliceDataset))
-
-
-def encode_labels(
-    y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
-) -> tuple[NDArray[Any], NDArray[Any], torch.Tensor]:
-    """Check labels and encode them.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels of any kind that can be sorted.
-    classes : ndarray of shape (n_classes,), default=None
-        Every possible label, sorted. None takes those in y.
-    name : str, default="y"
-        What errors call `y`.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples,)
-        The labels.
-    classes : ndarray of shape (n_classes,)
-        Every possible label, sorted.
-    codes : tensor of int64 of shape (n_samples,)
-        Index of each label in `classes`.
-
-    Raises
-    ------
-    ValueError
-        If y is None, does not hold one class label per sample, or holds one that is not among the
-        classes.
-    """
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
-    present, positions = find_classes(y, name=name)
-    if classes is None:
-        classes = present
-    codes = find_codes(present.tolist(), classes, name=name)[positions]
-    return present[positions], classes, torch.from_numpy(codes.astype(np.int64))
-
-
-def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
-    """Labels that a torch Dataset carries itself.
-
-    Its attribute ``targets``, ``labels`` or ``y`` is taken if it has one of its own length;
-    otherwise, or if it has a ``target_transform``, every item is read once.
-
-    Parameters
-    ----------
-    dataset : torch.utils.data.Dataset
-        Items are ``(x, y)``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The labels.
-    """
-    raw = getattr(dataset, "target_transform", None) is None
-    for attribute in ("targets", "labels", "y") if raw else ():
-        labels = getattr(dataset, attribute, None)
-        if labels is not None and not callable(labels) and len(labels) == len(dataset):  # type: ignore[arg-type]
-            return np.asarray(labels)
-    first = dataset[0]
-    if not isinstance(first, (tuple, list)) or len(first) < 2:
-        raise ValueError("y is required, since the items of the Dataset X hold no label.")
-    return np.asarray([np.asarray(dataset[i][1]).item() for i in range(len(dataset))])  # type: ignore[arg-type]
 
 
 class IndexedDataset(SkorchDataset):
@@ -171,7 +103,7 @@ class WholeBatches:
     drop_last : bool, default=False
         Whether an incomplete last batch is left out.
     merge_last : bool, default=False
-        Whether a last batch of a single sample joins the one before, as with `NoLonelySample`.
+        Whether a last batch of a single sample joins the one before, as with `MergeLastBatch`.
     generator : torch.Generator, default=None
         Draws the order.
     """
@@ -229,7 +161,7 @@ def collate(batch: Batch | list[Batch]) -> Batch:
     return batch if isinstance(batch, tuple) else default_collate(batch)
 
 
-class NoLonelySample(BatchSampler):
+class MergeLastBatch(BatchSampler):
     """Batches of another sampler, where a trailing batch of one joins the one before.
 
     Batch normalisation cannot train on one sample, and among one there is nothing to choose.
