@@ -1,10 +1,16 @@
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Networks this small are no quicker on several threads, and results depend on their number.
 torch.set_num_threads(1)
 
 # The same examples in every run, however slow the machine; `pytest
 # --hypothesis-profile=default` looks for new ones.
-settings.register_profile("deterministic", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "deterministic",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("deterministic")

@@ -120,7 +120,7 @@ def test_the_command_ends_with_ctrl_c(start_run):
     ) as process:
         try:
             url = process.stdout.readline().split()[-1]
-            assert httpx.get(url).status_code == 200
+            assert httpx.get(url, timeout=300).status_code == 200
             process.send_signal(signal.SIGINT)
             _, error = process.communicate(timeout=300)
         finally:

@@ -32,13 +32,13 @@ def run(tmp_path, model):
 def test_the_page_shows_x_and_its_answers_complete_the_round(run):
     cleaner, y = run
     rows = cleaner.query()
-    with cleaner.annotate(annotator="Ada") as page, httpx.Client() as client:
+    with cleaner.annotate(annotator="Ada") as page, httpx.Client(timeout=300) as client:
         assert client.get(page.url).status_code == 200
         base = page.url.split("?")[0]
         image = client.get(f"{base}api/images/{rows[0]}")
         assert image.headers["content-type"] == "image/png", image.text
         cleaner.teach(rows, y[rows], annotator="Ada")
-        assert cleaner.wait(timeout=5)
+        assert cleaner.wait(timeout=300)
     with pytest.raises(httpx.ConnectError):
         httpx.get(page.url)
 
