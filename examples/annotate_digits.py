@@ -22,8 +22,9 @@ def label(options):
     """Run all rounds; the page is served meanwhile."""
     digits = load_long_tailed_digits(random_state=0)
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(digits.y_train)
+    quick = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if options.quick else {}
     cleaner = ActiveLabelCleaner(
-        CoTeachingVOGClassifier(mix_ratio=1, random_state=0),
+        CoTeachingVOGClassifier(mix_ratio=1, random_state=0, **quick),
         n_rounds=options.rounds,
         round_budget=options.round_budget,
         journal=options.journal,
@@ -60,6 +61,7 @@ def main():
     parser.add_argument("--round-budget", type=int, default=10, help="answers a round")
     parser.add_argument("--port", type=int, default=0, help="of the page; 0 is any free one")
     parser.add_argument("--no-browser", dest="browser", action="store_false")
+    parser.add_argument("--quick", action="store_true", help="see that it runs, with few epochs")
     torch.set_num_threads(1)  # networks this small are no quicker on several
     try:
         label(parser.parse_args())

@@ -6,8 +6,11 @@ and taking the majority makes better labels, but a third as many: whether that p
 wrong single answers are, and here it can be read off. The cleaner reports how far annotators agree,
 from which one sees which of the two situations one is in.
 
-Run it with ``python examples/plot_erring_expert.py``; it takes about a minute.
+Run it with ``python examples/plot_erring_expert.py``; it takes about a minute. ``--quick`` tries
+that it runs: one draw, two rounds, few epochs.
 """
+
+import argparse
 
 import numpy as np
 import torch
@@ -47,12 +50,15 @@ def run_rounds(cleaner, experts, score):
     return [*costs, cleaner.history_["cost"][-1]], [*scores, score(cleaner)]
 
 
-def study(seed):
-    """Costs, scores and cleaners by kind of expert, of one draw, and the ceiling."""
+def study(seed, n_rounds=4, fine_tune_epochs=10, **settings):
+    """Costs, scores and cleaners by kind of expert, of one draw, and the ceiling.
+
+    `settings` are parameters of the networks.
+    """
     digits = load_long_tailed_digits(random_state=seed)
     X, X_test = (part.reshape(len(part), 64) for part in (digits.X_train, digits.X_test))
     y_noisy = UniformLabelNoise(0.4, random_state=seed).fit_transform(digits.y_train)
-    net = CoTeachingVOGClassifier(mix_ratio=1, random_state=seed)
+    net = CoTeachingVOGClassifier(mix_ratio=1, random_state=seed, **settings)
 
     def score(model):
         return f1_score(digits.y_test, model.predict(X_test), average="macro")
@@ -62,11 +68,11 @@ def study(seed):
         cleaner = ActiveLabelCleaner(
             net,
             "coreset",
-            n_rounds=4,
+            n_rounds=n_rounds,
             round_budget=24,
             pool="untrusted",
             trust="once",
-            fine_tune_epochs=10,
+            fine_tune_epochs=fine_tune_epochs,
             fine_tune_lr=0.01,
             class_balance=0,
             answers_per_item=answers_per_item,
@@ -79,15 +85,22 @@ def study(seed):
             for number in range(1, 6 if answers_per_item > 1 else 2)
         }
         curves[name], cleaners[name] = run_rounds(cleaner, experts, score), cleaner
-    plain = CoTeachingClassifier(forget_rate=0, random_state=seed).fit(X, digits.y_train)
+    plain = CoTeachingClassifier(forget_rate=0, random_state=seed, **settings)
+    plain.fit(X, digits.y_train)
     return curves, cleaners, digits.y_train, score(plain)
 
 
 def main():
     """Run the study, print its tables and plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)
-    results = [study(seed) for seed in range(3)]
-    print("mean of three draws       macro F1   answers   rows   of these, wrong")
+    if parser.parse_args().quick:
+        settings = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64}
+        results = [study(0, n_rounds=2, fine_tune_epochs=1, **settings)]
+    else:
+        results = [study(seed) for seed in range(3)]
+    print(f"mean of {len(results)} draw(s)           macro F1   answers   rows   of these, wrong")
     for name in EXPERTS:
         ends, answers, rows, wrong = [], [], [], []
         for curves, cleaners, y, _ in results:

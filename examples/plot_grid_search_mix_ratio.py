@@ -18,6 +18,7 @@ What a reader learns:
   how the folds differ. Three folds of one draw of the data tell a tendency and no more.
 
 Run it with ``python examples/plot_grid_search_mix_ratio.py``; it takes less than a minute.
+``--quick`` tries that it runs, with few epochs.
 """
 
 import argparse
@@ -51,14 +52,18 @@ def noisy_f1(estimator, X, y):
     return f1_score(y_noisy, estimator.predict(X), average="macro")
 
 
-def make_search(n_jobs):
-    """A search over the mix ratio of networks that learn from noisy labels."""
+def make_search(n_jobs, **settings):
+    """A search over the mix ratio of networks that learn from noisy labels.
+
+    `settings` are further parameters of the networks.
+    """
     net = CoTeachingVOGClassifier(
         classes=range(10),  # noise may leave a training fold without a rare one
         module__base_channels=16,  # half as wide as the default, to be quicker
         batch_size=32,
         lr=0.02,
         random_state=0,
+        **settings,
     )
     pipeline = Pipeline(
         [("scale", MinMaxScaler()), ("images", FunctionTransformer(to_images)), ("net", net)]
@@ -112,13 +117,16 @@ def main():
     """Search, print the table and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-jobs", type=int, default=2, help="processes; the numbers are the same")
+    parser.add_argument("--quick", action="store_true", help="see that it runs")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
     X, y = LongTailSampler(imbalance_factor=10, random_state=0).fit_resample(X, y)
     print(f"{len(y)} images, {np.bincount(y).min()} of the rarest digit")
 
-    search = make_search(parser.parse_args().n_jobs).fit(X, y)
+    settings = {"max_epochs": 8, "warmup_epochs": 2} if arguments.quick else {}
+    search = make_search(arguments.n_jobs, **settings).fit(X, y)
     results = search.cv_results_
     print("\nmix_ratio   macro F1, clean labels   against noisy labels")
     for i, mix_ratio in enumerate(MIX_RATIOS):

@@ -6,9 +6,11 @@ the labels that are not trusted show what the answers bring, whoever chooses. Th
 ceiling: the same networks on labels that are all clean. Bands are standard deviations over three
 draws of the data, noise and network; differences smaller than they are no ranking.
 
-Run it with ``python examples/plot_query_strategies.py``; it takes about a minute.
+Run it with ``python examples/plot_query_strategies.py``; it takes about a minute. ``--quick`` tries
+that it runs: one draw, two rounds, few epochs.
 """
 
+import argparse
 import copy
 
 import numpy as np
@@ -23,8 +25,11 @@ from noisyactive.inspection import CleaningCurveDisplay
 STRATEGIES = ["coreset", "entropy", "random", "nobody answers"]
 
 
-def study(seed):
-    """Labels bought and test scores by strategy, of one draw; the score with all labels clean."""
+def study(seed, n_rounds=6, fine_tune_epochs=10, **settings):
+    """Labels bought and test scores by strategy, of one draw; the score with all labels clean.
+
+    `settings` are parameters of the networks.
+    """
     digits = load_long_tailed_digits(random_state=seed)
     y = digits.y_train
     y_noisy = UniformLabelNoise(0.4, random_state=seed).fit_transform(y)
@@ -32,14 +37,16 @@ def study(seed):
     def score(model):
         return f1_score(digits.y_test, model.predict(digits.X_test), average="macro")
 
-    net = CoTeachingVOGClassifier(mix_ratio=1, module__base_channels=16, random_state=seed)
+    net = CoTeachingVOGClassifier(
+        mix_ratio=1, module__base_channels=16, random_state=seed, **settings
+    )
     started = ActiveLabelCleaner(
         net,
-        n_rounds=6,
+        n_rounds=n_rounds,
         round_budget=15,
         pool="untrusted",
         trust="once",
-        fine_tune_epochs=10,
+        fine_tune_epochs=fine_tune_epochs,
         fine_tune_lr=0.01,
         class_balance=0,
         random_state=seed,
@@ -61,17 +68,24 @@ def study(seed):
 
 def main():
     """Run the study, print its table and plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)
-    results = [study(seed) for seed in range(3)]
+    if parser.parse_args().quick:
+        settings = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64}
+        results = [study(0, n_rounds=2, fine_tune_epochs=1, **settings)]
+    else:
+        results = [study(seed) for seed in range(3)]
     ceiling = np.mean([score for _, score in results])
     curves = {
         name: (results[0][0][name][0], [curves[name][1] for curves, _ in results])
         for name in STRATEGIES
     }
-    print("macro F1 after the last round, mean and standard deviation of three draws")
+    print(f"macro F1 after the last round, mean and standard deviation of {len(results)} draw(s)")
     for name, (_, scores) in curves.items():
         last = np.array(scores)[:, -1]
-        print(f"{name:16} {last.mean():.3f} +- {last.std(ddof=1):.3f}")
+        spread = f" +- {last.std(ddof=1):.3f}" if len(last) > 1 else ""
+        print(f"{name:16} {last.mean():.3f}{spread}")
     print(f"{'all labels clean':16} {ceiling:.3f}")
     try:
         display = CleaningCurveDisplay(curves, ceiling=ceiling, score_name="macro F1").plot()

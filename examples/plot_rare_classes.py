@@ -14,7 +14,10 @@ It pays where rare classes are learned late; where they are as easy as the other
 labels are wrong, there is nothing for it to mend.
 
 Run it with ``python examples/plot_rare_classes.py``; it takes about a quarter of a minute.
+``--quick`` tries that it runs, with few epochs.
 """
+
+import argparse
 
 import numpy as np
 import torch
@@ -26,13 +29,17 @@ from noisyactive.inspection import LossVOGDisplay, SelectionDisplay, selection_r
 
 def main():
     """Train both, print what they trusted, and plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="see that it runs")
+    quick = parser.parse_args().quick
+    settings = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if quick else {}
     torch.set_num_threads(1)
     digits = load_long_tailed_digits(random_state=0)
     y = digits.y_train
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
     nets = {
-        "Co-teaching": CoTeachingClassifier(random_state=0),
-        "Co-teaching VOG": CoTeachingVOGClassifier(mix_ratio=1, random_state=0),
+        "Co-teaching": CoTeachingClassifier(random_state=0, **settings),
+        "Co-teaching VOG": CoTeachingVOGClassifier(mix_ratio=1, random_state=0, **settings),
     }
     for name, net in nets.items():
         net.fit(digits.X_train, y_noisy)

@@ -11,7 +11,7 @@ paper's augmentation, and the labels that they doubt most are shown beside what 
 
 Without arguments the script makes a folder of its own: scikit-learn's digits 0 to 3 as PNG files,
 of whose training labels it replaces 30%, and networks that start from nothing. That takes less than
-a minute on one core.
+a minute on one core; ``--quick`` tries that it runs, with few images and epochs.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from noisyactive.datasets import ImageTable, paper_transforms, split_images
 from noisyactive.models import torchvision_classifier
 
 
-def write_digits(folder):
+def write_digits(folder, n_images):
     """A folder of PNG files and a CSV file, as a hospital might hand them over."""
     from PIL import Image
 
@@ -38,7 +38,7 @@ def write_digits(folder):
     with open(folder / "labels.csv", "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "label"])
-        for i, (pixels, digit) in enumerate(zip(X[:320], y[:320], strict=True)):
+        for i, (pixels, digit) in enumerate(zip(X[:n_images], y[:n_images], strict=True)):
             grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
             grey.resize((48, 48), Image.Resampling.BICUBIC).save(folder / f"{i:03}.png")
             rows.writerow([f"{i:03}.png", ["zero", "one", "two", "three"][digit]])
@@ -103,6 +103,7 @@ def main():
     parser.add_argument("--size", type=int, default=224, help="side of the images in pixels")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--quick", action="store_true", help="see that it runs, on few digits")
     options = parser.parse_args()
     if (options.images is None) != (options.labels is None):
         parser.error("--images and --labels go together")
@@ -111,8 +112,10 @@ def main():
         if options.images is None:
             torch.set_num_threads(1)  # networks this small are no quicker on several
             size, noise_rate = 32, 0.3 if options.noise_rate is None else options.noise_rate
-            train, test = load(*write_digits(Path(folder)), size)
-            settings = {"max_epochs": 12, "warmup_epochs": 6, "ramp_epochs": 3, "batch_size": 20}
+            n_images, epochs, warmup_epochs = (80, 7, 2) if options.quick else (320, 12, 6)
+            train, test = load(*write_digits(Path(folder), n_images), size)
+            settings = {"max_epochs": epochs, "warmup_epochs": warmup_epochs, "ramp_epochs": 3}
+            settings |= {"batch_size": 20}
             settings |= {"weights": None, "mix_ratio": 0.5, "lr": 0.005}
         else:
             size, noise_rate = options.size, options.noise_rate or 0

@@ -23,15 +23,18 @@ def main():
     """Clean labels for three rounds, under observation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logdir", default="runs", help="folder for TensorBoard")
-    logdir = parser.parse_args().logdir
+    parser.add_argument("--quick", action="store_true", help="see that it runs, with few epochs")
+    options = parser.parse_args()
+    quick = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if options.quick else {}
     torch.set_num_threads(1)
     data = load_long_tailed_digits(random_state=0)
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(data.y_train)
-    with SummaryWriter(logdir) as writer:
+    with SummaryWriter(options.logdir) as writer:
         net = CoTeachingVOGClassifier(
             mix_ratio=1,
             callbacks=[TensorBoard(writer, close_after_train=False)],
             random_state=0,
+            **quick,
         )
         cleaner = ActiveLabelCleaner(
             net,

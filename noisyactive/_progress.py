@@ -12,7 +12,9 @@ from tqdm.auto import tqdm
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ModuleNotFoundError:  # scikit-learn before 1.9 has no callbacks
-    CallbackSupportMixin = object
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to look after (`object` itself could not stand before other base classes)."""
 
     def with_callbacks(method: Any) -> Any:
         """Nothing to look after."""

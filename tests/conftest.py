@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
@@ -12,7 +12,13 @@ torch.set_num_threads(1)
 
 # The same examples in every run, however slow the machine; `pytest
 # --hypothesis-profile=default` looks for new ones.
-settings.register_profile("deterministic", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "deterministic",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("deterministic")
 
 

@@ -21,11 +21,11 @@ from noisyactive import (
 
 NOISE = UniformLabelNoise(0.1, random_state=0)
 MODEL = LogisticRegression()
-QUICK = {"max_epochs": 20, "ramp_epochs": 5, "warmup_epochs": 5}
+QUICK = {"max_epochs": 6, "ramp_epochs": 1, "warmup_epochs": 2}
 
 ESTIMATORS = [
     CoTeachingClassifier(**QUICK),
-    CoTeachingVOGClassifier(**QUICK),
+    CoTeachingVOGClassifier(**QUICK, vog_window=2),
     ActiveLabelCleaner(MODEL),
     ActiveLabelCleaner(make_pipeline(StandardScaler(), MODEL), pool="unverified", trust="all"),
     NoisyLabelsClassifier(MODEL, NOISE),

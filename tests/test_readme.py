@@ -21,8 +21,17 @@ def test_it_holds_exactly_two_commands_and_ci_runs_the_one_for_tests():
 
 @pytest.mark.slow
 def test_its_code_runs():
+    # Fewer and larger steps than a reader's.
+    quick = {"(mix_ratio=0.5,": "(mix_ratio=0.5, max_epochs=16, batch_size=100,"}
+    quick["(max_epochs=20,"] = "(max_epochs=16, batch_size=100,"
+    code = "".join(blocks("python"))
+    for setting, other in quick.items():
+        assert code.count(f"CoTeachingVOGClassifier{setting}") == 1
+        code = code.replace(setting, other)
     namespace = {}
-    for block in blocks("python"):
-        exec(block, namespace)
+    exec(code, namespace)
     assert namespace["net"].clean_mask_.shape == namespace["net"].sample_loss_.shape
+    cleaner = namespace["cleaner"]
+    assert namespace["net"].max_epochs == cleaner.estimator.max_epochs == 16
+    assert cleaner.history_["cost"].tolist() == [0, 5, 10, 15]
     assert set(namespace["search"].best_params_) == {"coteachingvogclassifier__mix_ratio"}

@@ -78,7 +78,7 @@ class TestCopies:
 
 @pytest.mark.slow
 def test_the_example(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), "--logdir", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), "--quick", "--logdir", str(tmp_path)])
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     printed = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
     found = scalars(tmp_path)

@@ -68,6 +68,9 @@ def serving():
         page.close()
 
 
+PATIENCE = 300  # seconds for what takes none on a machine that is not busy
+
+
 class Visitor:
     """A browser without a screen: it has opened the address, and says where it comes from."""
 
@@ -75,7 +78,9 @@ class Visitor:
         parts = urlsplit(url)
         self.url = url
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.http = httpx.Client(base_url=self.origin, headers={"Origin": self.origin})
+        self.http = httpx.Client(
+            base_url=self.origin, headers={"Origin": self.origin}, timeout=PATIENCE
+        )
         assert self.http.get(url).status_code == 200
         self.run = self.state()["run"]
 

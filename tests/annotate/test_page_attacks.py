@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +14,8 @@ from PIL import Image
 from noisyactive.annotate import _app, _guard, serve
 from noisyactive.annotate._guard import is_own_host
 from noisyactive.cleaning import Journal
+
+get = partial(httpx.get, timeout=300)
 
 PATHS = (
     "/", "/page.js", "/viewer.js", "/page.css", "/icon.svg", "/api/state", "/api/previous",
@@ -44,7 +47,7 @@ class TestToken:
         port = urlsplit(page.url).port
         answers = set()
         for cookies in ({}, {f"noisyactive-{port}": "wrong"}, {f"noisyactive-{port}": ""}):
-            with httpx.Client(base_url=origin, cookies=cookies) as client:
+            with httpx.Client(base_url=origin, cookies=cookies, timeout=300) as client:
                 for path in PATHS:
                     for method in ("GET", "POST", "PUT", "OPTIONS"):
                         response = client.request(method, path + query)
@@ -55,11 +58,11 @@ class TestToken:
 
     def test_the_right_one_in_the_wrong_place(self, page):
         origin = f"http://{urlsplit(page.url).netloc}"
-        assert httpx.get(f"{origin}/api/state?token={secret_of(page)}").status_code == 403
+        assert get(f"{origin}/api/state?token={secret_of(page)}").status_code == 403
 
     def test_a_part_of_it_is_not_enough(self, page):
-        assert httpx.get(page.url[:-1]).status_code == 403
-        assert httpx.get(f"{page.url}A").status_code == 403
+        assert get(page.url[:-1]).status_code == 403
+        assert get(f"{page.url}A").status_code == 403
 
     def test_it_is_compared_in_constant_time(self, page, monkeypatch):
         compared = []
@@ -71,11 +74,11 @@ class TestToken:
         monkeypatch.setattr(_guard.hmac, "compare_digest", compare)
         origin = f"http://{urlsplit(page.url).netloc}"
         for url in (page.url, f"{origin}/api/state", f"{origin}/?token=x"):
-            httpx.get(url)
+            get(url)
         assert compared == [secret_of(page).encode()] * 3
 
     def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(self, page):
-        cookie = httpx.get(page.url).headers["set-cookie"]
+        cookie = get(page.url).headers["set-cookie"]
         assert cookie.startswith(f"noisyactive-{urlsplit(page.url).port}=")
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
 
@@ -103,7 +106,7 @@ class TestAddress:
         assert "not encrypted" in capsys.readouterr().out
         token = secret_of(page)
         port = urlsplit(page.url).port
-        assert httpx.get(f"http://127.0.0.1:{port}/?token={token}").status_code == 200
+        assert get(f"http://127.0.0.1:{port}/?token={token}").status_code == 200
 
     @pytest.mark.parametrize(
         "host",
@@ -148,7 +151,9 @@ class TestOtherSites:
 
     def post(self, visitor, row, **headers):
         body = {"run": visitor.run, "row": row, "answer": 0, "seconds": 1}
-        with httpx.Client(base_url=visitor.origin, cookies=visitor.http.cookies) as client:
+        with httpx.Client(
+            base_url=visitor.origin, cookies=visitor.http.cookies, timeout=300
+        ) as client:
             headers = {"Content-Type": "application/json", **headers}
             return client.post("/api/answers", content=json.dumps(body), headers=headers)
 
@@ -195,7 +200,7 @@ class TestOtherSites:
 
     def test_a_link_to_the_page_works_from_anywhere(self, page):
         headers = {"Sec-Fetch-Site": "cross-site"}
-        assert httpx.get(page.url, headers=headers).status_code == 200
+        assert get(page.url, headers=headers).status_code == 200
 
     def test_a_get_never_writes(self, page, visitor):
         row = page.run.rows[0]
@@ -208,7 +213,7 @@ class TestOtherSites:
 def test_headers_that_bind_the_browser(page, visit):
     visitor = visit(page)
     row = page.run.rows[0]
-    refused = httpx.get(f"{visitor.origin}/")
+    refused = get(f"{visitor.origin}/")
     for response in (
         visitor.http.get("/"),
         visitor.http.get("/page.js"),
@@ -244,7 +249,7 @@ class TestPaths:
     )  # fmt: skip
     def test_no_request_reaches_the_disk(self, page, visit, path):
         visitor = visit(page)
-        connection = http.client.HTTPConnection(urlsplit(page.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(page.url).netloc, timeout=300)
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.http.cookies.items())
         connection.request("GET", path, headers={"Cookie": cookie})  # sent as it is written
         response = connection.getresponse()
@@ -312,7 +317,7 @@ class TestSizes:
             f"Origin: {visitor.origin}\r\nCookie: {cookie}\r\n"
             "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
-        with socket.create_connection(("127.0.0.1", urlsplit(page.url).port), 10) as connection:
+        with socket.create_connection(("127.0.0.1", urlsplit(page.url).port), 300) as connection:
             connection.sendall(head.encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
@@ -329,9 +334,9 @@ class TestSizes:
 def test_what_is_no_http(page, visit):
     port = urlsplit(page.url).port
     for noise in (b"\x16\x03\x01\x02\x00\x01\x00", b"\r\n" * 100, b"GET / HTTP/9.9\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        with socket.create_connection(("127.0.0.1", port), 300) as connection:
             connection.sendall(noise)
-    with httpx.Client(base_url=page.url) as client:
+    with httpx.Client(base_url=page.url, timeout=300) as client:
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
         assert client.get("/api/state", headers=upgrade).status_code in (403, 421)
     visit(page)
@@ -340,7 +345,7 @@ def test_what_is_no_http(page, visit):
 def test_the_token_is_not_logged(page, visit, caplog, capsys):
     visitor = visit(page)
     visitor.http.get("/nothing")
-    httpx.get(f"{visitor.origin}/?token=guess")
+    get(f"{visitor.origin}/?token=guess")
     assert secret_of(page) not in "".join(
         record.getMessage() for record in caplog.records if record.name != "httpx"
     )
@@ -368,7 +373,7 @@ def test_nothing_comes_from_elsewhere():
 def test_a_closed_page_is_closed(start_run):
     page = serve(start_run().journal)
     with page:
-        assert httpx.get(page.url).status_code == 200
+        assert get(page.url).status_code == 200
     with pytest.raises(httpx.ConnectError):
-        httpx.get(page.url)
+        get(page.url)
     page.close()

@@ -125,9 +125,12 @@ def test_labels_trusted_at_first_may_be_asked_about_and_doubted(model):
 def test_only_doubted_labels_are_asked_about_with_the_pool_of_the_noisy(data, model):
     _, y, _ = data
     cleaner = start(data, model, pool="untrusted")
+    n_asked = 0
     while len(rows := cleaner.query()):
         assert not cleaner.clean_mask_[rows].any()
+        n_asked += len(rows)
         cleaner.teach(rows, y[rows])
+    assert n_asked == 24  # while there are such labels
 
 
 def test_it_finds_more_of_what_is_right_than_it_trusts_by_mistake(data, model):

@@ -28,7 +28,8 @@ N_KILLS = int(os.environ.get("NOISYACTIVE_KILLS", "20"))
 @pytest.fixture(scope="module")
 def context():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["noisyactive", "sklearn.datasets"])
+    # torch imports the last one with the first optimizer: a second and more in every child.
+    context.set_forkserver_preload(["noisyactive", "sklearn.datasets", "torch._dynamo"])
     return context
 
 
