@@ -14,7 +14,25 @@ from .._codes import find_codes
 
 
 def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
-    """Name of each row, of shape (n_samples,); row numbers as text if `ids` is None."""
+    """Check the names of rows.
+
+    Parameters
+    ----------
+    ids : array-like of str of shape (n_samples,) or None
+        Non-empty strings that differ; None for row numbers as text.
+    n_samples : int
+        Rows of the data set.
+
+    Returns
+    -------
+    ndarray of str of shape (n_samples,)
+        The names.
+
+    Raises
+    ------
+    ValueError
+        If they are not as described.
+    """
     if ids is None:
         return np.arange(n_samples).astype(np.str_)
     names = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)

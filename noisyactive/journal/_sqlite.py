@@ -401,7 +401,13 @@ def _item(connection: sqlite3.Connection, column: str, row: int) -> str:
 
 
 def now() -> str:
-    """The time, in UTC as ISO 8601."""
+    """Return the time in UTC.
+
+    Returns
+    -------
+    str
+        As ISO 8601, with milliseconds.
+    """
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
