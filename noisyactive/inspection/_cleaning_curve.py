@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cleaning import ActiveLabelCleaner
-from ._cleaning_report import check_cleaner
+from ._fitted import check_cleaner
 from ._style import BLACK, LINES, axes_for, figure_of, legend_above, plain
 
 if TYPE_CHECKING:
