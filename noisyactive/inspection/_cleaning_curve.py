@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..cleaning import ActiveLabelCleaner
-from ._cleaning_report import check_cleaner
-from ._style import BLACK, LINES, axes_for, figure_of, legend_above, plain
+from ._display import Display
+from ._fitted import check_cleaner
+from ._style import BLACK, LINES, legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _SCORES = {"f1_macro": "macro F1", "f1_weighted": "weighted F1", "f1_micro": "micro F1"}
 
 
-class CleaningCurveDisplay:
+class CleaningCurveDisplay(Display):
     """Scores against labels bought, of one or several ways to spend them.
 
     Use `from_cleaners`, or pass numbers: scores on test data, for instance.
@@ -128,25 +129,7 @@ class CleaningCurveDisplay:
             score_name = score_name_of(scorings.pop()) if len(scorings) == 1 else "score"
         return cls(curves, ceiling=ceiling, score_name=score_name).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a figure.
-
-        Returns
-        -------
-        self
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes_for(ax, type(self).__name__)
+    def _draw(self, ax: Axes) -> None:
         self.lines_: list[Any] = []
         self.bands_: list[Any] = []
         n_seeds = set()
@@ -188,8 +171,6 @@ class CleaningCurveDisplay:
         widest = max(len(str(handle.get_label())) for handle in handles)
         n_columns = min(3, len(handles), max(1, 60 // (widest + 8)))  # as wide as a usual figure
         self.legend_ = legend_above(ax, handles, n_columns)
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
 
 
 def _check_curve(name: str, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,36 +1,14 @@
-"""What each round of cleaning cost, and what it brought."""
+"""The cost and the gain of each round of cleaning."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Answered, Refitted
 from ._classes import ratio
-
-
-def check_cleaner(cleaner: ActiveLabelCleaner, name: str = "cleaner") -> None:
-    """Check that something is a cleaner that has been started.
-
-    Parameters
-    ----------
-    cleaner : ActiveLabelCleaner
-        What to check.
-    name : str, default="cleaner"
-        What errors call it.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    NotFittedError
-        If it was not started.
-    """
-    if not isinstance(cleaner, ActiveLabelCleaner):
-        raise TypeError(f"{name} must be an ActiveLabelCleaner, got {type(cleaner).__name__}.")
-    check_is_fitted(cleaner, "events_")
+from ._fitted import check_cleaner
 
 
 def cleaning_report(cleaner: ActiveLabelCleaner) -> pd.DataFrame:

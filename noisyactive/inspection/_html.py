@@ -13,10 +13,10 @@ from .._files import write_whole
 from .._images import image_finder
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
+from ._changes import changes_of
 from ._classes import ClassNames, class_keys, text_of
-from ._cleaning_report import check_cleaner
+from ._fitted import check_cleaner
 from ._report_figures import figures_of
-from ._run import changes_of, source_of
 from ._style import require_matplotlib
 from ._thumbnails import SIDE, Thumbnail, thumbnail
 
@@ -93,7 +93,7 @@ def to_html(
         raise ValueError(f"max_images must be an int of at least 0, got {max_images!r}.")
     keys = class_keys(cleaner.classes_, class_names)
     names = [content.visible(text_of(key)) for key in keys]
-    find = image_finder(images, source_of(cleaner).X)
+    find = image_finder(images, cleaner.X_train_)
     require_matplotlib("to_html")
     template = _template()
 

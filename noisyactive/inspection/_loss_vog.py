@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from .._codes import find_codes
 from .._labels import find_classes
 from ._classes import by_size, check_mask, common_codes
+from ._display import Display
 from ._fitted import fitted_network
-from ._style import BLUE, SKY, VERMILION, axes_for, figure_of, legend_above
+from ._style import BLUE, SKY, VERMILION, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ KINDS = {
 }
 
 
-class LossVOGDisplay:
+class LossVOGDisplay(Display):
     """The loss of every sample against its Variance of Gradients (VOG), and who is trusted.
 
     Filled marks are trusted, hollow ones are not. Where losses look past the right labels of rare
@@ -153,25 +154,10 @@ class LossVOGDisplay:
             kind = np.where(right, of_right, "wrong label")
         return cls(net.sample_loss_, net.vog_, trusted, kind).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> Self:
-        """Draw.
+    def _size(self) -> tuple[float, float]:
+        return 4.8, 7.0
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a figure.
-
-        Returns
-        -------
-        self
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes_for(ax, type(self).__name__, height=4.8)
+    def _draw(self, ax: Axes) -> None:
         self.points_: dict[tuple[str, bool], Any] = {}
         present = [kind for kind in KINDS if (self.kind == kind).any()]
         crowded = min(1.0, (800 / len(self.loss)) ** 0.5)
@@ -195,8 +181,6 @@ class LossVOGDisplay:
         ax.set_yscale("log")
         ax.set(xlabel="loss", ylabel="variance of gradients (VOG)")
         self.legend_ = legend_above(ax, self._legend(present), 3)
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
 
     def _legend(self, present: list[str]) -> list[Any]:
         from matplotlib.lines import Line2D

@@ -13,9 +13,9 @@ import torch
 
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Answered, describe, fingerprint
+from ._changes import Change, class_audit
 from ._cleaning_curve import score_name_of
 from ._cleaning_report import cleaning_report
-from ._run import Change, class_audit, source_of
 from ._thumbnails import Thumbnail
 
 _PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
@@ -24,7 +24,7 @@ _JOINERS = {"\u200c", "\u200d"}  # invisible, but some scripts and emoji need th
 _NOTHING = "–"
 
 
-class Fact(NamedTuple):
+class Entry(NamedTuple):
     """A name, what it is, and what is to be added."""
 
     name: str
@@ -45,25 +45,25 @@ def when(time: str) -> str:
     return f"{time[:10]} {time[11:16]} UTC" if time else _NOTHING
 
 
-def summary(cleaner: ActiveLabelCleaner) -> list[Fact]:
+def summary(cleaner: ActiveLabelCleaner) -> list[Entry]:
     """What matters most, in a few numbers."""
-    _, first, state = source_of(cleaner)
-    changed = int((state.codes != first).sum())
+    state = cleaner.state_
+    changed = int((state.codes != state.given_codes).sum())
     verified, skipped = int(state.verified.sum()), int(state.skipped.sum())
     budget = None if state.budget_left is None else state.cost + state.budget_left
     untold = f"{skipped:,} could not be told" if skipped else ""
     hits = f"{changed / verified:.0%} of those verified" if verified else ""
-    facts = [
-        Fact("Samples", f"{len(state.codes):,}", f"{len(cleaner.classes_)} classes"),
-        Fact("Answers", f"{state.cost:,}", f"of a budget of {budget:,}" if budget else ""),
-        Fact("Labels verified", f"{verified:,}", untold),
-        Fact("Labels changed", f"{changed:,}", hits),
+    entries = [
+        Entry("Samples", f"{len(state.codes):,}", f"{len(cleaner.classes_)} classes"),
+        Entry("Answers", f"{state.cost:,}", f"of a budget of {budget:,}" if budget else ""),
+        Entry("Labels verified", f"{verified:,}", untold),
+        Entry("Labels changed", f"{changed:,}", hits),
     ]
     score = cleaner.history_["score"]
     if len(known := score[np.isfinite(score)]):
         name = f"{score_name_of(cleaner.scoring)} on validation data"
-        facts.append(Fact("Score", f"{known[-1]:.3f}", f"{known[0]:.3f} at first; {name}"))
-    return [*facts, _progress(cleaner)]
+        entries.append(Entry("Score", f"{known[-1]:.3f}", f"{known[0]:.3f} at first; {name}"))
+    return [*entries, _progress(cleaner)]
 
 
 def rounds(cleaner: ActiveLabelCleaner) -> list[list[str]]:
@@ -137,7 +137,7 @@ def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[
     }
 
 
-def parameters(cleaner: ActiveLabelCleaner) -> list[Fact]:
+def parameters(cleaner: ActiveLabelCleaner) -> list[Entry]:
     """The cleaner's parameters and those of its estimator; "__" stands before what is inside."""
     found: dict[str, str] = {}
     for name, value in cleaner.get_params(deep=False).items():
@@ -145,38 +145,38 @@ def parameters(cleaner: ActiveLabelCleaner) -> list[Fact]:
     found["n_rounds"] = repr(cleaner.n_rounds)
     found["seed in use"] = str(cleaner.seed_)
     return [
-        Fact(visible(name), visible(text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"))
+        Entry(visible(name), visible(text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"))
         for name, text in sorted(found.items())
     ]
 
 
-def provenance(cleaner: ActiveLabelCleaner) -> list[Fact]:
+def provenance(cleaner: ActiveLabelCleaner) -> list[Entry]:
     """Data, times and versions that a run depends on."""
-    _, first, state = source_of(cleaner)
+    state = cleaner.state_
     times = sorted(e.time for e in cleaner.events_ if isinstance(e, Answered) and e.time)
-    facts = [
-        Fact("Fingerprint of the given labels", fingerprint(first.astype(np.int64))),
-        Fact("Fingerprint of the labels now", fingerprint(state.codes.astype(np.int64))),
+    entries = [
+        Entry("Fingerprint of the given labels", fingerprint(state.given_codes.astype(np.int64))),
+        Entry("Fingerprint of the labels now", fingerprint(state.codes.astype(np.int64))),
     ]
     if times:
-        facts += [Fact("First answer", when(times[0])), Fact("Last answer", when(times[-1]))]
-    facts += [Fact(name, version(name)) for name in _PACKAGES]
-    facts.append(Fact("torch", torch.__version__))  # which says for what device it was built
+        entries += [Entry("First answer", when(times[0])), Entry("Last answer", when(times[-1]))]
+    entries += [Entry(name, version(name)) for name in _PACKAGES]
+    entries.append(Entry("torch", torch.__version__))  # which says for what device it was built
     return [
-        *facts,
-        Fact("Python", platform.python_version()),
-        Fact("Platform", visible(platform.platform())),
-        Fact("Threads of torch", str(torch.get_num_threads())),
+        *entries,
+        Entry("Python", platform.python_version()),
+        Entry("Platform", visible(platform.platform())),
+        Entry("Threads of torch", str(torch.get_num_threads())),
     ]
 
 
-def _progress(cleaner: ActiveLabelCleaner) -> Fact:
+def _progress(cleaner: ActiveLabelCleaner) -> Entry:
     """How far a run is."""
-    state = source_of(cleaner).state
+    state = cleaner.state_
     rounds_begun = f"{state.round} of {cleaner.n_rounds}"
     if n_open := len(state.open_rows):
-        return Fact("Round", rounds_begun, f"labels that wait for an answer: {n_open:,}")
-    return Fact("Rounds", rounds_begun, "finished" if state.ended else "the run can go on")
+        return Entry("Round", rounds_begun, f"labels that wait for an answer: {n_open:,}")
+    return Entry("Rounds", rounds_begun, "finished" if state.ended else "the run can go on")
 
 
 def _spelled(character: str) -> str:

@@ -15,7 +15,7 @@ from ._style import LIGHT, SKY, VERMILION, legend_above
 from ._thumbnails import data_url
 
 
-class Picture(NamedTuple):
+class ReportFigure(NamedTuple):
     """A figure on the page.
 
     Parameters
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
     text: str
 
 
-def figures_of(cleaner: ActiveLabelCleaner) -> list[Picture]:
+def figures_of(cleaner: ActiveLabelCleaner) -> list[ReportFigure]:
     """The figures of a run: its score, and what the answers brought.
 
     Parameters
@@ -57,7 +57,7 @@ def figures_of(cleaner: ActiveLabelCleaner) -> list[Picture]:
         first, last = score[known[[0, -1]]]
         curve = CleaningCurveDisplay({"": (table["cost"], score)}, score_name=name)
         found.append(
-            Picture(
+            ReportFigure(
                 _as_svg(lambda ax: _draw_curve(curve, ax)),
                 f"{name[:1].upper()}{name[1:]} on validation data",
                 f"Line: it goes from {first:.3f} to {last:.3f} over {table['cost'].iloc[-1]:,} "
@@ -66,7 +66,7 @@ def figures_of(cleaner: ActiveLabelCleaner) -> list[Picture]:
         )
     changed, answered = table["changed"].sum(), table["answered"].sum()
     found.append(
-        Picture(
+        ReportFigure(
             _as_svg(lambda ax: _draw_answers(table, ax)),
             "What the answers brought",
             f"Bars: of {answered:,} labels looked at, {changed:,} were changed; the table of the "

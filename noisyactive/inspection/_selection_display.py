@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..cleaning import ActiveLabelCleaner
 from ._classes import ClassNames
+from ._display import Display
 from ._fitted import fitted_network
 from ._selection_report import selection_report
-from ._style import BLUE, LIGHT, SKY, VERMILION, axes_for, figure_of, legend_above, plain
+from ._style import BLUE, LIGHT, SKY, VERMILION, legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ _FOUR_PARTS = {
 _TWO_PARTS = {"trusted": (BLUE, ""), "not trusted": (LIGHT, "")}
 
 
-class SelectionDisplay:
+class SelectionDisplay(Display):
     """What a selection makes of the labels of each class.
 
     One bar for each class, the largest on top, is all of the samples labelled so, as shares:
@@ -141,26 +142,11 @@ class SelectionDisplay:
         """
         return cls(selection_report(y, clean_mask, y_clean, class_names)).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> Self:
-        """Draw.
+    def _size(self) -> tuple[float, float]:
+        return 1.7 + 0.34 * (len(self.report) - 1), 7.0
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a figure.
-
-        Returns
-        -------
-        self
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes) -> None:
         table = self.report.iloc[:-1]  # without the total
-        ax = axes_for(ax, type(self).__name__, height=1.7 + 0.34 * len(table))
         counts, numbers = _parts_of(table)
         samples = np.maximum(table["samples"].to_numpy(), 1)
         places = np.arange(len(table))
@@ -195,8 +181,6 @@ class SelectionDisplay:
         right.spines["right"].set_visible(False)
         right.tick_params(axis="y", length=0)
         self.legend_ = legend_above(ax, list(self.bars_.values()), 2)
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
 
 
 def _parts_of(table: pd.DataFrame) -> tuple[dict[str, NDArray[Any]], list[str]]:

@@ -56,35 +56,6 @@ def require_matplotlib(caller: str) -> None:
         ) from error
 
 
-def axes_for(ax: Axes | None, caller: str, height: float = 4.2, width: float = 7.0) -> Axes:
-    """The axes to draw on: those given, or new ones in a figure of their own.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes or None
-        What was given.
-    caller : str
-        What draws; an error names it.
-    height, width : float, default=4.2 and 7.0
-        Size of a new figure, in inches.
-
-    Returns
-    -------
-    matplotlib Axes
-        With no line at the top and on the right.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
-    require_matplotlib(caller)
-    if ax is None:
-        ax = new_figure(height, width).add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
 def new_figure(height: float, width: float = 7.0, layout: Any = "constrained") -> Figure:
     """An empty figure of a size in inches, whose parts make room for each other."""
     import matplotlib.pyplot as plt

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._classes import ClassNames, class_keys
+from ._display import Display
 from ._noise_report import noise_report
-from ._style import axes_for, figure_of, plain
+from ._style import figure_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_NUMBERS = 15  # classes up to which the numbers can be read
 
 
-class TransitionMatrixDisplay:
+class TransitionMatrixDisplay(Display):
     """A transition matrix of label noise: true classes down, given labels across.
 
     Use `from_predictions` or `from_matrix`.
@@ -128,27 +129,12 @@ class TransitionMatrixDisplay:
             )
         return cls(array, class_keys(np.arange(len(array)), class_names)).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> Self:
-        """Draw.
+    def _size(self) -> tuple[float, float]:
+        side = min(7.0, max(4.0, 2.4 + 0.46 * len(self.matrix)))
+        return side * 0.9, side
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a figure.
-
-        Returns
-        -------
-        self
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes) -> None:
         n = len(self.matrix)
-        side = min(7.0, max(4.0, 2.4 + 0.46 * n))
-        ax = axes_for(ax, type(self).__name__, height=side * 0.9, width=side)
         self.image_ = ax.imshow(self.matrix, cmap="Blues", vmin=0, vmax=1)
         self.texts_: NDArray[Any] | None = None
         if n <= _MOST_NUMBERS:
@@ -180,12 +166,10 @@ class TransitionMatrixDisplay:
         )
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        self.ax_, self.figure_ = ax, figure_of(ax)
         if self.texts_ is None:
-            bar = self.figure_.colorbar(self.image_, ax=ax, shrink=0.85)
+            bar = figure_of(ax).colorbar(self.image_, ax=ax, shrink=0.85)
             bar.set_label("share of the true class")
             bar.outline.set_visible(False)
-        return self
 
 
 def _short(value: float) -> str:

@@ -57,7 +57,7 @@ def test_the_networks_of_a_cleaner_one_by_one(blobs):
         forget_rate=0.3, max_epochs=6, warmup_epochs=4, vog_window=2, random_state=0
     )
     cleaner = ActiveLabelCleaner(net, random_state=0).fit(X, y_noisy)
-    with pytest.raises(ValueError, match="there are 3: give the k-th"):
+    with pytest.raises(ValueError, match="the cleaner has 3: pass one of them"):
         TrainingDynamicsDisplay.from_estimator(cleaner)
     assert len(TrainingDynamicsDisplay.from_estimator(cleaner.estimator_.models[0]).table) == 6
 

@@ -1,45 +1,21 @@
-"""What a cleaner did, label by label."""
+"""The labels that a cleaner changed, one by one and class by class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..cleaning import ActiveLabelCleaner
-from ..journal import Answered, CleaningState
+from ..journal import Answered
 from ._classes import by_size
-
-
-class Source(NamedTuple):
-    """What a cleaner was given, and what it has made of it.
-
-    Parameters
-    ----------
-    X : object of length n_samples
-        Samples.
-    codes : ndarray of int of shape (n_samples,)
-        Labels as they were given, as indices into ``classes_``.
-    state : CleaningState
-        The state of the run. Not to be changed.
-    """
-
-    X: Any
-    codes: NDArray[np.intp]
-    state: CleaningState
-
-
-def source_of(cleaner: ActiveLabelCleaner) -> Source:
-    """What a cleaner keeps, but does not show by itself."""
-    return Source(cleaner.X_train_, cleaner.state_.given_codes, cleaner.state_)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A label that is not the one that was given.
+    """A label that differs from the given one.
 
     Parameters
     ----------
@@ -52,13 +28,13 @@ class Change:
     round : int
         Round of the answer that counts; 0 for one before the first round.
     annotators : list of str
-        Who said so; "" for somebody without a name.
+        Those who gave the new label; "" for an annotator without a name.
     others : list of tuple (str, int or None)
-        Who said something else, and what.
+        Those who gave another answer, and that answer; None for "cannot tell".
     time : str
-        When it was said last, in UTC as ISO 8601; "" if that is not known.
+        Time of the latest answer with the new label, in UTC as ISO 8601; "" if it is unknown.
     comments : list of tuple (str, str)
-        Remarks, with the names of their authors.
+        Annotators and their comments.
     """
 
     row: int
@@ -73,7 +49,7 @@ class Change:
 
 
 def changes_of(cleaner: ActiveLabelCleaner) -> list[Change]:
-    """Every label that is not the one that was given, in the order of rounds and rows.
+    """List every label that differs from the given one, in the order of rounds and rows.
 
     Parameters
     ----------
@@ -83,24 +59,25 @@ def changes_of(cleaner: ActiveLabelCleaner) -> list[Change]:
     Returns
     -------
     list of Change
-        A change that was taken back later is none.
+        Without labels that were changed and later changed back.
     """
-    _, first, state = source_of(cleaner)
+    state = cleaner.state_
+    first = state.given_codes
     code_of = {label: code for code, label in enumerate(cleaner.classes_.tolist())}
-    remarks: dict[tuple[int, str | None], tuple[str, str | None]] = {}
+    latest: dict[tuple[int, str | None], tuple[str, str | None]] = {}
     for event in cleaner.events_:
         if isinstance(event, Answered):
             comments = event.comments or (None,) * len(event.rows)
             for row, comment in zip(event.rows, comments, strict=True):
-                remarks[row, event.annotator] = (event.time, comment)
+                latest[row, event.annotator] = (event.time, comment)
     rows = np.flatnonzero(state.codes != first)
     rows = rows[np.argsort(state.relabelled_round[rows], kind="stable")]
     found = []
     for row, item in zip(rows.tolist(), cleaner.ids_[rows].tolist(), strict=True):
-        new, said = int(state.codes[row]), state.answers[row]
-        codes = {who: None if said[who] is None else code_of[said[who]] for who in said}
-        same = [who for who in codes if codes[who] == new]
-        told = [(who, *remarks[row, who]) for who in codes]
+        new, answers = int(state.codes[row]), state.answers[row]
+        codes = {who: None if label is None else code_of[label] for who, label in answers.items()}
+        agreeing = [who for who in codes if codes[who] == new]
+        remarks = [(who, *latest[row, who]) for who in codes]
         found.append(
             Change(
                 row=row,
@@ -108,17 +85,17 @@ def changes_of(cleaner: ActiveLabelCleaner) -> list[Change]:
                 old=int(first[row]),
                 new=new,
                 round=int(state.relabelled_round[row]),
-                annotators=[who or "" for who in same],
+                annotators=[who or "" for who in agreeing],
                 others=[(who or "", code) for who, code in codes.items() if code != new],
-                time=max((time for who, time, _ in told if who in same), default=""),
-                comments=[(who or "", comment) for who, _, comment in told if comment],
+                time=max((time for who, time, _ in remarks if who in agreeing), default=""),
+                comments=[(who or "", comment) for who, _, comment in remarks if comment],
             )
         )
     return found
 
 
 def class_audit(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
-    """What has become of each class.
+    """Count the given, verified and changed labels of each class.
 
     Parameters
     ----------
@@ -129,10 +106,12 @@ def class_audit(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row for each class, by its code, the one with most given labels first. ``before`` and
-        ``after``: samples labelled so; of those before, ``verified``, ``confirmed`` (found right)
-        and ``corrected`` (found wrong); ``gained``: corrected into this class.
+        ``after``: samples with this label at the start and now; ``verified``, ``confirmed`` and
+        ``corrected``: samples with this label at the start whose label was verified, found right
+        and found wrong; ``gained``: samples whose label was changed to this class.
     """
-    _, first, state = source_of(cleaner)
+    state = cleaner.state_
+    first = state.given_codes
     changed = state.codes != first
 
     def count(codes: NDArray[np.intp]) -> NDArray[np.intp]:
