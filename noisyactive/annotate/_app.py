@@ -64,10 +64,10 @@ def make_app(desk: Desk) -> Starlette:
         return JSONResponse({"item": found})
 
     async def answer(request: Request) -> Response:
-        facts = await _read_json(request)
-        if facts.get("run") != desk.run:
+        content = await _read_json(request)
+        if content.get("run") != desk.run:
             raise HTTPException(409, "The server has another run now. Reload the page.")
-        checked = _check_answer(desk, facts)
+        checked = _check_answer(desk, content)
         outcome = await _in_thread(for_journal, lambda: desk.answer(**checked))
         return JSONResponse({"outcome": outcome})
 
@@ -76,7 +76,7 @@ def make_app(desk: Desk) -> Starlette:
         try:
             picture = await _in_thread(for_images, lambda: desk.picture(row))
         except LookupError as error:
-            raise HTTPException(404, "Nobody asked about this row.") from error
+            raise HTTPException(404, "There is no question about this row.") from error
         except NotShown as error:
             raise HTTPException(422, str(error)) from error
         size = "{}x{}".format(*picture.size)
@@ -128,21 +128,21 @@ async def _read_json(request: Request) -> dict[str, Any]:
     except TimeoutError as error:
         raise HTTPException(408, "The answer did not arrive in time.", CLOSE) from error
     try:
-        facts = json.loads(body)
+        content = json.loads(body)
     except (RecursionError, ValueError) as error:
         raise HTTPException(400, "An answer must be JSON.") from error
-    if not isinstance(facts, dict):
+    if not isinstance(content, dict):
         raise HTTPException(400, "An answer must be a JSON object.")
-    return facts
+    return content
 
 
-def _check_answer(desk: Desk, facts: dict[str, Any]) -> dict[str, Any]:
+def _check_answer(desk: Desk, content: dict[str, Any]) -> dict[str, Any]:
     """What `Desk.answer` takes, from what was sent."""
-    row, code, seconds = facts.get("row"), facts.get("answer"), facts.get("seconds")
-    comment, corrects = facts.get("comment", ""), facts.get("corrects")
+    row, code, seconds = content.get("row"), content.get("answer"), content.get("seconds")
+    comment, corrects = content.get("comment", ""), content.get("corrects")
     if type(row) is not int or row < 0:
         raise HTTPException(400, "row must be the number of a row.")
-    if "answer" not in facts or not (
+    if "answer" not in content or not (
         code is None or (type(code) is int and 0 <= code < desk.n_classes)
     ):
         raise HTTPException(
@@ -156,7 +156,7 @@ def _check_answer(desk: Desk, facts: dict[str, Any]) -> dict[str, Any]:
         raise HTTPException(400, f"comment must be text of at most {MAX_COMMENT} characters.")
     if corrects is not None and not _is_text(corrects):
         raise HTTPException(400, "corrects must be null or a time.")
-    annotator = _name(desk, facts.get("annotator"))
+    annotator = _name(desk, content.get("annotator"))
     if annotator is None and desk.needs_name:
         raise HTTPException(400, "annotator must be named, since several answer for each item.")
     return {
@@ -170,7 +170,7 @@ def _check_answer(desk: Desk, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(desk: Desk, given: Any) -> str | None:
-    """Who is at the page: the one whom the server was started for, or who he says he is."""
+    """Name of the annotator: the one the server was started for, or the one the page sends."""
     if desk.annotator is not None or given is None:
         return desk.annotator
     if not _is_text(given) or len(given) > MAX_NAME or not given.isprintable():

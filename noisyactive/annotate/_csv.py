@@ -57,7 +57,7 @@ def write_queries(
         A folder with the images, named as the items are, with or without their suffixes. The
         column ``image`` holds the file of each, and is empty where there is none.
     annotator : str, default=None
-        Who is going to answer: what he or she has answered already is left out, and the column
+        Who is going to answer: rows with an answer of this annotator are left out, and the column
         ``annotator`` is filled in.
     delimiter : {",", ";", tab}, default=","
         What is between the columns. Excel wants ";" where a comma is the decimal mark.

@@ -70,7 +70,7 @@ class Desk:
         self.annotator = annotator
         self.blind = blind
         self._items: dict[int, str] = {}  # ids of rows that may be looked at
-        self._held: dict[int, tuple[str, float]] = {}  # rows, by whom they are shown, since when
+        self._held: dict[int, tuple[str, float]] = {}  # rows, the tab that shows them, since when
         self._holding = threading.Lock()
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
@@ -215,7 +215,7 @@ class Desk:
         Raises
         ------
         LookupError
-            If nobody asked about such a row.
+            If there was no question about such a row.
         NotShown
             If it cannot be shown.
         """
@@ -233,7 +233,7 @@ class Desk:
         except NotShown as error:
             _log.warning("Item %r cannot be shown: %s (%r)", item, error, error.__cause__)
             raise
-        except Exception as error:  # somebody's function, or two files of one name
+        except Exception as error:  # a user's function failed, or two files have one name
             _log.warning("Item %r cannot be shown.", item, exc_info=True)
             told = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
             raise NotShown(told) from error
@@ -267,5 +267,5 @@ def _explained() -> Iterator[None]:
         raise JournalTrouble(str(error)) from error
 
 
-def _digest(*facts: Any) -> str:
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -103,7 +103,7 @@ def _no(why: str, status: int) -> Response:
 
 
 def is_own_host(header: str, listening: str) -> bool:
-    """Whether a Host header names this server, and no name that somebody else rebinds to it.
+    """Whether a Host header names this server, and not a foreign name bound to its address.
 
     Parameters
     ----------

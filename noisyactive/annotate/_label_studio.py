@@ -187,7 +187,7 @@ def read_label_studio(
 
 
 class _Annotation(NamedTuple):
-    """What somebody did with a task."""
+    """An annotator's work on a task."""
 
     item: str
     choices: list[str]

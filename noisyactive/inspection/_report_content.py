@@ -96,7 +96,7 @@ def classes(cleaner: ActiveLabelCleaner, names: Sequence[str]) -> list[list[str]
 
 
 def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
-    """The cells of the table of annotators; nothing if nobody has a name."""
+    """The cells of the table of annotators; nothing if no annotator has a name."""
     table = cleaner.agreement_
     if not any(table["annotator"].tolist()):
         return []
@@ -116,7 +116,7 @@ def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
 def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[str, Any]:
     """A changed label, as the page shows it."""
     others = [
-        f"{visible(name) or 'somebody'} said: {'cannot tell' if code is None else names[code]}"
+        f"{visible(name) or 'an annotator'} said: {'cannot tell' if code is None else names[code]}"
         for name, code in change.others
     ]
     alone = len(change.comments) == 1

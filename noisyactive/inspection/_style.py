@@ -57,7 +57,7 @@ def require_matplotlib(caller: str) -> None:
 
 
 def new_figure(height: float, width: float = 7.0, layout: Any = "constrained") -> Figure:
-    """An empty figure of a size in inches, whose parts make room for each other."""
+    """An empty figure of a size in inches, whose parts do not overlap."""
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(width, height), layout=layout)

@@ -71,7 +71,7 @@ class Journal:
     ... )
     >>> rows = cleaner.start(X, y, ids=names).query()
 
-    In another process, or another room:
+    In another process:
 
     >>> journal = Journal(path)
     >>> [item] = journal.open_items()

@@ -46,7 +46,7 @@ class CleaningState:
     n_open : int
         How many of the latest round's rows are among them.
     answers : dict of dict
-        Row, annotator, and what he or she said last; who answered last comes last.
+        Row, annotator, and the annotator's latest answer; whoever answered last comes last.
     n_answers : dict of int
         Answers of each annotator; each is charged, also None and corrections.
     unsettled : set of int
