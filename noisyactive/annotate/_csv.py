@@ -16,7 +16,8 @@ from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 COLUMNS = (
     "id", "image", "label", "suggested", "probability", "reason", "choices",

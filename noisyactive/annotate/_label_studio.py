@@ -16,7 +16,8 @@ from .._images import ImageFolder
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 _LOCAL_FILES = "/data/local-files/?d="
 
