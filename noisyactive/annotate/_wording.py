@@ -157,6 +157,46 @@ class Wording:
         hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, put that back"
         raise ValueError(f"{text!r} is not the id of an item of this run{hint}")
 
+    def answer(
+        self,
+        item: str,
+        choice: str | None,
+        *,
+        annotator: str | None,
+        seconds: float | None,
+        comment: str | None,
+    ) -> Answer:
+        """Make an answer of what a file holds.
+
+        Parameters
+        ----------
+        item : str
+            Id of the item, as it is written in the file.
+        choice : str or None
+            The answer, as it is written in the file; None for "cannot tell".
+        annotator, seconds, comment
+            As in `Answer`; None where they are missing.
+
+        Returns
+        -------
+        Answer
+            With the run's own id and class label.
+
+        Raises
+        ------
+        ValueError
+            If the annotator is needed and missing, or `item` or `choice` is not of this run.
+        """
+        if annotator is None and self.needs_annotator:
+            raise ValueError("the annotator is missing, but each item has several annotators")
+        return Answer(
+            item=self.item_of(item),
+            label=None if choice is None else self.label_of(choice),
+            annotator=annotator,
+            seconds=seconds,
+            comment=comment,
+        )
+
     @cached_property
     def _item_of(self) -> dict[str, str]:
         return {written(item): item for item in self._list_items()}
