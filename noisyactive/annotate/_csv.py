@@ -16,7 +16,8 @@ from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 COLUMNS = (
     "id", "image", "label", "suggested", "probability", "reason", "choices",
@@ -198,15 +199,12 @@ def read_answers(
 
 
 def _read_answer(cells: dict[str, str], wording: Wording) -> Answer:
-    annotator = cells["annotator"] or None
-    if annotator is None and wording.needs_annotator:
-        raise ValueError("the annotator is missing, and several are asked")
     if not cells["id"]:
         raise ValueError(f"there is an answer, {cells['answer']!r}, but no id")
-    return Answer(
-        item=wording.item_of(cells["id"]),
-        label=wording.label_of(cells["answer"]),
-        annotator=annotator,
+    return wording.answer(
+        cells["id"],
+        cells["answer"],
+        annotator=cells["annotator"] or None,
         seconds=_seconds(cells["seconds"]),
         comment=cells["comment"] or None,
     )

@@ -16,7 +16,8 @@ from .._images import ImageFolder
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 _LOCAL_FILES = "/data/local-files/?d="
 
@@ -245,14 +246,12 @@ def _read_annotation(said: _Annotation, wording: Wording, annotators: Mapping[An
     names = [user.get("email"), user.get("id")]
     name = next((name for name in names if name is not None), None)
     annotator = next((annotators[name] for name in names if name in annotators), name)
-    if annotator is None and wording.needs_annotator:
-        raise ValueError("the annotator is missing, and several are asked")
     if len(said.choices) > 1 and not said.cancelled:
         raise ValueError(f"{said.item!r} has several answers: {', '.join(said.choices)}")
     known = isinstance(said.seconds, (int, float)) and 0 <= said.seconds < math.inf
-    return Answer(
-        item=wording.item_of(said.item),
-        label=None if said.cancelled else wording.label_of(said.choices[0]),
+    return wording.answer(
+        said.item,
+        None if said.cancelled else said.choices[0],
         annotator=None if annotator is None else str(annotator),
         seconds=float(said.seconds) if known else None,
         comment="\n".join(said.comments).strip() or None,

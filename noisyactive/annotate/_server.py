@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._images import image_finder
-from ..journal import Journal
+from ._cleaner_or_journal import is_started_cleaner
 
 if TYPE_CHECKING:
     import uvicorn
     from typing_extensions import Self
 
     from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 _START_SECONDS = 10.0
 
@@ -204,22 +205,15 @@ def serve(
     return page
 
 
-def _journal_and_samples(source: Any) -> tuple[Path, Any]:
+def _journal_and_samples(
+    source: ActiveLabelCleaner | Journal | str | os.PathLike[str],
+) -> tuple[Path, Any]:
     """Path of a run's journal, and the samples of a cleaner."""
-    if isinstance(source, Journal):
-        return source.path, None
     if isinstance(source, (str, os.PathLike)):
         return Path(source), None
-    # A cleaner is known by its attributes: importing it would import torch.
-    if not (hasattr(source, "journal") and hasattr(source, "close_round")):
-        raise TypeError(
-            "cleaner_or_journal must be an ActiveLabelCleaner, a Journal or a path, got "
-            f"{source!r}."
-        )
-    if not hasattr(source, "events_"):
-        from sklearn.exceptions import NotFittedError
-
-        raise NotFittedError("The cleaner was not started: call start or fit first.")
+    expected = "cleaner_or_journal must be an ActiveLabelCleaner, a Journal or a path"
+    if not is_started_cleaner(source, expected):
+        return source.path, None
     if source.journal is None:
         raise ValueError(
             "serve needs a cleaner with a journal, where the page writes the answers: "

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
-from unicodedata import category
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sklearn.utils.validation import check_is_fitted
+from .._text import is_visible, label_text
+from ._cleaner_or_journal import is_started_cleaner
 
-from ..cleaning import ActiveLabelCleaner, Journal
+if TYPE_CHECKING:
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 CANNOT_TELL = "cannot tell"
 BETWEEN = " | "  # choices that are listed in one cell
@@ -22,7 +24,6 @@ BETWEEN = " | "  # choices that are listed in one cell
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]{1,4})?")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
 _LOOK_ALIKES = str.maketrans("“”„‟″‘’‚‛′‐‑‒–—−", '"""""' + "'''''" + "------")
-_HARMLESS = {"\u200c", "\u200d"}  # joiners, which some scripts and emoji need
 _N_SHOWN = 30
 
 _T = TypeVar("_T")
@@ -81,18 +82,15 @@ class Wording:
     """
 
     def __init__(self, cleaner: ActiveLabelCleaner | Journal):
-        if not isinstance(cleaner, (ActiveLabelCleaner, Journal)):
-            raise TypeError(f"cleaner must be an ActiveLabelCleaner or a Journal, got {cleaner!r}.")
-        if isinstance(cleaner, ActiveLabelCleaner):
-            check_is_fitted(cleaner, "events_")
-            classes = cleaner.classes_.tolist()
+        self._list_items: Callable[[], Iterable[str]]
+        if is_started_cleaner(cleaner, "cleaner must be an ActiveLabelCleaner or a Journal"):
+            classes, self._list_items = cleaner.classes_.tolist(), lambda: cleaner.ids_.tolist()
         else:
-            classes = cleaner.classes
+            classes, self._list_items = cleaner.classes, cleaner.labels
         if strange := [label for label in classes if not isinstance(label, (str, int, float))]:
             raise TypeError(f"Classes must be strings, numbers or booleans, got {strange[0]!r}.")
-        self._cleaner = cleaner
         self.needs_annotator = cleaner.answers_per_item > 1
-        bare = [_bare(label) for label in classes]
+        bare = [label_text(label) for label in classes]
         alike = _by_key(bare, _readings)
         texts = []
         for text in bare:
@@ -159,11 +157,49 @@ class Wording:
         hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, put that back"
         raise ValueError(f"{text!r} is not the id of an item of this run{hint}")
 
+    def answer(
+        self,
+        item: str,
+        choice: str | None,
+        *,
+        annotator: str | None,
+        seconds: float | None,
+        comment: str | None,
+    ) -> Answer:
+        """Make an answer of what a file holds.
+
+        Parameters
+        ----------
+        item : str
+            Id of the item, as it is written in the file.
+        choice : str or None
+            The answer, as it is written in the file; None for "cannot tell".
+        annotator, seconds, comment
+            As in `Answer`; None where they are missing.
+
+        Returns
+        -------
+        Answer
+            With the run's own id and class label.
+
+        Raises
+        ------
+        ValueError
+            If the annotator is needed and missing, or `item` or `choice` is not of this run.
+        """
+        if annotator is None and self.needs_annotator:
+            raise ValueError("the annotator is missing, but each item has several annotators")
+        return Answer(
+            item=self.item_of(item),
+            label=None if choice is None else self.label_of(choice),
+            annotator=annotator,
+            seconds=seconds,
+            comment=comment,
+        )
+
     @cached_property
     def _item_of(self) -> dict[str, str]:
-        cleaner = self._cleaner
-        items = cleaner.labels() if isinstance(cleaner, Journal) else cleaner.ids_.tolist()
-        return {written(item): item for item in items}
+        return {written(item): item for item in self._list_items()}
 
 
 def written(text: str) -> str:
@@ -181,7 +217,7 @@ def written(text: str) -> str:
         different texts.
     """
     odd = not text or text != text.strip() or _loose(text[0]).startswith('"')
-    shown = text.isprintable() or all(map(_is_shown, text))  # the first is quick
+    shown = text.isprintable() or all(map(is_visible, text))  # the first is quick
     return text if shown and not odd else _quoted(text)
 
 
@@ -202,18 +238,10 @@ def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     ]
 
 
-def _bare(label: Any) -> str:
-    return str(label).removesuffix(".0") if isinstance(label, float) else str(label)
-
-
 def _quoted(text: str) -> str:
     """A JSON string, with escapes for what cannot be seen alone."""
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if _is_shown(c) else json.dumps(c)[1:-1] for c in quoted)
-
-
-def _is_shown(character: str) -> bool:
-    return character.isprintable() or character in _HARMLESS or category(character) == "Zs"
+    return "".join(c if is_visible(c) else json.dumps(c)[1:-1] for c in quoted)
 
 
 def _listed(texts: list[str]) -> str:

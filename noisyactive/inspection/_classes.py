@@ -131,11 +131,6 @@ def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
     return keys
 
 
-def text_of(key: Any) -> str:
-    """A label or name as text: 1.0 is "1"."""
-    return str(key).removesuffix(".0") if isinstance(key, float) else str(key)
-
-
 def by_size(counts: ArrayLike) -> NDArray[np.intp]:
     """Order of classes: the largest first, those of the same size as they were."""
     return np.argsort(-np.asarray(counts), kind="stable")

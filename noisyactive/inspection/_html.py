@@ -11,10 +11,11 @@ from typing import Any
 
 from .._files import write_whole
 from .._images import image_finder
+from .._text import label_text
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
 from ._changes import changes_of
-from ._classes import ClassNames, class_keys, text_of
+from ._classes import ClassNames, class_keys
 from ._fitted import check_cleaner
 from ._report_figures import figures_of
 from ._style import require_matplotlib
@@ -92,7 +93,7 @@ def to_html(
     if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 0:
         raise ValueError(f"max_images must be an int of at least 0, got {max_images!r}.")
     keys = class_keys(cleaner.classes_, class_names)
-    names = [content.visible(text_of(key)) for key in keys]
+    names = [content.visible(label_text(key)) for key in keys]
     find = image_finder(images, cleaner.X_train_)
     require_matplotlib("to_html")
     template = _template()

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
-from unicodedata import category
 
 import numpy as np
 import torch
 
+from .._text import is_visible
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Answered, describe, fingerprint
 from ._changes import Change, class_audit
@@ -20,7 +20,6 @@ from ._thumbnails import Thumbnail
 
 _PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
 _LONGEST = 300  # characters of a parameter
-_JOINERS = {"\u200c", "\u200d"}  # invisible, but some scripts and emoji need them
 _NOTHING = "–"
 
 
@@ -34,10 +33,7 @@ class Entry(NamedTuple):
 
 def visible(text: str) -> str:
     """A text without anything that changes how others are shown: control characters are spelled."""
-    return "".join(
-        c if c.isprintable() or c == "\n" or c in _JOINERS or category(c) == "Zs" else _spelled(c)
-        for c in text
-    )
+    return "".join(c if c == "\n" or is_visible(c) else _spelled(c) for c in text)
 
 
 def when(time: str) -> str:

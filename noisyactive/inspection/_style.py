@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._classes import text_of
+from .._text import label_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def figure_of(ax: Axes) -> Any:
 
 def plain(key: Any) -> str:
     """A label, name or id as matplotlib shows it as it is: dollars begin no formula."""
-    return text_of(key).replace("$", r"\$")
+    return label_text(key).replace("$", r"\$")
 
 
 def legend_above(ax: Axes, handles: list[Any], n_columns: int) -> Any:

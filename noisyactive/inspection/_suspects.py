@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from .._codes import find_codes
 from .._images import NotShown, images_of, render
 from .._labels import find_classes
+from .._text import label_text
 from ..query import rank_suspects
-from ._classes import ClassNames, class_keys, text_of
+from ._classes import ClassNames, class_keys
 from ._style import BLUE, GREY, figure_of, new_figure, plain, require_matplotlib
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ width), or ImageTable
         present, codes = find_classes(y)
         known = present if classes is None else np.asarray(classes)
         codes = find_codes(present.tolist(), known, name="y")[codes]
-        texts = [text_of(key) for key in class_keys(known, class_names)]
+        texts = [label_text(key) for key in class_keys(known, class_names)]
         rows = order[:n_images]
         best = proba[rows].argmax(axis=1)
         return cls(
