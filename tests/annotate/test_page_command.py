@@ -59,7 +59,7 @@ def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit
         ({"port": -1}, "port must be from 0 to 65535"),
         ({"port": 70000}, "port must be from 0 to 65535"),
         ({"port": "80"}, "port must be from 0 to 65535"),
-        ({"host": "no such host"}, "no address to listen on"),
+        ({"host": "no such host"}, "not an address of this machine"),
         ({"host": "203.0.113.1"}, "cannot be used"),
         ({"images": "no such folder"}, "There is no folder"),
         ({"images": 5}, "images must be a folder"),
