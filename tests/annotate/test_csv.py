@@ -128,7 +128,7 @@ class TestWriting:
         write_queries(path, cleaner)
         fill_in(path, ["other"] * 3)
         before = path.read_bytes()
-        with pytest.raises(FileExistsError, match="perhaps with answers in it"):
+        with pytest.raises(FileExistsError, match="may contain answers"):
             write_queries(path, cleaner)
         assert path.read_bytes() == before
         write_queries(path, cleaner, overwrite=True)

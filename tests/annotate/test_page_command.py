@@ -82,7 +82,7 @@ def test_errors_of_the_command_are_one_sentence(start_run, tmp_path, capsys, tak
         ([str(tmp_path / "text.db")], "is damaged, or no journal"),
         ([str(tmp_path / "empty.db")], "is empty"),
         ([journal, "--images", str(tmp_path / "nothing")], "There is no folder"),
-        ([journal, "--images", journal], "is no folder"),
+        ([journal, "--images", journal], "is not a folder"),
         ([journal, "--port", str(taken_port)], f"Port {taken_port} of 127.0.0.1 cannot be used"),
         ([journal, "--annotator", ""], "annotator must be text"),
     ]:
