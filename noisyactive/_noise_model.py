@@ -1,4 +1,4 @@
-"""What made the given labels out of the true ones, estimated from held-out probabilities."""
+"""Model of label noise, fitted to given labels and held-out class probabilities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-# More rows than this that nobody looked at make the estimate no better, only slower.
+# More rows without a true label than this make the estimate no better, only slower.
 _MAX_ROWS = 20_000
 # Three starts: the likelihood can have a mode for "sharp posterior, many wrong labels" and one for
 # "flat posterior, few".
@@ -85,7 +85,7 @@ def fit_noise(
     codes : tensor of int64 of shape (n_samples,)
         Encoded given labels.
     true_codes : tensor of int64 of shape (n_samples,), default=None
-        True labels where somebody looked, -1 elsewhere. None: nobody did.
+        True labels where they are known, -1 elsewhere. None: none is known.
     start : tuple (rate, scale), default=None
         Where to start, as from an estimate for similar probabilities: it is the mode near there
         that is found. None starts in three places and takes the best, for three times the time.
@@ -120,7 +120,7 @@ def fit_noise(
         proba, codes, true_codes, weight = (
             part[rows] for part in (proba, codes, true_codes, weight)
         )
-    # Of a row that somebody looked at, only its true class counts.
+    # Of a row whose true class is known, only that class counts.
     possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
     possible |= (true_codes < 0)[:, None]
     starts = _STARTS if start is None else [_place_of(*start, proba.shape[1])]

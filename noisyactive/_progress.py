@@ -97,10 +97,10 @@ class Task:
         self.bar, self._start, self._width = bar, start, width
         self._n_steps, self._n_done, self._hooks = max(1, n_steps), 0, hooks
 
-    def step(self, facts: dict[str, Any]) -> bool:
+    def step(self, values: dict[str, Any]) -> bool:
         """One more step is done; whether a callback asks to stop."""
         self._n_done = min(self._n_done + 1, self._n_steps)
-        self._move(facts)
+        self._move(values)
         return self._hooks is not None and self._hooks.step()
 
     def finish(self) -> None:
@@ -115,12 +115,12 @@ class Task:
         width = self._width / self._n_steps
         return Task(self.bar, self._start + width * self._n_done, width, n_steps, hooks)
 
-    def _move(self, facts: dict[str, Any]) -> None:
+    def _move(self, values: dict[str, Any]) -> None:
         if self.bar is None:
             return
-        if facts:
+        if values:
             texts = (
-                f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items()
+                f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()
             )
             self.bar.set_postfix_str(", ".join(texts), refresh=False)
         reached = self._start + self._width * self._n_done / self._n_steps
@@ -130,12 +130,12 @@ class Task:
 _current: ContextVar[Task | None] = ContextVar("task", default=None)
 
 
-def report(**facts: float | int | str) -> bool:
+def report(**values: float | int | str) -> bool:
     """One more step of what is under way is done.
 
     Parameters
     ----------
-    **facts : float, int or str
+    **values : float, int or str
         What is known by now, shown beside the bar.
 
     Returns
@@ -144,7 +144,7 @@ def report(**facts: float | int | str) -> bool:
         Whether a callback asks to stop.
     """
     task = _current.get()
-    return task is not None and task.step(facts)
+    return task is not None and task.step(values)
 
 
 @contextmanager

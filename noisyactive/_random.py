@@ -13,7 +13,7 @@ import torch
 def private_random_state(
     random_state: int | np.random.RandomState | None, stream: str
 ) -> np.random.RandomState:
-    """Turn `random_state` into a generator whose numbers nobody else draws.
+    """Turn `random_state` into a generator that is not shared.
 
     Labels drawn from ``RandomState(0)`` and noise drawn from ``RandomState(0)`` would depend on
     each other: where the first number of a sample made it a rare class, it would decide about

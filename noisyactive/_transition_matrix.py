@@ -35,7 +35,7 @@ def check_transition_matrix(transition_matrix: Any) -> NDArray[np.float64]:
         does not sum to 1.
     """
     try:
-        matrix = np.array(transition_matrix, dtype=float)
+        matrix = np.asarray(transition_matrix, dtype=float).copy()
     except (TypeError, ValueError) as error:
         raise ValueError("transition_matrix must be a square array of numbers.") from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:

@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -25,7 +28,8 @@ SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"
 SMALL += ["--strategies", "random", "coreset"]
 TIMES = ("first_phase_seconds", "seconds", "peak_memory_mb")
 
-pytestmark = pytest.mark.slow
+matplotlib.use("Agg")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]  # one study for all
 
 
 def run(script, *arguments):
@@ -37,6 +41,15 @@ def run(script, *arguments):
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Import a script, to call its functions in this process; it is gone afterwards."""
+    monkeypatch.syspath_prepend(PAPER)
+    yield import_module
+    for file in PAPER.glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 def read(folder):
@@ -203,18 +216,30 @@ def test_comparison(folder, results):
     assert row[8] == f"{seconds[0] / seconds[1]:.1f}x"
 
 
-def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monkeypatch):
+def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monkeypatch, here):
     (tmp_path / "mine.py").write_text(
         "def first_come(learner, X, n_instances=1):\n    return list(range(n_instances))\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    settings = ["--epochs", "8", "--fine-tune-epochs", "1", "--rounds", "2", "--budget", "40"]
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = [
+        "study.py",
+        "--epochs",
+        "8",
+        "--fine-tune-epochs",
+        "1",
+        "--rounds",
+        "2",
+        "--budget",
+        "40",
+    ]
     settings += ["--strategies", "mine:first_come", "--methods", "VOG m=0 + first_come"]
     settings += ["--seeds", "0"]
     wrong = {}
     for error, skip in ((0, 0), (0.5, 0), (0, 0.5)):
         out = tmp_path / f"{error}-{skip}"
-        run("study.py", "--out", out, *settings, "--expert-error", error, "--expert-skip", skip)
+        options = ["--out", out, "--expert-error", error, "--expert-skip", skip]
+        monkeypatch.setattr(sys, "argv", [*settings, *map(str, options)])
+        here("study").main()
         (result,) = read(out).values()
         assert [step["bought"] for step in result["rounds"]] == [0, 40, 80]
         wrong[error, skip] = result["rounds"][-1]["still_wrong"]
@@ -223,9 +248,23 @@ def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monke
     assert wrong[0, 0] < wrong[0.5, 0]
 
 
-def test_figure(folder, tables):
-    (figure,) = folder.glob("*.png")
-    assert figure.stat().st_size > 10_000
+def test_the_figure_has_the_mean_scores_of_every_method(folder, results, tables, here):
+    (file,) = folder.glob("*.png")
+    assert plt.imread(file).std() > 0.05  # the command drew something; what, is seen here
+    (methods,) = here("results").read(folder).values()
+    figure = here("figures").plot(methods, "title")
+    lines = {line.get_label(): line for ax in figure.axes for line in ax.lines}
+    assert set(lines) == set(METHODS)
+    for method, line in lines.items():
+        runs = [results[method, seed]["rounds"] for seed in SEEDS]
+        mean = np.mean([[step["f1"] for step in rounds] for rounds in runs], axis=0)
+        if method == "all labels clean":
+            assert set(line.get_ydata()) == {mean[-1]}
+        else:
+            np.testing.assert_allclose(line.get_ydata(), mean)
+            bought = np.mean([[step["bought"] for step in rounds] for rounds in runs], axis=0)
+            np.testing.assert_allclose(line.get_xdata(), bought)
+    plt.close(figure)
 
 
 def test_a_study_that_was_stopped_goes_on(folder, results, tmp_path):

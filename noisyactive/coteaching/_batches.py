@@ -187,8 +187,8 @@ class MergeLastBatch(BatchSampler):
 
     def __len__(self) -> int:
         n_samples = len(self.batches.sampler)  # type: ignore[arg-type]
-        lonely = n_samples > 1 and n_samples % self.batches.batch_size == 1
-        return len(self.batches) - int(lonely and not self.batches.drop_last)
+        single = n_samples > 1 and n_samples % self.batches.batch_size == 1
+        return len(self.batches) - int(single and not self.batches.drop_last)
 
 
 def auto_batch_size(n_samples: int) -> int:

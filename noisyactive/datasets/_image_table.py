@@ -107,7 +107,7 @@ class ImageTable(Dataset[Any]):
         (unless these are skipped) or, without `size`, images of different shapes.
     OSError
         When an item is read whose file cannot be, with the row and the file. This is so with
-        ``on_error="skip"`` too: once rows have numbers, classifiers give verdicts by these numbers,
+        ``on_error="skip"`` too: once rows have numbers, `clean_mask_` refers to them,
         and a row can neither vanish nor be replaced by something that is not its image.
 
     Notes

@@ -1,4 +1,4 @@
-"""What happens while labels are cleaned."""
+"""Events of a run of label cleaning."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Answered:
     annotator : str or None, default=None
         Who answered.
     seconds : tuple, default=()
-        Time spent on each row, in seconds, or None; empty if nobody measured it.
+        Time spent on each row, in seconds, or None; empty if it was not measured.
     comments : tuple, default=()
         Remark on each row, or None; empty if there is none.
     time : str, default=""

@@ -44,7 +44,7 @@ class OpenItem:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     While no row waits (``answered == asked``) and the run has not `finished`, the process that
     runs the rounds computes the next one, or has to be started again to do so.
@@ -74,7 +74,20 @@ class Progress:
 
 
 def open_rows(state: CleaningState, annotator: str | None) -> Iterator[int]:
-    """Rows that wait for an answer, apart from those that this annotator has answered for."""
+    """Iterate over the rows that wait for an answer, the most wanted first.
+
+    Parameters
+    ----------
+    state : CleaningState
+        The run's state.
+    annotator : str or None
+        Leave out rows that this annotator has answered already; None leaves out none.
+
+    Returns
+    -------
+    iterator of int
+        Rows of the data set.
+    """
     if annotator is None:
         return iter(state.open_rows)
     return (row for row in state.open_rows if annotator not in state.answers.get(row, ()))
@@ -128,14 +141,38 @@ def open_items(
 
 
 def progress(state: CleaningState) -> Progress:
-    """How far a run is."""
+    """Summarise how far a run is.
+
+    Parameters
+    ----------
+    state : CleaningState
+        The run's state.
+
+    Returns
+    -------
+    Progress
+        Counts of the current round, cost and budget.
+    """
     n_rows = 0 if state.asked is None else len(state.asked.rows)
     left = state.budget_left
     return Progress(state.round, n_rows, n_rows - state.n_open, state.cost, left, state.ended)
 
 
 def first_answers(state: CleaningState, answered: Answered) -> Answered | None:
-    """Those of the answers that a row waits for; None if there are none."""
+    """Select the answers that a row waits for.
+
+    Parameters
+    ----------
+    state : CleaningState
+        The run's state.
+    answered : Answered
+        Answers of one annotator.
+
+    Returns
+    -------
+    Answered or None
+        Those to open rows that the annotator has not answered yet; None if there are none.
+    """
     who = answered.annotator
     kept = [
         number

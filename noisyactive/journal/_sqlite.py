@@ -25,7 +25,7 @@ the schema. Labels and payloads are JSON; nothing in the file is ever executed.
 
 Every access is a connection of its own, so that threads and forked processes share nothing. While
 there are connections, parts of the data lie in ``-wal`` and ``-shm`` files beside the database; the
-last one to close merges them. Copy a journal only when nobody uses it, or with SQLite's backup;
+last one to close merges them. Copy a journal only when no process uses it, or with SQLite's backup;
 keep it on a disk of the machine itself, since network drives do not lock reliably.
 """
 
@@ -79,7 +79,7 @@ def transaction(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
     ValueError
         If the file is damaged, no journal, or of a newer version. It is left as it is.
     OSError
-        If it cannot be read or written: no rights, a full disk, or somebody who keeps it locked.
+        If it cannot be read or written: no rights, a full disk, or a process that keeps it locked.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no journal {path}.")
@@ -154,9 +154,9 @@ def _draft_of(path: Path) -> Path:
 def check(path: Path) -> None:
     """Look through the whole file for damage; raises as `transaction` does."""
     with transaction(path) as connection:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if result != "ok":
+            raise sqlite3.DatabaseError(result)
 
 
 def insert(connection: sqlite3.Connection, event: Event, position: int | None) -> int:
@@ -401,7 +401,13 @@ def _item(connection: sqlite3.Connection, column: str, row: int) -> str:
 
 
 def now() -> str:
-    """The time, in UTC as ISO 8601."""
+    """Return the time in UTC.
+
+    Returns
+    -------
+    str
+        As ISO 8601, with milliseconds.
+    """
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 

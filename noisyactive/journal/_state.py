@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class CleaningState:
     n_open : int
         How many of the latest round's rows are among them.
     answers : dict of dict
-        Row, annotator, and what he or she said last; who answered last comes last.
+        Row, annotator, and the annotator's latest answer; whoever answered last comes last.
     n_answers : dict of int
         Answers of each annotator; each is charged, also None and corrections.
     unsettled : set of int
@@ -65,21 +65,19 @@ class CleaningState:
     classes: NDArray[Any]
     codes: NDArray[np.intp]
     answers_per_item: int = 1
-    round: int = 0
-    asked: Asked | None = None
-    open_rows: dict[int, None] = field(default_factory=dict)
-    n_open: int = 0
-    answers: dict[int, dict[str | None, Any]] = field(default_factory=dict)
-    n_answers: dict[str | None, int] = field(default_factory=dict)
-    unsettled: set[int] = field(default_factory=set)
-    up_to_date: bool = False
-    ended: bool = False
-    history: dict[str, list[Any]] = field(
-        default_factory=lambda: {key: [] for key in ("round", "asked", "changed", "cost", "score")}
-    )
 
     def __post_init__(self) -> None:
         n_samples = len(self.codes)
+        self.round = 0
+        self.asked: Asked | None = None
+        self.open_rows: dict[int, None] = {}
+        self.n_open = 0
+        self.answers: dict[int, dict[str | None, Any]] = {}
+        self.n_answers: dict[str | None, int] = {}
+        self.unsettled: set[int] = set()
+        self.up_to_date = self.ended = False
+        columns = ("round", "asked", "changed", "cost", "score")
+        self.history: dict[str, list[Any]] = {column: [] for column in columns}
         self.verified = np.zeros(n_samples, dtype=bool)
         self.skipped = np.zeros(n_samples, dtype=bool)
         self.relabelled_round = np.full(n_samples, -1)

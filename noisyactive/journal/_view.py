@@ -38,7 +38,7 @@ class JournalView:
     Attributes
     ----------
     latest : dict of dict
-        Annotator, row, and the event of his or her latest answer; rows answered last come last.
+        Annotator, row, and the event of the latest answer; rows answered last come last.
     """
 
     def __init__(self, path: Path, classes: list[Any], n_samples: int, answers_per_item: int):

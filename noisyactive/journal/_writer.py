@@ -100,7 +100,7 @@ class JournalWriter:
         ids: NDArray[np.str_],
         answers_per_item: int,
     ) -> None:
-        """Write all of a new journal but its events; nobody sees it yet."""
+        """Write a new journal without events, under another name until `publish`."""
         from .. import __version__
 
         self._own().check()
@@ -151,7 +151,7 @@ class JournalWriter:
         since : int
             Number of events that the run knows.
         only_open : bool, default=False
-            Of answers, write those alone that somebody waits for.
+            Write only those answers that an open row waits for.
 
         Returns
         -------

@@ -33,7 +33,7 @@ def correct_confusion_matrix(
        count being none.
 
     Where the solution is not negative, it is the result. (Limiting the counts of wrong
-    predictions alone would turn chance into errors that nobody made.)
+    predictions alone would turn chance into errors that were not made.)
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def noise_corrected_scorer(
     """Make a scorer that sees noisy labels and estimates the score against the true ones.
 
     For ``scoring=`` of ``GridSearchCV``, ``HalvingGridSearchCV``, ``cross_validate`` and the
-    like, where nobody knows a true label but how often labels are wrong is known, or estimated:
+    like, where no true label is known but how often labels are wrong is known, or estimated:
     `forget_rate_` of a fitted network, or `noisyactive.cleaning.estimate_noise` of an audit.
 
     Any score of predicted labels is computed from an estimate of the confusion matrix with true

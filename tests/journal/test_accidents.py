@@ -28,8 +28,10 @@ N_KILLS = int(os.environ.get("NOISYACTIVE_KILLS", "20"))
 @pytest.fixture(scope="module")
 def context():
     context = multiprocessing.get_context("forkserver")
-    # torch imports the last one with the first optimizer: a second and more in every child.
-    context.set_forkserver_preload(["noisyactive", "sklearn.datasets", "torch._dynamo"])
+    # All that a job imports, which takes a child seconds; torch imports _dynamo with the first
+    # optimizer. `noisyactive` itself imports nothing before it is used.
+    packages = [f"noisyactive.{name}" for name in ("cleaning", "coteaching", "noise")]
+    context.set_forkserver_preload([*packages, "sklearn.linear_model", "torch._dynamo"])
     return context
 
 

@@ -530,7 +530,7 @@ class TestRefusals:
 
     def test_a_first_phase_that_fails_leaves_no_journal(self, data, path):
         X, y, y_noisy = data
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="NaN"):
             start(path, (np.full_like(X, np.nan), y, y_noisy))
         assert not path.exists()
         start(path, data)

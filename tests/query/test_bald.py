@@ -124,10 +124,22 @@ def test_leaves_the_network_and_the_generators_as_they_were(iris, make):
 def test_restores_modes_after_an_error(iris):
     learner = pair(iris)
     module = learner.estimator.module_
-    before = [dict(part._forward_pre_hooks) for part in module.modules()]
-    with pytest.raises(ValueError):
-        bald_sampling(learner, np.full((3, 4), np.nan))
-    assert [dict(part._forward_pre_hooks) for part in module.modules()] == before
+    modes = [part.training for part in module.modules()]
+    during = []
+
+    def fail(layer, inputs):
+        during.append([part.training for part in module.modules()])
+        raise RuntimeError("out of memory")
+
+    with (
+        module.networks[1].head.register_forward_pre_hook(fail),
+        pytest.raises(RuntimeError, match="out of memory"),
+    ):
+        bald_sampling(learner, iris.X_pool)
+    assert during and modes != during[0]  # it failed while dropout was on
+    assert [part.training for part in module.modules()] == modes
+    first, second = learner.predict_proba(iris.X_pool), learner.predict_proba(iris.X_pool)
+    assert_array_equal(first, second)
     assert learner.predict_proba(iris.X_pool).shape == (120, 3)
 
 
