@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class Answer(NamedTuple):
-    """What one person said about one item.
+    """An answer of one annotator for one item.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Answer(NamedTuple):
     label : object or None
         A class label; None for "cannot tell".
     annotator : str or None
-        Who said it.
+        Who answered.
     seconds : float or None
         Time spent, in seconds.
     comment : str or None
-        A remark.
+        The annotator's comment.
     """
 
     item: str
@@ -54,12 +54,11 @@ class Answer(NamedTuple):
 
 
 class Wording:
-    """The ids and class labels of a run, as they are written for people, and read again.
+    """The ids and class labels of a run as text: written for people, and read from them.
 
-    A label or id is written as it is, but as a JSON string, in quotation marks, where it would be
-    taken for something else: if it is empty, has spaces around it, holds control characters or a
-    bar, means "cannot tell", or is one of several that a spreadsheet could not tell apart ("1" and
-    "01").
+    A label or id is written as it is. One that could be misread is written as a JSON string, in
+    quotation marks: if it is empty, has spaces around it, contains control characters or a bar, is
+    "cannot tell" itself, or if a spreadsheet could not distinguish two labels ("1" and "01").
 
     Parameters
     ----------
@@ -69,14 +68,14 @@ class Wording:
     Attributes
     ----------
     choices : list of str
-        What may be answered: each class in order, and "cannot tell".
+        Possible answers: each class in order, and "cannot tell".
     needs_annotator : bool
         Whether answers need the name of an annotator.
 
     Raises
     ------
     TypeError
-        If it is neither a cleaner nor a journal, or a class is no string, number or boolean.
+        If it is neither a cleaner nor a journal, or a class is not a string, number or boolean.
     NotFittedError
         If the cleaner was not started.
     """
@@ -105,19 +104,19 @@ class Wording:
         self._by_reading = _by_key(zip(texts, bare, strict=True), lambda pair: _readings(pair[1]))
 
     def text_of(self, label: Any) -> str:
-        """A class label as people see it; None is empty."""
+        """Write a class label; None is empty text."""
         return "" if label is None else self._text_of[label]
 
     def label_of(self, text: str) -> Any:
-        """The class label that was meant, or None for "cannot tell".
+        """Find the class label that an answer means, or None for "cannot tell".
 
-        What people and spreadsheets change does not matter where it is clear what was meant: upper
-        and lower case, typographic marks, 1.0 for 1, 1 for "01".
+        Changes by people and spreadsheets are understood if only one class can be meant: upper and
+        lower case, typographic marks, 1.0 for 1, 1 for "01".
 
         Parameters
         ----------
         text : str
-            What was answered.
+            The answer.
 
         Returns
         -------
@@ -127,7 +126,7 @@ class Wording:
         Raises
         ------
         ValueError
-            If it is none of the choices, or may be several.
+            If it is not among the choices, or could be several of them.
         """
         if text in self._label_of:
             return self._label_of[text]
@@ -138,23 +137,23 @@ class Wording:
         if len(found) == 1:
             return self._label_of[found[0]]
         if found:
-            raise ValueError(f"{text!r} may be {_listed(found)}; write it as it is here")
+            raise ValueError(f"{text!r} may be {_listed(found)}; write it exactly as here")
         raise ValueError(f"{text!r} is not among the choices: {_listed(self.choices)}")
 
     def item_of(self, text: str) -> str:
-        """The id that was written as this text.
+        """Find the id that is written as this text.
 
         Raises
         ------
         ValueError
-            If no item of the run has it.
+            If no item of the run has this id.
         """
         if text in self._item_of:
             return self._item_of[text]
         wanted = {_loose(text), *_readings(text)}
         near = (item for item in self._item_of if wanted & {_loose(item), *_readings(item)})
         meant = next(near, None)
-        hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, put that back"
+        hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, restore it"
         raise ValueError(f"{text!r} is not the id of an item of this run{hint}")
 
     def answer(
@@ -203,7 +202,7 @@ class Wording:
 
 
 def written(text: str) -> str:
-    """A text in one line without surprises: itself, else a JSON string.
+    """Write a text in one line that cannot be misread: as it is, or as a JSON string.
 
     Parameters
     ----------
@@ -213,16 +212,16 @@ def written(text: str) -> str:
     Returns
     -------
     str
-        Never empty, without spaces around it and without control characters; differs for
-        different texts.
+        Never empty, without spaces around it and without control characters. Different texts are
+        written differently.
     """
     odd = not text or text != text.strip() or _loose(text[0]).startswith('"')
-    shown = text.isprintable() or all(map(is_visible, text))  # the first is quick
+    shown = text.isprintable() or all(map(is_visible, text))  # the first is fast
     return text if shown and not odd else _quoted(text)
 
 
 def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
-    """Answers as keyword arguments of `teach`, one dict for each annotator."""
+    """Group answers by annotator, each as keyword arguments of `teach`."""
     of: dict[str | None, list[Answer]] = defaultdict(list)
     for answer in answers:
         of[answer.annotator].append(answer)
@@ -239,25 +238,25 @@ def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
 
 
 def _quoted(text: str) -> str:
-    """A JSON string, with escapes for what cannot be seen alone."""
+    """A JSON string in which only invisible characters are escaped."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(c if is_visible(c) else json.dumps(c)[1:-1] for c in quoted)
 
 
 def _listed(texts: list[str]) -> str:
-    """Some texts in a sentence; of very many, the first and the last."""
+    """Texts for a message; of very many, the first ones and the last."""
     shown = [*texts[:_N_SHOWN], "...", texts[-1]] if len(texts) > _N_SHOWN + 1 else texts
     return ", ".join(shown)
 
 
 def _loose(text: str) -> str:
-    """What is the same for texts that people take for the same."""
+    """The same for texts that look the same to people."""
     folded = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES).casefold()
     return " ".join(folded.split())
 
 
 def _readings(text: str) -> set[Decimal | str]:
-    """What a spreadsheet may read a text as: numbers, with any decimal mark, or a truth value."""
+    """Values that a spreadsheet may take a text for: numbers, or a truth value."""
     text = _loose(text)
     if text in ("true", "false"):
         return {text}

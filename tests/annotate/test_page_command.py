@@ -60,7 +60,7 @@ def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit
         ({"port": -1}, "port must be from 0 to 65535"),
         ({"port": 70000}, "port must be from 0 to 65535"),
         ({"port": "80"}, "port must be from 0 to 65535"),
-        ({"host": "no such host"}, "no address to listen on"),
+        ({"host": "no such host"}, "not an address of this machine"),
         ({"host": "203.0.113.1"}, "cannot be used"),
         ({"images": "no such folder"}, "There is no folder"),
         ({"images": 5}, "images must be a folder"),
@@ -83,7 +83,7 @@ def test_errors_of_the_command_are_one_sentence(start_run, tmp_path, capsys, tak
         ([str(tmp_path / "text.db")], "is damaged, or no journal"),
         ([str(tmp_path / "empty.db")], "is empty"),
         ([journal, "--images", str(tmp_path / "nothing")], "There is no folder"),
-        ([journal, "--images", journal], "is no folder"),
+        ([journal, "--images", journal], "is not a folder"),
         ([journal, "--port", str(taken_port)], f"Port {taken_port} of 127.0.0.1 cannot be used"),
         ([journal, "--annotator", ""], "annotator must be text"),
     ]:
