@@ -3,17 +3,16 @@ import struct
 import zlib
 from io import BytesIO
 
-import numpy as np
-import pytest
-import torch
-from hypothesis import HealthCheck, settings
-from PIL import Image
-from sklearn.datasets import make_blobs
-from sklearn.linear_model import LogisticRegression
-
 # As many processes as cores run tests: what counts on threads is slower with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+from PIL import Image  # noqa: E402
+from sklearn.datasets import make_blobs  # noqa: E402
+from sklearn.linear_model import LogisticRegression  # noqa: E402
 
 from noisyactive import UniformLabelNoise  # noqa: E402
 
