@@ -22,7 +22,7 @@ class JournalView:
 
     The process that runs the rounds gives answers their position when it reads them, and may put
     an event of its own before them. Then, and if another file has taken this one's place, all
-    events are folded anew. One thread at a time reads or writes.
+    events are folded anew. One thread at a time uses the state.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class JournalView:
         self._path = path
         self._run = (classes, n_samples, answers_per_item)
         self._lock = threading.RLock()
+        self._process = os.getpid()
         self._forget()
 
     def _forget(self) -> None:
@@ -53,14 +54,15 @@ class JournalView:
         given = np.zeros(n_samples, dtype=np.intp)
         self._state = CleaningState(np.array(classes), given, answers_per_item)
         self.latest: dict[str | None, dict[int, int]] = {}
-        self._inode: tuple[int, int] | None = None
         self._last_id = 0  # of the events that are folded
+        self._last: tuple[str, str, str] | None = None  # kind, payload and time of that one
         self._n_placed = 0  # folded events that have a position
         self._waiting: list[int] = []  # ids of folded events that had none, in their order
 
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, CleaningState]]:
         """A transaction that reads, and the state of the run in it. Not to be changed."""
+        self._belong()
         with self._lock, file.transaction(self._path) as connection:
             self._update(connection)
             yield connection, self._state
@@ -68,19 +70,28 @@ class JournalView:
     @contextmanager
     def writing(self) -> Iterator[tuple[sqlite3.Connection, CleaningState]]:
         """A transaction that writes, and the state of the run before it. Not to be changed."""
-        with self._lock, file.transaction(self._path, write=True) as connection:
+        self._belong()
+        # Other threads go on reading while this one waits for its turn to write, or for the disk:
+        # the state holds only what is committed, and the one who may write reads the newest.
+        with file.transaction(self._path, write=True) as connection, self._lock:
             self._update(connection)
             yield connection, self._state
 
+    def _belong(self) -> None:
+        """Begin anew in a forked child, whose parent may have been reading in another thread."""
+        if self._process != os.getpid():
+            self.__setstate__(self.__getstate__())
+
     def _update(self, connection: sqlite3.Connection) -> None:
         """Fold the events that were written since the last call."""
-        found = os.stat(self._path)
-        inode = (found.st_dev, found.st_ino)
-        records = self._news(connection) if inode == self._inode else None
-        if records is None:
-            self._forget()
-            records = file.read_events(connection, "true")
+        last = connection.execute(
+            "SELECT kind, payload, time FROM events WHERE id = ?", (self._last_id,)
+        ).fetchone()
         try:
+            records = self._news(connection) if last == self._last else None
+            if records is None:
+                self._forget()
+                records = file.read_events(connection, "true")
             for record in records:
                 self._fold(record)
         except BaseException as error:
@@ -88,13 +99,13 @@ class JournalView:
             if isinstance(error, (IndexError, TypeError, ValueError)):
                 raise ValueError(f"{self._path} is damaged, or no journal: {error}.") from error
             raise
-        self._inode = inode
+        if records:
+            self._last = connection.execute(
+                "SELECT kind, payload, time FROM events WHERE id = ?", (self._last_id,)
+            ).fetchone()
 
     def _news(self, connection: sqlite3.Connection) -> list[file.Record] | None:
         """Events to fold; None if those that are folded are others, or in another order."""
-        (last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-        if last_id < self._last_id:
-            return None
         placed = connection.execute(
             "SELECT id FROM events WHERE position >= ? ORDER BY position", (self._n_placed,)
         ).fetchall()
@@ -125,5 +136,6 @@ class JournalView:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._process = os.getpid()
         self._lock = threading.RLock()
         self._forget()

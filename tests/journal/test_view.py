@@ -1,9 +1,13 @@
 """The state that a `Journal` keeps goes on with what others write."""
 
+import contextlib
 import copy
+import os
 import pickle
 import shutil
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from noisyactive.journal import (
     JournalWriter,
     Refitted,
     Started,
+    _sqlite,
 )
 
 CLASSES = np.array(["a", "b", "c"])
@@ -156,4 +161,72 @@ def test_threads_share_one_journal(tmp_path):
     assert not trouble
     said = [(answer["row"], answer["annotator"]) for answer in page.answers()]
     assert len(said) == len(set(said)) == 8 * N
+    writer.close()
+
+
+def test_a_copy_put_back_in_the_same_file(tmp_path):
+    """The file keeps its number on the disk, and has as many events again."""
+    path, copied = tmp_path / "run.db", tmp_path / "copy.db"
+    writer, known = new_run(path)
+    writer.write(Asked((4, 1)), known)
+    writer.close()
+    shutil.copy(path, copied)
+    page = Journal(path)
+    page.answer([4], ["b"], annotator="Ada")
+    assert [item.row for item in page.open_items()] == [1]
+    time.sleep(0.002)  # events carry their time in milliseconds
+    shutil.copy(copied, path)  # writes into the file that is there
+    Journal(path).answer([1], ["a"], annotator="Ada")
+    assert seen_by(page) == seen_by(Journal(path))
+    assert [item.row for item in page.open_items()] == [4]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_while_a_thread_reads(tmp_path):
+    path = tmp_path / "run.db"
+    writer, known = new_run(path)
+    writer.write(Asked((4, 1)), known)
+    page = Journal(path)
+    reading, forked = threading.Event(), threading.Event()
+
+    def read():
+        with page.writing():
+            reading.set()
+            forked.wait()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    reading.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # kills the child if it waits for a thread that it does not have
+        os._exit(0 if page.n_open() == 2 else 1)
+    forked.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    writer.close()
+
+
+def test_readers_do_not_wait_for_the_disk(tmp_path, monkeypatch):
+    """While an answer is committed, other threads read what was there before."""
+    path = tmp_path / "run.db"
+    writer, known = new_run(path)
+    writer.write(Asked((4, 1)), known)
+    page = Journal(path)
+    read = []
+    transaction = _sqlite.transaction
+
+    @contextlib.contextmanager
+    def slow(path, *, write=False):
+        with transaction(path, write=write) as connection:
+            yield connection
+            if write:  # where the disk would be waited for
+                thread = threading.Thread(target=lambda: read.append(page.n_open()))
+                thread.start()
+                thread.join(60)
+
+    monkeypatch.setattr(_sqlite, "transaction", slow)
+    page.answer([4], ["b"])
+    assert read == [2] and page.n_open() == 1
     writer.close()
