@@ -97,14 +97,11 @@ class LabellingService:
         """
         with _explained():
             n_waiting = self._journal.n_open(annotator)
-            # Other tabs may show the first ones; enough must be left for this tab.
-            limit = _N_AHEAD + len(self._held)
-            waiting = self._journal.open_items(annotator, limit=limit)
+            next_items = self._next_items(annotator, tab)
             progress = self._journal.progress()
-        self._items.update((item.row, item.item) for item in waiting)
+        self._items.update((item.row, item.item) for item in next_items)
         items = []
-        unnamed = self.needs_name and annotator is None
-        for item in [] if unnamed else self._for_tab(waiting, tab)[:_N_AHEAD]:
+        for item in next_items:
             shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": item.reason}
             if not self.blind:
                 shown["label"] = self._code(item.label)
@@ -208,6 +205,8 @@ class LabellingService:
                     comments=[comment or None],
                     only_open=corrects is None,
                 )
+        with self._holding:
+            self._held.pop(row, None)
         return "recorded" if written else "elsewhere"
 
     def picture(self, row: int) -> Picture:
@@ -239,21 +238,25 @@ class LabellingService:
             reason = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
             raise NotShown(reason) from error
 
-    def _for_tab(self, waiting: list[OpenItem], tab: str) -> list[OpenItem]:
-        """Order what waits: first the items that no other tab shows."""
-        if self.needs_name or not waiting or not tab:  # several annotators need the same items
-            return waiting
-        now = time.monotonic()
-        rows = {item.row for item in waiting}
+    def _next_items(self, annotator: str | None, tab: str) -> list[OpenItem]:
+        """What a tab shows next: first what no other tab shows, unless each annotator answers."""
+        if self.needs_name and annotator is None:
+            return []
+        if self.needs_name or not tab:
+            return self._journal.open_items(annotator, limit=_N_AHEAD)
         with self._holding:
+            now = time.monotonic()
             self._held = {
                 row: (who, since)
                 for row, (who, since) in self._held.items()
-                if row in rows and now - since < _HELD_SECONDS and who != tab
+                if now - since < _HELD_SECONDS and who != tab
             }
-            ordered = sorted(waiting, key=lambda item: item.row in self._held)
-            self._held.setdefault(ordered[0].row, (tab, now))
-        return ordered
+            # Behind the items that other tabs show, there are enough for this one.
+            waiting = self._journal.open_items(annotator, limit=_N_AHEAD + len(self._held))
+            waiting.sort(key=lambda item: item.row in self._held)
+            if waiting:
+                self._held.setdefault(waiting[0].row, (tab, now))
+        return waiting[:_N_AHEAD]
 
     def _code(self, label: Any) -> int | None:
         return None if label is None else self._journal.classes.index(label)

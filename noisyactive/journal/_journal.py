@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _sqlite as file
 from ._answers import check_answers, check_remarks, rows_of
 from ._events import Answered, Event
-from ._queue import OpenItem, Progress, first_answers, n_open_rows, open_items, open_rows, progress
+from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
 from ._state import CleaningState
 from ._view import JournalView
 
@@ -124,7 +124,7 @@ class Journal:
     def n_open(self, annotator: str | None = None) -> int:
         """Number of rows that wait for an answer; see `open_items`."""
         with self._view.reading() as (_, state):
-            return n_open_rows(state, annotator)
+            return len(open_rows(state, annotator))
 
     def progress(self) -> Progress:
         """Progress of the run, answers included that the cleaner has not read yet."""

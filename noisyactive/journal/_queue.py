@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,8 +73,8 @@ class Progress:
     finished: bool
 
 
-def open_rows(state: CleaningState, annotator: str | None) -> Iterator[int]:
-    """Iterate over the rows that wait for an answer, the most wanted first.
+def open_rows(state: CleaningState, annotator: str | None) -> Collection[int]:
+    """Rows that wait for an answer, the most wanted first.
 
     Parameters
     ----------
@@ -85,19 +85,10 @@ def open_rows(state: CleaningState, annotator: str | None) -> Iterator[int]:
 
     Returns
     -------
-    iterator of int
-        Rows of the data set.
+    collection of int
+        Rows of the data set; it changes with the state.
     """
-    if annotator is None:
-        return iter(state.open_rows)
-    return (row for row in state.open_rows if annotator not in state.answers.get(row, ()))
-
-
-def n_open_rows(state: CleaningState, annotator: str | None) -> int:
-    """Number of `open_rows`."""
-    if annotator is None:
-        return len(state.open_rows)
-    return sum(1 for _ in open_rows(state, annotator))
+    return state.open_rows.left_to(annotator)
 
 
 def open_items(
@@ -128,7 +119,7 @@ def open_items(
     for row in rows:
         reason = f"round {state.round}: its annotators disagree"
         suggested, probability = None, None
-        place = state.place_of(row)
+        place = state.open_rows.place.get(row)
         if place is not None:
             reason = f"round {state.round}: {place + 1} of {len(asked.rows)} {asked.reason}"
             if asked.suggested:
@@ -155,7 +146,8 @@ def progress(state: CleaningState) -> Progress:
     """
     n_rows = 0 if state.asked is None else len(state.asked.rows)
     left = state.budget_left
-    return Progress(state.round, n_rows, n_rows - state.n_open, state.cost, left, state.ended)
+    n_answered = n_rows - state.open_rows.n_asked
+    return Progress(state.round, n_rows, n_answered, state.cost, left, state.ended)
 
 
 def first_answers(state: CleaningState, answered: Answered) -> Answered | None:
@@ -173,12 +165,8 @@ def first_answers(state: CleaningState, answered: Answered) -> Answered | None:
     Answered or None
         Those to open rows that the annotator has not answered yet; None if there are none.
     """
-    who = answered.annotator
-    kept = [
-        number
-        for number, row in enumerate(answered.rows)
-        if row in state.open_rows and (who is None or who not in state.answers.get(row, ()))
-    ]
+    waiting = open_rows(state, answered.annotator)
+    kept = [number for number, row in enumerate(answered.rows) if row in waiting]
     if not kept:
         return None
 

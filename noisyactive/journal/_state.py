@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._codes import find_codes
 from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
+from ._open_rows import OpenRows
 
 
 @dataclass
@@ -41,10 +42,8 @@ class CleaningState:
         Rounds begun so far.
     asked : Asked or None
         The latest round's question.
-    open_rows : dict of int to None
+    open_rows : OpenRows
         Rows that wait for an answer, in the order in which they are asked about.
-    n_open : int
-        How many of the latest round's rows are among them.
     answers : dict of dict
         Row, annotator, and the annotator's latest answer; whoever answered last comes last.
     n_answers : dict of int
@@ -70,11 +69,11 @@ class CleaningState:
         n_samples = len(self.codes)
         self.round = 0
         self.asked: Asked | None = None
-        self.open_rows: dict[int, None] = {}
-        self.n_open = 0
+        self.open_rows = OpenRows()
         self.answers: dict[int, dict[str | None, Any]] = {}
         self.n_answers: dict[str | None, int] = {}
         self.unsettled: set[int] = set()
+        self.cost = 0
         self.up_to_date = self.ended = False
         columns = ("round", "asked", "changed", "cost", "score")
         self.history: dict[str, list[Any]] = {column: [] for column in columns}
@@ -83,22 +82,12 @@ class CleaningState:
         self.relabelled_round = np.full(n_samples, -1)
         self.given_codes = self.codes.copy()
         self._asked = self._changed = self._cost_before = 0
-        self._place: dict[int, int] = {}  # of each row in the latest question
-
-    @property
-    def cost(self) -> int:
-        """Answers so far."""
-        return sum(self.n_answers.values())
 
     @property
     def budget_left(self) -> int | None:
         """Answers that may still be bought, as the latest question has it; None before any."""
         spent = self.cost - self._cost_before
         return None if self.asked is None else max(0, self.asked.budget_left - spent)
-
-    def place_of(self, row: int) -> int | None:
-        """Place of a row in the latest question, from 0; None if it was not asked about."""
-        return self._place.get(row)
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -108,9 +97,7 @@ class CleaningState:
             case Asked(rows):
                 self.round += 1
                 self.asked = event
-                self.open_rows = dict.fromkeys(rows)
-                self.n_open = len(rows)
-                self._place = {row: place for place, row in enumerate(rows)}
+                self.open_rows = OpenRows(rows, self.answers)
                 self._asked += len(rows)
                 self._cost_before = self.cost
                 self.up_to_date = self.ended = False
@@ -121,8 +108,7 @@ class CleaningState:
             case Closed():
                 waiting = (len(self.answers.get(row, ())) for row in self.open_rows)
                 self._asked -= sum(n < self.answers_per_item for n in waiting)
-                self.open_rows = {}
-                self.n_open = 0
+                self.open_rows.close(list(self.open_rows))
             case Refitted(score):
                 entry = (self.round, self._asked, self._changed, self.cost, score)
                 for column, value in zip(self.history.values(), entry, strict=True):
@@ -137,6 +123,7 @@ class CleaningState:
     ) -> None:
         find_codes(_given(labels), self.classes, name="answers")  # first: it may refuse
         self.n_answers[annotator] = self.n_answers.get(annotator, 0) + len(rows)
+        self.cost += len(rows)
         self.up_to_date = self.ended = False
         complete = []
         for row, label in zip(rows, labels, strict=True):
@@ -145,7 +132,9 @@ class CleaningState:
             said[annotator] = label
             if len(said) >= self.answers_per_item:
                 complete.append(row)
-        self._close(complete)
+        self.open_rows.close(complete)
+        for row in rows:
+            self.open_rows.answered(row, annotator)
         useful = tuple(row for row in complete if _given(self.answers[row].values()))
         kept = set(useful)
         useless = tuple(row for row in complete if row not in kept)
@@ -162,19 +151,10 @@ class CleaningState:
     def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         self.unsettled.difference_update(rows)
         ties = [row for row, label in zip(rows, labels, strict=True) if label is None]
-        last = len(self._place)
-        ties.sort(key=lambda row: self._place.get(row, last))  # the most doubtful first, as before
-        self._close(ties)
-        self.open_rows.update(dict.fromkeys(ties))
-        self.n_open += sum(row in self._place for row in ties)
+        place = self.open_rows.place
+        ties.sort(key=lambda row: place.get(row, len(place)))  # the most doubtful first, as before
+        self.open_rows.reopen(ties, self.answers)
         self._relabel(rows, labels)
-
-    def _close(self, rows: Iterable[int]) -> None:
-        """These rows do not wait any more."""
-        for row in rows:
-            if row in self.open_rows:
-                del self.open_rows[row]
-                self.n_open -= row in self._place
 
     def _relabel(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         codes = find_codes(_given(labels), self.classes, name="answers")

@@ -88,7 +88,9 @@ def account(history, start, needed):
             ties.sort(key=lambda row: places.get(row, N + 1))
             book["open"] = [row for row in book["open"] if row not in ties] + ties
     n_open = sum(row in book["open"] for row in book["asked"])
-    return {**book, "labels": now, "ready": ready, "n_open": n_open, "of_round": of_round}
+    by = {row: [who for who, _ in said[row]] for row in now}
+    found = {"labels": now, "ready": ready, "n_open": n_open, "of_round": of_round, "by": by}
+    return {**book, **found}
 
 
 def assert_accounts(state, history, start, needed=1):
@@ -97,7 +99,10 @@ def assert_accounts(state, history, start, needed=1):
     assert set(np.flatnonzero(state.verified)) == book["verified"]
     assert set(np.flatnonzero(state.skipped)) == book["skipped"]
     assert list(state.open_rows) == book["open"]
-    assert state.n_open == book["n_open"]
+    assert state.open_rows.n_asked == book["n_open"]
+    for who in "ABC":  # what each has not answered yet, in the same order
+        left = [row for row in book["open"] if who not in book["by"][row]]
+        assert list(state.open_rows.left_to(who)) == left
     assert (state.round, state.cost, state.unsettled) == (
         book["round"],
         book["cost"],

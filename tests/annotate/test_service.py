@@ -1,0 +1,59 @@
+"""What tabs of the labelling page are offered, where the round is longer than what they show."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from noisyactive.annotate import _desk
+from noisyactive.journal import Asked, JournalWriter, Refitted, Started
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A desk for a round of 30 rows."""
+    path = tmp_path / "run.db"
+    writer = JournalWriter(path, {}, {})
+    ids = np.array([f"item {row}" for row in range(30)])
+    writer.draft(np.array(["a", "b"]), np.zeros(30, dtype=int), ids, 1)
+    writer.publish([Started(0), Refitted(0.0)])
+    writer.write(Asked(tuple(range(30))), 2)
+    yield _desk.LabellingService(path, None, None, False)
+    writer.close()
+
+
+def offered(desk, tab):
+    return desk.state(None, tab)["items"][0]["row"]
+
+
+def test_a_tab_keeps_its_item_after_those_before_it_were_given_up(desk, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(_desk.time, "monotonic", lambda: now)
+    assert [offered(desk, f"closed {k}") for k in range(8)] == list(range(8))
+    now = 200.0
+    assert offered(desk, "still there") == 8
+    now = 310.0  # the others have not been heard of for 5 minutes
+    assert [offered(desk, f"new {k}") for k in range(9)] == [0, 1, 2, 3, 4, 5, 6, 7, 9]
+
+
+def test_tabs_that_ask_at_once_get_different_items(desk):
+    together, rows = threading.Barrier(8), []
+
+    def ask(tab):
+        together.wait()
+        rows.append(offered(desk, tab))
+
+    threads = [threading.Thread(target=ask, args=(f"tab {k}",)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(rows) == list(range(8))
+
+
+def test_an_item_that_was_answered_is_held_no_more(desk):
+    row = offered(desk, "one")
+    answer = {"annotator": None, "seconds": None, "comment": "", "corrects": None}
+    assert desk.answer(row, 1, **answer) == "recorded"
+    assert offered(desk, "two") == 1 and offered(desk, "one") == 2
+    assert set(desk._held) == {1, 2}
