@@ -29,7 +29,7 @@ SMALL += ["--strategies", "random", "coreset"]
 TIMES = ("first_phase_seconds", "seconds", "peak_memory_mb")
 
 matplotlib.use("Agg")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]  # one study for all
+pytestmark = pytest.mark.slow
 
 
 def run(script, *arguments):

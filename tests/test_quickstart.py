@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SEEDS = range(10, 15)  # other than those its settings were chosen on
 
 matplotlib.use("Agg")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
+pytestmark = pytest.mark.slow
 
 
 def load_example(name):

@@ -33,7 +33,6 @@ START_SECONDS = 180
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("label-studio"),  # one server for all
     pytest.mark.skipif(
         COMMAND is None, reason="no label-studio on the path or in NOISYACTIVE_LABEL_STUDIO"
     ),

@@ -24,12 +24,9 @@ expect.set_options(timeout=PATIENCE)
 CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
     filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
 )
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM"
-    ),
-    pytest.mark.xdist_group("browser"),  # one for all
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM"
+)
 
 MEASURE_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 
