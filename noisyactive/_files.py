@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write a file under another name and rename it when it is complete.
+    """Write a file completely or not at all: under another name, then rename it.
 
     Parameters
     ----------
     path : Path
         The file.
     data : bytes
-        What is in it.
+        Its content.
     overwrite : bool
-        Whether to replace one that is there already.
+        Whether to replace an existing file.
 
     Raises
     ------
     FileExistsError
-        If it exists, and is not to be replaced.
+        If it exists and `overwrite` is False.
     OSError
         If it cannot be written.
     """
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{path} is there already, perhaps with answers in it: read it first, take another "
-            "name, or pass overwrite=True."
+            f"{path} exists already and may contain answers: read it first, choose another name, "
+            "or pass overwrite=True."
         )
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with draft.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())  # before its name is there, also after a power cut
+            os.fsync(file.fileno())  # before renaming, or a power cut could leave it empty
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,4 +1,7 @@
 import os
+import struct
+import zlib
+from io import BytesIO
 
 # As many processes as cores run tests: what counts on threads is slower with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -7,6 +10,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from PIL import Image  # noqa: E402
 from sklearn.datasets import make_blobs  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
@@ -38,3 +42,65 @@ def data():
 @pytest.fixture
 def model():
     return LogisticRegression(max_iter=1000)
+
+
+def png_that_claims(width, height):
+    """A few bytes that a decoder would take gigabytes for."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"\0" * 1000)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.fixture
+def write_broken_image():
+    """Write a file that cannot be shown as an image."""
+
+    def write(path, kind):
+        good = BytesIO()
+        Image.effect_noise((64, 64), 50).save(good, "PNG")
+        match kind:
+            case "empty":
+                path.write_bytes(b"")
+            case "text":
+                path.write_text("Hello, I am no image.")
+            case "html":
+                path.write_text("<!doctype html><script>alert(1)</script>")
+            case "svg":
+                path.write_text("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>")
+            case "truncated":
+                path.write_bytes(good.getvalue()[:-500])
+            case "garbled":
+                data = bytearray(good.getvalue())
+                data[100:400] = os.urandom(300)
+                path.write_bytes(data)
+            case "claims to be huge":
+                path.write_bytes(png_that_claims(50_000, 50_000))
+            case "claims to be endless":
+                path.write_bytes(png_that_claims(2**31 - 1, 2**31 - 1))
+            case "claims too much":
+                path.write_bytes(png_that_claims(4000, 4000))
+            case "too large":
+                Image.new("1", (9000, 9000)).save(path)
+            case "PostScript":
+                path.write_text(
+                    "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run showpage\n"
+                )
+            case "another format":
+                Image.new("RGB", (9, 9)).save(path, "PPM")
+            case "a folder":
+                path.mkdir()
+            case "a pipe":
+                os.mkfifo(path)
+            case "a device":
+                path.symlink_to("/dev/zero")
+        return path
+
+    return write

@@ -1,4 +1,4 @@
-"""Images of rows, as people are shown them: found, checked, and converted. Needs no torch."""
+"""Find, check and convert images for display. Imports no torch."""
 
 from ._finder import image_finder
 from ._folder import SUFFIXES, ImageFolder

@@ -1,4 +1,4 @@
-"""Find the image of a row."""
+"""Find the image of a sample."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ._render import images_of
 
 
 def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
-    """How to find the image of a row.
+    """Make a function that finds the image of a sample.
 
     Parameters
     ----------
     images : path, callable or None
         A folder with files named as the ids, or ``images(row)``.
     X : object of length n_samples
-        Samples, which are shown where they are images and `images` is None.
+        Samples; they are shown if they are images and `images` is None.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
     Raises
     ------
     TypeError
-        If `images` is something else.
+        If `images` is neither a path, nor callable, nor None.
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     """

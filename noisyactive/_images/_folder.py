@@ -13,9 +13,9 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 class ImageFolder:
     """The images in a folder, found by the ids of items.
 
-    The folder is listed once, at any depth; what is hidden and what has no suffix of an image is
-    passed over. Ids are looked up in that list and never become part of a path, so that no id
-    leads out of the folder; nor does a symbolic link.
+    The folder and its sub-folders are listed once, without hidden files and without files that
+    have no suffix of an image. Ids are looked up in that list and never become part of a path, so
+    that neither an id nor a symbolic link leads out of the folder.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class ImageFolder:
     Raises
     ------
     TypeError
-        If it is no path.
+        If it is not a path.
     FileNotFoundError
         If it does not exist.
     NotADirectoryError
-        If it is no folder.
+        If it is not a folder.
     OSError
-        If it, or a folder in it, cannot be listed.
+        If it or a sub-folder cannot be listed.
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
@@ -41,10 +41,10 @@ class ImageFolder:
         if not given.exists():
             raise FileNotFoundError(f"There is no folder {given}.")
         if not given.is_dir():
-            raise NotADirectoryError(f"{given} is no folder.")
+            raise NotADirectoryError(f"{given} is not a folder.")
         self._root = given.resolve()
         self._exact: dict[str, Path] = {}
-        self._loose: dict[str, set[str]] = defaultdict(set)  # names as people write them
+        self._loose: dict[str, set[str]] = defaultdict(set)  # by shorter forms of their names
         for path in _images(self._root):
             name = path.relative_to(self._root).as_posix()
             self._exact[name] = path
@@ -53,24 +53,23 @@ class ImageFolder:
                 self._loose[_normal(short)].add(name)
 
     def path_of(self, item: str) -> Path | None:
-        """The file of an item.
+        """Return the file of an item.
 
         Parameters
         ----------
         item : str
-            Its id: the file's name relative to the folder, with forward slashes, else that name
-            without its suffix, or the file's own name in whatever sub-folder, with or without its
-            suffix.
+            Its id: the path of the file relative to the folder, with forward slashes, or the name
+            of the file in any sub-folder; both with or without the suffix.
 
         Returns
         -------
         Path or None
-            The file, absolute; None if there is none inside the folder.
+            Absolute path of the file; None if the folder has no such file.
 
         Raises
         ------
         ValueError
-            If the id fits several files, and is not the whole name of one of them.
+            If the id fits several files and is not the full name of one of them.
         """
         names = [item] if item in self._exact else sorted(self._loose.get(_normal(item), ()))
         if len(names) > 1:
@@ -84,10 +83,10 @@ class ImageFolder:
         return path if self._is_inside(path) else None
 
     def _is_inside(self, path: Path) -> bool:
-        """Whether it is still a file of the folder's, and no link that leads elsewhere."""
+        """Whether it is still a file of the folder, not a link that leads out of it."""
         try:
             target = path.resolve(strict=True)
-        except (OSError, RuntimeError):  # gone, or links in a circle
+        except (OSError, RuntimeError):  # deleted, or a circle of links
             return False
         return target.is_file() and target.is_relative_to(self._root)
 
@@ -97,7 +96,7 @@ def _images(root: Path) -> list[Path]:
         raise error
 
     found = []
-    for folder, folders, files in os.walk(root, onerror=refuse):  # which follows no links
+    for folder, folders, files in os.walk(root, onerror=refuse):  # does not follow links
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
@@ -106,5 +105,5 @@ def _images(root: Path) -> list[Path]:
 
 
 def _normal(name: str) -> str:
-    """One form of what looks the same: macOS writes accents apart from their letters."""
+    """One form for names that look the same: macOS stores accents apart from their letters."""
     return unicodedata.normalize("NFC", name)

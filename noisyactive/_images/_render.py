@@ -13,25 +13,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Formats that are pixels and nothing else: Pillow would run Ghostscript on an EPS file.
+# Formats that hold only pixels: Pillow would run Ghostscript on an EPS file.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-MAX_PIXELS = 80_000_000  # 240 MB while an RGB image is decoded
-MAX_SIDE = 2048  # of what is sent
+MAX_PIXELS = 80_000_000  # an RGB image of this size needs 240 MB
+MAX_SIDE = 2048  # of a rendered image
 
 _CHUNK = 1024
 
 
 class Picture(NamedTuple):
-    """An image as it is sent to the browser.
+    """A rendered image.
 
     Parameters
     ----------
     data : bytes
         The file.
     media_type : str
-        What kind of file.
+        MIME type of the file.
     size : tuple of int (width, height)
-        Of the original, in pixels; what is sent has sides of at most 2048.
+        Size of the original, in pixels; the rendered image has sides of at most 2048.
     """
 
     data: bytes
@@ -40,27 +40,27 @@ class Picture(NamedTuple):
 
 
 class NotShown(Exception):
-    """An image cannot be shown, for the reason that the message gives to people."""
+    """An image cannot be shown; the message gives the reason, in words for users."""
 
 
 def render(source: Any) -> Picture:
-    """An image as PNG or, where it was one, as JPEG, without anything that came along with it.
+    """Render an image as PNG, or a JPEG file as JPEG, without its metadata.
 
     Parameters
     ----------
     source : path, PIL image, or array of shape (height, width) or (channels, height, width)
-        The image. Arrays of floats are scaled by their own minimum and maximum, and so are 16-bit
-        and 32-bit grey files.
+        The image. Arrays of floats and 16-bit and 32-bit grey files are scaled by their own minimum
+        and maximum.
 
     Returns
     -------
     Picture
-        The image, upright by its EXIF orientation and scaled down where it is large.
+        The image, upright by its EXIF orientation, scaled down if it is large.
 
     Raises
     ------
     NotShown
-        If it is damaged, no image, of another format, or has more than 80 million pixels.
+        If it is damaged, not an image, of another format, or has more than 80 million pixels.
     """
     from PIL import Image
 
@@ -69,7 +69,7 @@ def render(source: Any) -> Picture:
     with _explained():
         if isinstance(source, (str, PathLike)):
             path = Path(source)
-            if not path.is_file():  # opening a pipe would wait for ever
+            if not path.is_file():  # opening a pipe would wait forever
                 raise NotShown("There is no such image file.")
             with Image.open(path, formats=FORMATS) as image:
                 return _encode(image)
@@ -80,7 +80,7 @@ def render(source: Any) -> Picture:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say in people's words what a decoder may say in its own; it raises whatever it pleases."""
+    """Turn the errors of decoders, which may be of any kind, into `NotShown`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -88,7 +88,7 @@ def _explained() -> Iterator[None]:
     except NotShown:
         raise
     except UnidentifiedImageError as error:
-        raise NotShown("The file is no image of a kind that this page shows.") from error
+        raise NotShown("The file is not an image of a supported format.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NotShown("The image has too many pixels.") from error
     except MemoryError as error:
@@ -102,16 +102,16 @@ def _encode(image: Any) -> Picture:
 
     width, height = size = image.size
     if width * height > MAX_PIXELS:
-        raise NotShown(f"The image has {width} × {height} pixels, more than this page can show.")
+        raise NotShown(f"The image has {width} × {height} pixels, too many to be shown.")
     kind = "JPEG" if image.format == "JPEG" else "PNG"
-    image.draft(None, (MAX_SIDE, MAX_SIDE))  # a large photograph is decoded at a fraction
+    image.draft(None, (MAX_SIDE, MAX_SIDE))  # decodes a large photograph at a fraction
     image.load()
     upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size:  # it lay on its side
+    if upright.size != image.size:  # it was turned by 90 degrees
         size = (height, width)
     image = _in_colour(upright)
     image.thumbnail((MAX_SIDE, MAX_SIDE))
-    image.info.clear()  # names of patients and places do not travel along
+    image.info.clear()  # metadata may name patients and places
     options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
     file = io.BytesIO()
     image.save(file, kind, **options)
@@ -119,7 +119,7 @@ def _encode(image: Any) -> Picture:
 
 
 def _in_colour(image: Any) -> Any:
-    """A copy in 8 bits, grey or red, green and blue; transparency is dropped."""
+    """A copy with 8 bits, grey or RGB; transparency is dropped."""
     if image.mode.startswith("I") or image.mode == "F":
         return to_image(np.asarray(image, dtype=np.float64))
     if image.mode in ("P", "PA"):
@@ -128,25 +128,25 @@ def _in_colour(image: Any) -> Any:
 
 
 def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
-    """An array as a PIL image.
+    """Convert an array to a PIL image.
 
     Parameters
     ----------
     pixels : array-like of shape (height, width) or (channels, height, width)
-        Three channels are red, green and blue; of any other number, the first is shown as grey.
+        Three channels are red, green and blue; with another number, the first is shown as grey.
     limits : tuple of float (low, high), default=None
-        What becomes black and white. None takes the smallest and the largest finite value, and
-        leaves bytes as they are.
+        Values that become black and white. None takes the smallest and the largest finite value,
+        and keeps bytes unchanged.
 
     Returns
     -------
     PIL.Image.Image
-        In 8 bits.
+        With 8 bits per channel.
 
     Raises
     ------
     ValueError
-        If there is no such shape, or no pixels.
+        If it has another shape or no pixels.
     """
     from PIL import Image
 
@@ -167,19 +167,19 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
 
 
 def images_of(X: Any) -> Callable[[int], Any] | None:
-    """How to show the rows of a data set.
+    """Make a function that returns the image of each sample of a data set.
 
     Parameters
     ----------
     X : array, tensor or ImageTable of length n_samples
-        Arrays of shape (n_samples, channels, height, width) or (n_samples, height, width), bytes
-        or numbers; numbers are scaled by the smallest and the largest value of all samples. Of an
-        `ImageTable`, the files are shown as they are, not as they are cropped.
+        The samples. Arrays have the shape (n_samples, channels, height, width) or (n_samples,
+        height, width); numbers other than bytes are scaled by the smallest and the largest value
+        of all samples. The files of an `ImageTable` are shown whole, not cropped.
 
     Returns
     -------
     callable or None
-        ``images(row)`` returns the path of a file or a PIL image. None if `X` holds no images.
+        ``images(row)`` returns the path of a file or a PIL image. None if `X` has no images.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
         return None
 
     @cache
-    def limits() -> tuple[float, float]:  # one pass over the data, when the first image is shown
+    def limits() -> tuple[float, float]:  # one pass over all data, for the first image only
         return _limits(_as_array(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK))
 
     is_bytes = str(X.dtype) in ("uint8", "torch.uint8")

@@ -1,4 +1,4 @@
-"""People in the loop: files for spreadsheets and Label Studio, and a labelling page."""
+"""Collect answers from people: with a labelling page, spreadsheets or Label Studio."""
 
 import lazy_loader
 

@@ -27,16 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m noisyactive.annotate",
-        description="A page, on this machine, to answer for the items that a run asks about. It "
+        description="Serve a page on which people label the items that a run asks about. It "
         "collects answers and never trains.",
-        epilog=f"The variable {TOKEN_VARIABLE}, if it is set, is the secret in the address; "
-        "otherwise it is a new one each time.",
+        epilog=f"The environment variable {TOKEN_VARIABLE} sets the secret in the address; "
+        "without it, a new one is drawn each time.",
     )
-    parser.add_argument("journal", help="the run's journal, an .db file")
+    parser.add_argument("journal", help="the run's journal, a .db file")
     parser.add_argument(
-        "--images", metavar="FOLDER", help="images, named as the items; without, names are shown"
+        "--images",
+        metavar="FOLDER",
+        help="images, named as the items; without them, names are shown",
     )
-    parser.add_argument("--annotator", metavar="NAME", help="who answers; without, the page asks")
+    parser.add_argument("--annotator", metavar="NAME", help="who answers; otherwise, the page asks")
     parser.add_argument(
         "--blind", action="store_true", help="show neither current labels nor suggestions"
     )
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImportError, OSError, TypeError, ValueError) as error:
         print(f"noisyactive.annotate: {error}", file=sys.stderr)
         return 2
-    print("Ctrl+C ends it; answers are kept.", flush=True)
+    print("Press Ctrl+C to stop; answers are kept.", flush=True)
     with page:
         try:
             page.wait()

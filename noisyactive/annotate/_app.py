@@ -1,4 +1,4 @@
-"""The labelling page's web application: requests are checked here, `Desk` does the work."""
+"""The web application of the labelling page: it checks requests and passes them on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .._images import NotShown
-from ._desk import MAX_COMMENT, MAX_NAME, MAX_SECONDS, Desk, JournalTrouble
+from ._service import MAX_COMMENT, MAX_NAME, MAX_SECONDS, JournalError, LabellingService
 
 PAGE = Path(__file__).with_name("page")
-FILES = {  # all that is ever sent from the disk, but for images
+FILES = {  # no other file is sent, apart from images
     "/": ("index.html", "text/html"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/page.css": ("page.css", "text/css"),
@@ -28,55 +28,54 @@ FILES = {  # all that is ever sent from the disk, but for images
 }
 MAX_BODY = 32_768
 BODY_SECONDS = 20.0
-CLOSE = {"Connection": "close"}  # do not listen to the rest
+CLOSE = {"Connection": "close"}  # without reading the rest
 
 _T = TypeVar("_T")
 
 
-def make_app(desk: Desk) -> Starlette:
-    """The application, without its `Guard`.
+def make_app(service: LabellingService) -> Starlette:
+    """Make the application, without its `Guard`.
 
     Parameters
     ----------
-    desk : Desk
-        The journal and the images.
+    service : LabellingService
+        Access to the journal and the images.
 
     Returns
     -------
     Starlette
         ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers`` and
-        ``GET /api/images/ROW``, beside the page itself. What goes wrong is said in a sentence:
+        ``GET /api/images/ROW``, and the page itself. An error is one sentence:
         ``{"error": ...}``.
     """
-    # Work that waits for a disk or a processor is done in threads, by few at a time: two images
-    # of 80 million pixels take half a gigabyte.
+    # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
     for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
 
     async def state(request: Request) -> Response:
-        annotator = _name(desk, request.query_params.get("annotator"))
+        annotator = _name(service, request.query_params.get("annotator"))
         tab = request.query_params.get("tab", "")[:40]
-        return JSONResponse(await _in_thread(for_journal, lambda: desk.state(annotator, tab)))
+        return JSONResponse(await _in_thread(for_journal, lambda: service.state(annotator, tab)))
 
     async def previous(request: Request) -> Response:
-        annotator = _name(desk, request.query_params.get("annotator"))
+        annotator = _name(service, request.query_params.get("annotator"))
         back = _natural(request.query_params.get("back", "1"), "back")
-        found = await _in_thread(for_journal, lambda: desk.previous(annotator, back))
+        found = await _in_thread(for_journal, lambda: service.previous(annotator, back))
         return JSONResponse({"item": found})
 
     async def answer(request: Request) -> Response:
-        content = await _read_json(request)
-        if content.get("run") != desk.run:
-            raise HTTPException(409, "The server has another run now. Reload the page.")
-        checked = _check_answer(desk, content)
-        outcome = await _in_thread(for_journal, lambda: desk.answer(**checked))
+        sent = await _read_json(request)
+        if sent.get("run") != service.run:
+            raise HTTPException(409, "The server now serves another run. Reload the page.")
+        checked = _check_answer(service, sent)
+        outcome = await _in_thread(for_journal, lambda: service.answer(**checked))
         return JSONResponse({"outcome": outcome})
 
     async def image(request: Request) -> Response:
         row = _natural(request.path_params["row"], "row")
         try:
-            picture = await _in_thread(for_images, lambda: desk.picture(row))
+            picture = await _in_thread(for_images, lambda: service.picture(row))
         except LookupError as error:
-            raise HTTPException(404, "There is no question about this row.") from error
+            raise HTTPException(404, "This row was not asked about.") from error
         except NotShown as error:
             raise HTTPException(422, str(error)) from error
         size = "{}x{}".format(*picture.size)
@@ -92,12 +91,12 @@ def make_app(desk: Desk) -> Starlette:
             Route("/api/answers", answer, methods=["POST"]),
             Route("/api/images/{row}", image, methods=["GET"]),
         ],
-        exception_handlers={HTTPException: _refused, JournalTrouble: _trouble},
+        exception_handlers={HTTPException: _refused, JournalError: _unavailable},
     )
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Response]:
-    content = (PAGE / name).read_bytes()  # now: no request reaches the disk
+    content = (PAGE / name).read_bytes()  # read once: no request reaches the disk
     return lambda request: Response(content, media_type=media_type)
 
 
@@ -110,7 +109,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-async def _trouble(request: Request, error: Exception) -> Response:
+async def _unavailable(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 503)
 
 
@@ -128,25 +127,25 @@ async def _read_json(request: Request) -> dict[str, Any]:
     except TimeoutError as error:
         raise HTTPException(408, "The answer did not arrive in time.", CLOSE) from error
     try:
-        content = json.loads(body)
+        sent = json.loads(body)
     except (RecursionError, ValueError) as error:
         raise HTTPException(400, "An answer must be JSON.") from error
-    if not isinstance(content, dict):
+    if not isinstance(sent, dict):
         raise HTTPException(400, "An answer must be a JSON object.")
-    return content
+    return sent
 
 
-def _check_answer(desk: Desk, content: dict[str, Any]) -> dict[str, Any]:
-    """What `Desk.answer` takes, from what was sent."""
-    row, code, seconds = content.get("row"), content.get("answer"), content.get("seconds")
-    comment, corrects = content.get("comment", ""), content.get("corrects")
+def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, Any]:
+    """Check an answer that was sent; return arguments of `LabellingService.answer`."""
+    row, code, seconds = sent.get("row"), sent.get("answer"), sent.get("seconds")
+    comment, corrects = sent.get("comment", ""), sent.get("corrects")
     if type(row) is not int or row < 0:
         raise HTTPException(400, "row must be the number of a row.")
-    if "answer" not in content or not (
-        code is None or (type(code) is int and 0 <= code < desk.n_classes)
+    if "answer" not in sent or not (
+        code is None or (type(code) is int and 0 <= code < service.n_classes)
     ):
         raise HTTPException(
-            400, f"answer must be null or the number of a class, from 0 to {desk.n_classes - 1}."
+            400, f"answer must be null or the number of a class, from 0 to {service.n_classes - 1}."
         )
     if seconds is not None and (
         type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS
@@ -156,9 +155,9 @@ def _check_answer(desk: Desk, content: dict[str, Any]) -> dict[str, Any]:
         raise HTTPException(400, f"comment must be text of at most {MAX_COMMENT} characters.")
     if corrects is not None and not _is_text(corrects):
         raise HTTPException(400, "corrects must be null or a time.")
-    annotator = _name(desk, content.get("annotator"))
-    if annotator is None and desk.needs_name:
-        raise HTTPException(400, "annotator must be named, since several answer for each item.")
+    annotator = _name(service, sent.get("annotator"))
+    if annotator is None and service.needs_name:
+        raise HTTPException(400, "annotator must be named, since each item has several annotators.")
     return {
         "row": row,
         "code": code,
@@ -169,17 +168,17 @@ def _check_answer(desk: Desk, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _name(desk: Desk, given: Any) -> str | None:
-    """Name of the annotator: the one the server was started for, or the one the page sends."""
-    if desk.annotator is not None or given is None:
-        return desk.annotator
+def _name(service: LabellingService, given: Any) -> str | None:
+    """The annotator: the one that the server was started for, else the one that was sent."""
+    if service.annotator is not None or given is None:
+        return service.annotator
     if not _is_text(given) or len(given) > MAX_NAME or not given.isprintable():
         raise HTTPException(400, f"annotator must be text of at most {MAX_NAME} characters.")
     return given.strip() or None
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is text that can be written down: JSON allows halves of characters, and NUL."""
+    """Whether it is text that can be stored: JSON also allows NUL and lone surrogates."""
     return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 

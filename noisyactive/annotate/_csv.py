@@ -1,4 +1,4 @@
-"""Questions as a CSV file that people fill in with a spreadsheet, and their answers read back."""
+"""Write questions to a CSV file for a spreadsheet, and read the answers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 COLUMNS = (
     "id", "image", "label", "suggested", "probability", "reason", "choices",
     "answer", "annotator", "comment", "seconds",
 )  # fmt: skip
-NEEDED, OPTIONAL = ("id", "answer"), ("annotator", "comment", "seconds")  # of what is read
+NEEDED, OPTIONAL = ("id", "answer"), ("annotator", "comment", "seconds")  # columns that are read
 
 
 def write_queries(
@@ -34,51 +35,52 @@ def write_queries(
     delimiter: str = ",",
     overwrite: bool = False,
 ) -> None:
-    """Write the rows that wait for an answer to a CSV file, for people to fill in.
+    """Write the samples that wait for an answer to a CSV file, for people to fill in.
 
-    There is a line for each, the most wanted first, with the columns ``id``, ``image``, ``label``
-    (as it is now), ``suggested`` (what the model takes it for), ``probability`` (the model's),
-    ``reason`` (why it is asked about) and ``choices`` (what may be answered); and with those to
-    fill in: ``answer`` (one of the choices; "cannot tell" is one), ``annotator``, ``comment`` and
+    There is one line for each sample, the most doubtful first. Its columns are ``id``, ``image``,
+    ``label`` (current label), ``suggested`` (the class that the model predicts), ``probability``
+    (of that class), ``reason`` (why it is asked about), ``choices`` (possible answers) and, to be
+    filled in, ``answer`` (one of the choices; "cannot tell" is one), ``annotator``, ``comment`` and
     ``seconds`` (time spent).
 
-    The file is UTF-8 with a byte order mark, which Excel needs. Where a cell would be taken for a
-    formula, or a number that would not come back the same ("00123"), an apostrophe is put in front
-    [1]_; `read_answers` takes it away. A label that would be taken for something else (with spaces
-    around it, say) is in quotation marks; it is answered as it is written among the choices.
+    The file is UTF-8 with a byte order mark, which Excel needs. An apostrophe is put before a cell
+    that a spreadsheet would take for a formula or would change ("00123") [1]_; `read_answers`
+    removes it. A label that could be misread (one with spaces around it, for example) is in
+    quotation marks; the answer is written as in the choices.
 
     Parameters
     ----------
     path : path
-        The file. It appears when it is whole.
+        The file. It is written whole or not at all.
     cleaner : ActiveLabelCleaner or Journal
         The run.
     images : path, default=None
         A folder with the images, named as the items are, with or without their suffixes. The
-        column ``image`` holds the file of each, and is empty where there is none.
+        column ``image`` holds the path of each image, or is empty if there is none.
     annotator : str, default=None
-        Who is going to answer: rows with an answer of this annotator are left out, and the column
+        Who will answer: samples with an answer of this annotator are left out, and the column
         ``annotator`` is filled in.
     delimiter : {",", ";", tab}, default=","
-        What is between the columns. Excel wants ";" where a comma is the decimal mark.
+        Separator of the columns. Excel needs ";" in countries where a comma is the decimal mark.
     overwrite : bool, default=False
-        Whether to replace a file that is there already, with the answers in it.
+        Whether to replace an existing file, with the answers in it.
 
     Raises
     ------
     ValueError
-        If `delimiter` is another one, `annotator` is no text in one line, or the id of an item fits
-        several images.
+        If `delimiter` is not one of these, `annotator` is not one line of text, or several images
+        fit the id of an item.
     TypeError
-        If `cleaner` is no run, or its classes are not strings, numbers or booleans.
+        If `cleaner` is neither a cleaner nor a journal, or its classes are not strings, numbers or
+        booleans.
     FileExistsError
-        If the file is there already.
+        If the file exists and `overwrite` is False.
     OSError
         If it cannot be written, or there is no such folder of images.
 
     See Also
     --------
-    read_answers : Read the file when it is filled in.
+    read_answers : Read the file after it was filled in.
 
     References
     ----------
@@ -136,43 +138,43 @@ def write_queries(
         cells["choices"] = BETWEEN.join(guarded(choice) for choice in wording.choices)
         cells["probability"] = "" if item.probability is None else f"{item.probability:.3f}"
         writer.writerow([cells.get(column, "") for column in COLUMNS])
-    data = text.getvalue().encode("utf-8-sig", errors="backslashreplace")  # a file's name
+    data = text.getvalue().encode("utf-8-sig", errors="backslashreplace")  # of a file's name
     write_whole(Path(path), data, overwrite=overwrite)
 
 
 def read_answers(
     path: str | os.PathLike[str], cleaner: ActiveLabelCleaner | Journal
 ) -> list[dict[str, Any]]:
-    """Read what people filled in, in a file of `write_queries` or one with such columns.
+    """Read the answers in a file of `write_queries`, or in another file with such columns.
 
-    Needed are the columns ``id`` and ``answer``; ``annotator``, ``comment`` and ``seconds`` are
-    read where they are there, and others are passed over, in any order. A line without an answer
-    was not answered yet. Commas, semicolons and tabs, UTF-8, UTF-16 and, failing these, Windows
-    code page 1252 are told apart. What spreadsheets make of a label is understood where only one
-    class can be meant: 1.0 or 1,0 for 1, TRUE for "true", 1 for "01". An id has to be as it was.
+    The columns ``id`` and ``answer`` are required, ``annotator``, ``comment`` and ``seconds`` are
+    optional, in any order; other columns are ignored, and so are lines without an answer. The
+    separator (comma, semicolon or tab) and the encoding (UTF-8, UTF-16, else Windows code page
+    1252) are detected. A label that a spreadsheet has changed is understood if only one class can
+    be meant: 1.0 or 1,0 for 1, TRUE for "true", 1 for "01". An id must not be changed.
 
     Parameters
     ----------
     path : path
         The file.
     cleaner : ActiveLabelCleaner or Journal
-        The run that it belongs to.
+        The run that the file belongs to.
 
     Returns
     -------
     list of dict
         One for each annotator, with the keyword arguments of `ActiveLabelCleaner.teach` and
         `Journal.answer`: rows (ids), answers, annotator, seconds, comments. Pass them on with
-        ``only_open=True``, so that a file that is read twice is counted once.
+        ``only_open=True``, so that a file that is read twice counts once.
 
     Raises
     ------
     ValueError
-        If an answer is not among the choices, an id is not of this run or is there twice by the
-        same annotator, an annotator is needed and missing, or this is no such file: with the line,
-        as a spreadsheet counts them. Nothing is returned then.
+        If an answer is not among the choices, an id is not of this run or has two answers of one
+        annotator, a required annotator is missing, or this is not such a file. The message gives
+        the number of the line, as a spreadsheet counts.
     TypeError
-        If `cleaner` is no run.
+        If `cleaner` is neither a cleaner nor a journal.
     OSError
         If the file cannot be read.
 
@@ -198,15 +200,12 @@ def read_answers(
 
 
 def _read_answer(cells: dict[str, str], wording: Wording) -> Answer:
-    annotator = cells["annotator"] or None
-    if annotator is None and wording.needs_annotator:
-        raise ValueError("the annotator is missing, and several are asked")
     if not cells["id"]:
         raise ValueError(f"there is an answer, {cells['answer']!r}, but no id")
-    return Answer(
-        item=wording.item_of(cells["id"]),
-        label=wording.label_of(cells["answer"]),
-        annotator=annotator,
+    return wording.answer(
+        cells["id"],
+        cells["answer"],
+        annotator=cells["annotator"] or None,
         seconds=_seconds(cells["seconds"]),
         comment=cells["comment"] or None,
     )
@@ -219,4 +218,4 @@ def _seconds(text: str) -> float | None:
         seconds = float(text.replace(",", "."))
         if 0 <= seconds < math.inf:
             return seconds
-    raise ValueError(f"seconds must be a number from 0 on, got {text!r}")
+    raise ValueError(f"seconds must be a number of at least 0, got {text!r}")

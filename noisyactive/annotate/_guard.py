@@ -1,4 +1,4 @@
-"""Who may talk to the labelling page's server, and what browsers may do with its answers."""
+"""Access control of the labelling page: token, origin and host of each request."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ HEADERS = {
 
 
 class Guard:
-    """Lets an application see only requests from its own page, opened by who knows the token.
+    """Pass on only requests that know the token and come from the application's own page.
 
-    The token comes in the address of the first visit, ``/?token=...``, and in a cookie from then
-    on: ``HttpOnly``, so that no script reads it, and ``SameSite=Strict``, so that other sites
-    cannot send it. Cookies are shared by all ports of a host, so its name tells the port.
+    The first visit has the token in its address, ``/?token=...``; later requests have it in a
+    cookie: ``HttpOnly``, so that no script reads it, and ``SameSite=Strict``, so that other sites
+    cannot send it. All ports of a host share cookies, so the cookie's name contains the port.
 
     Parameters
     ----------
     app : ASGI application
-        What is guarded.
+        The application to protect.
     token : str
         The secret.
     host : str
@@ -61,8 +61,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        if scope["type"] != "http":  # there are no web sockets here
-            raise ValueError(f"A {scope['type']} connection has no business here.")
+        if scope["type"] != "http":
+            raise ValueError(f"Only http is served, got {scope['type']}.")
         request = Request(scope)
         first_visit = request.url.path == "/" and "token" in request.query_params
         refusal = self._refusal(request, first_visit)
@@ -79,10 +79,10 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_on)
 
     def _refusal(self, request: Request, first_visit: bool) -> Response | None:
-        """Why a request is not passed on; the same for whatever was asked."""
+        """The refusal of a request, whatever it asks for; None if it is passed on."""
         host = request.headers.get("host", "")
         if not is_own_host(host, self._host):
-            return _no("This is no address of this server.", 421)
+            return _no("This is not an address of this server.", 421)
         given = request.query_params["token"] if first_visit else self._token_in_cookie(request)
         if not hmac.compare_digest(given.encode(errors="replace"), self._token.encode()):
             return _no("Open the address that the server printed.", 403)
@@ -90,9 +90,9 @@ class Guard:
         site = request.headers.get("sec-fetch-site")
         foreign = site not in (None, "same-origin", "none") and request.url.path != "/"
         foreign |= origin is not None and origin.partition("://")[2].lower() != host.lower()
-        if request.method not in ("GET", "HEAD"):  # must show where it comes from
+        if request.method not in ("GET", "HEAD"):  # these must say where they come from
             foreign |= site != "same-origin" and origin is None
-        return _no("Another site asked for this.", 403) if foreign else None
+        return _no("This request comes from another site.", 403) if foreign else None
 
     def _token_in_cookie(self, request: Request) -> str:
         return request.cookies.get(self._cookie, "")
@@ -103,20 +103,22 @@ def _no(why: str, status: int) -> Response:
 
 
 def is_own_host(header: str, listening: str) -> bool:
-    """Whether a Host header names this server, and not a foreign name bound to its address.
+    """Whether a Host header names this server.
+
+    This protects against DNS rebinding: another site's name that resolves to this machine.
 
     Parameters
     ----------
     header : str
-        What the browser asked for, with or without a port: a tunnel may have another one.
+        Host that the browser asked for, with or without a port: a tunnel may have another one.
     listening : str
         Address that the server listens on.
 
     Returns
     -------
     bool
-        An IP address cannot be rebound, so that any will do where others than this machine may
-        connect; of names, there are "localhost", the one listened on, and the machine's own.
+        True for "localhost" and loopback addresses. If other machines may connect, also for the
+        name listened on, this machine's own name and, since they cannot be rebound, IP addresses.
     """
     name, colon, port = header.rpartition(":")
     if not colon or "]" in port:

@@ -1,4 +1,4 @@
-"""Questions as tasks for Label Studio, and its exports read back."""
+"""Write questions as tasks for Label Studio, and read the answers in its exports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .._images import ImageFolder
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
-    from ..cleaning import ActiveLabelCleaner, Journal
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 _LOCAL_FILES = "/data/local-files/?d="
 
@@ -27,38 +28,38 @@ def write_label_studio(
     *,
     images: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write the rows that wait for an answer as tasks for Label Studio.
+    """Write the samples that wait for an answer as tasks for Label Studio.
 
-    Two files: ``config.xml``, to be pasted into the project's labelling interface (as code), and
-    ``tasks.json``, to be imported. A task shows the image, its id, its label as it is now and why
-    it is asked about; the model's suggestion is a prediction, with its probability as score. Labels
-    are chosen with the keys 1 to 9, "cannot tell" with 0. In each round import the new tasks alone;
-    the configuration stays.
+    Two files are written: ``config.xml``, to be pasted into the project's labelling interface (as
+    code), and ``tasks.json``, to be imported. A task shows the image, its id, its current label and
+    why it is asked about; the model's suggestion is a prediction, with its probability as score.
+    Keys 1 to 9 choose labels, and 0 "cannot tell". In each round import the new tasks only; the
+    configuration stays the same.
 
-    To show images from a folder, Label Studio has to be started with
+    To show images from a folder, start Label Studio with
     ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true`` and
-    ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` set to the folder that `images` is in, and `images`
-    has to be added to the project as a source storage of the kind "Local files" (it needs no
+    ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` set to the parent folder of `images`, and add
+    `images` to the project as a source storage of the kind "Local files" (without
     synchronisation) [1]_.
 
     Parameters
     ----------
     folder : path
-        Where the files are written; it is made if it is not there, and files of an earlier round
-        are replaced.
+        Where to write the files. It is created if needed; files of an earlier round are replaced.
     cleaner : ActiveLabelCleaner or Journal
         The run.
     images : path or str, default=None
         A folder with the images, named as the items are, with or without their suffixes; or the
-        beginning of an address (``"https://host/images/"``, ``"s3://bucket/"``) that ids are
-        appended to. None shows the ids alone.
+        beginning of an address (``"https://host/images/"``, ``"s3://bucket/"``) to which ids are
+        appended. None shows the ids only.
 
     Raises
     ------
     ValueError
-        If an item has no image in the folder or several, or an id cannot be part of an address.
+        If no image or several fit the id of an item, or an id cannot be part of an address.
     TypeError
-        If `cleaner` is no run, or its classes are not strings, numbers or booleans.
+        If `cleaner` is neither a cleaner nor a journal, or its classes are not strings, numbers or
+        booleans.
     OSError
         If a file cannot be written, or there is no such folder of images.
 
@@ -128,36 +129,36 @@ def read_label_studio(
     *,
     annotators: Mapping[Any, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Read what people answered in Label Studio, from its export as JSON or JSON-MIN.
+    """Read the answers in an export of Label Studio, in the format JSON or JSON-MIN.
 
-    Of several annotations of one task by the same person, the one that was updated last counts.
-    Tasks that were skipped count as "cannot tell"; JSON-MIN does not have them. Those without an
-    annotation, and annotations without a choice, are left out.
+    If one person annotated a task several times, the annotation that was updated last counts.
+    Skipped tasks count as "cannot tell"; JSON-MIN does not contain them. Tasks without an
+    annotation and annotations without a choice are left out.
 
     Parameters
     ----------
     path : path
-        The export of a project whose tasks are from `write_label_studio`.
+        The export of a project with tasks of `write_label_studio`.
     cleaner : ActiveLabelCleaner or Journal
-        The run that it belongs to.
+        The run that the file belongs to.
     annotators : dict, default=None
-        Names of annotators, by their number in Label Studio or their e-mail address. Others are
-        called by their address where the export has it, else by their number.
+        Names of annotators, by their number in Label Studio or their e-mail address. Others keep
+        their address as name if the export contains it, else their number.
 
     Returns
     -------
     list of dict
         One for each annotator, with the keyword arguments of `ActiveLabelCleaner.teach` and
         `Journal.answer`: rows (ids), answers, annotator, seconds, comments. Pass them on with
-        ``only_open=True``, so that an export that is read twice is counted once.
+        ``only_open=True``, so that an export that is read twice counts once.
 
     Raises
     ------
     ValueError
-        If an answer is not among the choices, an item is not of this run, an annotator is needed
-        and missing, or this is no such export: with the task. Nothing is returned then.
+        If an answer is not among the choices, an item is not of this run, a required annotator is
+        missing, or this is not such an export. The message gives the task.
     TypeError
-        If `cleaner` is no run.
+        If `cleaner` is neither a cleaner nor a journal.
     OSError
         If the file cannot be read.
 
@@ -178,8 +179,8 @@ def read_label_studio(
                     latest[key] = said.updated, answer
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path} is no export of tasks that write_label_studio wrote: number {number} of "
-                f"them cannot be understood ({type(error).__name__}: {error})."
+                f"{path} is not an export of tasks that write_label_studio wrote: task number "
+                f"{number} cannot be read ({type(error).__name__}: {error})."
             ) from error
         except ValueError as error:
             raise ValueError(f"{path}, task {task.get('id', number)}: {error}.") from error
@@ -187,7 +188,7 @@ def read_label_studio(
 
 
 class _Annotation(NamedTuple):
-    """An annotator's work on a task."""
+    """One annotation of a task."""
 
     item: str
     choices: list[str]
@@ -199,7 +200,7 @@ class _Annotation(NamedTuple):
 
 
 def _annotations(task: dict[str, Any]) -> Iterator[_Annotation]:
-    if "data" not in task:  # JSON-MIN: a record is an annotation, or a task without any
+    if "data" not in task:  # JSON-MIN: a record is an annotation, or a task without one
         yield _Annotation(
             item=task["item"],
             choices=_texts(task.get("answer"), "choices"),
@@ -228,7 +229,7 @@ def _annotations(task: dict[str, Any]) -> Iterator[_Annotation]:
 
 
 def _texts(value: Any, key: str) -> list[str]:
-    """Texts, in whichever of its ways Label Studio writes them."""
+    """Texts in any of the forms in which Label Studio writes them."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -245,14 +246,12 @@ def _read_annotation(said: _Annotation, wording: Wording, annotators: Mapping[An
     names = [user.get("email"), user.get("id")]
     name = next((name for name in names if name is not None), None)
     annotator = next((annotators[name] for name in names if name in annotators), name)
-    if annotator is None and wording.needs_annotator:
-        raise ValueError("the annotator is missing, and several are asked")
     if len(said.choices) > 1 and not said.cancelled:
         raise ValueError(f"{said.item!r} has several answers: {', '.join(said.choices)}")
     known = isinstance(said.seconds, (int, float)) and 0 <= said.seconds < math.inf
-    return Answer(
-        item=wording.item_of(said.item),
-        label=None if said.cancelled else wording.label_of(said.choices[0]),
+    return wording.answer(
+        said.item,
+        None if said.cancelled else said.choices[0],
         annotator=None if annotator is None else str(annotator),
         seconds=float(said.seconds) if known else None,
         comment="\n".join(said.comments).strip() or None,
@@ -263,9 +262,9 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
     try:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except (RecursionError, ValueError) as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from error
+        raise ValueError(f"{path} is not JSON: {error}.") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise ValueError(f"{path} is no export of Label Studio: it holds no list of tasks.")
+        raise ValueError(f"{path} is not an export of Label Studio: it has no list of tasks.")
     return tasks
 
 
@@ -273,13 +272,13 @@ def _config(choices: list[str], *, with_images: bool) -> str:
     """The labelling interface, in Label Studio's XML."""
     view = ET.Element("View")
     ET.SubElement(view, "Header", value="$item", size="5", style="margin: 0")
-    # Choices come before the image, or large images would push them out of sight.
+    # Choices stand before the image: a large image would push them out of sight.
     ET.SubElement(view, "Header", value="Label now: $label ($reason)", size="6",
                   style="font-size: 14px; font-weight: normal; margin: 0")  # fmt: skip
     group = ET.SubElement(view, "Choices", name="answer", toName="shown", choice="single",
                           required="true", showInline="true")  # fmt: skip
     for number, text in enumerate(choices, 1):
-        # Data would take the place of "$name" but for a joiner; the alias is what comes back.
+        # Label Studio replaces "$name" by data; a joiner prevents that, and the alias is returned.
         choice = ET.SubElement(group, "Choice", value=text.replace("$", "$\u2060"))
         if "$" in text:
             choice.set("alias", text)
@@ -299,7 +298,7 @@ def _config(choices: list[str], *, with_images: bool) -> str:
 
 
 def _addresses(images: str | os.PathLike[str] | None) -> Callable[[str], str] | None:
-    """Where Label Studio finds the image of an item."""
+    """Function that returns the address of an item's image."""
     if images is None:
         return None
     if isinstance(images, str) and "://" in images:
@@ -320,7 +319,7 @@ def _addresses(images: str | os.PathLike[str] | None) -> Callable[[str], str] | 
 
 
 def _checked(item: str) -> str:
-    """An id that leads to nowhere else on a server."""
+    """Check that an id leads to no other place on a server."""
     if {"", ".", ".."} & set(item.replace("\\", "/").split("/")):
         raise ValueError(f"The id {item!r} cannot be part of an address.")
     return item

@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._images import image_finder
-from ..journal import Journal
+from ._cleaner_or_journal import is_started_cleaner
 
 if TYPE_CHECKING:
     import uvicorn
     from typing_extensions import Self
 
     from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 _START_SECONDS = 10.0
 
 
 class Page:
-    """A labelling page that is being served; as a context manager, until the block ends.
+    """A labelling page that is being served; as a context manager, until the end of the block.
 
     Attributes
     ----------
     url : str
-        Its address. Whoever knows it can see the images and answer.
+        Address with the secret token: all who know it can see the images and answer.
     """
 
     def __init__(self, server: uvicorn.Server, listener: socket.socket, url: str):
@@ -63,7 +64,7 @@ class Page:
             self._thread.join(1.0)
 
     def close(self) -> None:
-        """Stop serving; what was answered is in the journal. Doing it again does nothing."""
+        """Stop serving; all answers are in the journal. Closing twice is allowed."""
         self._server.should_exit = True
         self._thread.join()
         self._listener.close()
@@ -80,10 +81,10 @@ def serve(
     token: str | None = None,
     open_browser: bool = False,
 ) -> Page:
-    """Show a page on which people answer for the rows that a run asks about.
+    """Serve a page on which people label the samples that a run asks about.
 
-    It collects answers and never trains: the rounds are run by an `ActiveLabelCleaner` with the
-    same journal, here or in another process. Every answer is on disk before the next image shows.
+    The page collects answers and never trains: an `ActiveLabelCleaner` with the same journal runs
+    the rounds, in this process or another. Each answer is on disk before the next image shows.
     The page is served from a thread::
 
         with serve(cleaner):
@@ -97,28 +98,27 @@ def serve(
     images : path or callable, default=None
         A folder with the images, named as the items are, with or without their extensions; or
         ``images(row)``, which returns a PIL image, an array of shape (height, width) or (channels,
-        height, width), or the path of a file. None shows a cleaner's X, where it holds images, and
-        else the names of the items.
+        height, width), or the path of a file. None shows a cleaner's X if it holds images, else
+        the names of the items.
     annotator : str, default=None
         Who answers. None asks on the page.
     blind : bool, default=False
-        Keep current labels and the model's suggestions from the page.
+        Whether to keep current labels and the model's suggestions from the page.
     host : str, default="127.0.0.1"
-        Address to listen on; the default is reached from this machine alone. Traffic is not
+        Address to listen on. The default can be reached from this machine only. Traffic is not
         encrypted.
     port : int, default=0
         Port to listen on; 0 takes any free one.
     token : str, default=None
-        Secret in the address, at least 16 letters, digits, "-" or "_". None draws a new one;
-        pages that are open stay valid where a server is started again with the same port and
-        token.
+        Secret in the address, at least 16 letters, digits, "-" or "_". None draws a new one. Open
+        pages stay valid if a server is started again with the same port and token.
     open_browser : bool, default=False
         Whether to open the page in a browser of this machine.
 
     Returns
     -------
     Page
-        It is being served. Its address, with a secret token, is printed.
+        The page, already served. Its address, with the secret token, is printed.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def serve(
     NotFittedError
         If a cleaner was not started.
     OSError
-        If there is no such journal or folder, or the port is taken.
+        If there is no such journal or folder, or the port is in use.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def serve(
         raise ImportError(
             f'The labelling page needs {missing}: pip install "noisyactive[annotate]".'
         ) from error
-    from ._desk import MAX_NAME, Desk
+    from ._service import MAX_NAME, LabellingService
 
     if annotator is not None and not (
         isinstance(annotator, str)
@@ -174,16 +174,18 @@ def serve(
         )
     token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
     path, X = _journal_and_samples(cleaner_or_journal)
-    desk = Desk(path, image_finder(images, X), annotator and annotator.strip(), blind)
+    service = LabellingService(
+        path, image_finder(images, X), annotator and annotator.strip(), blind
+    )
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        Guard(make_app(desk), token, host, port),
+        Guard(make_app(service), token, host, port),
         http="h11",
         ws="none",
         lifespan="off",
         log_config=None,
-        access_log=False,  # it would tell the token
+        access_log=False,  # it would show the token
         server_header=False,
         proxy_headers=False,
         limit_concurrency=100,
@@ -195,8 +197,8 @@ def serve(
     print(f"Label at {page.url}", flush=True)
     if not is_local(host):
         print(
-            "Others on the network can connect. Traffic is not encrypted: who listens in sees "
-            "images and the token. An SSH tunnel to 127.0.0.1 is safer.",
+            "Other machines can connect. Traffic is not encrypted: images and the token can be "
+            "read on the network. An SSH tunnel to 127.0.0.1 is safer.",
             flush=True,
         )
     if open_browser:
@@ -204,33 +206,25 @@ def serve(
     return page
 
 
-def _journal_and_samples(source: Any) -> tuple[Path, Any]:
-    """Path of a run's journal, and the samples of a cleaner."""
-    if isinstance(source, Journal):
-        return source.path, None
+def _journal_and_samples(
+    source: ActiveLabelCleaner | Journal | str | os.PathLike[str],
+) -> tuple[Path, Any]:
+    """Path of the journal, and the samples if a cleaner is given."""
     if isinstance(source, (str, os.PathLike)):
         return Path(source), None
-    # A cleaner is known by its attributes: importing it would import torch.
-    if not (hasattr(source, "journal") and hasattr(source, "close_round")):
-        raise TypeError(
-            "cleaner_or_journal must be an ActiveLabelCleaner, a Journal or a path, got "
-            f"{source!r}."
-        )
-    if not hasattr(source, "events_"):
-        from sklearn.exceptions import NotFittedError
-
-        raise NotFittedError("The cleaner was not started: call start or fit first.")
+    expected = "cleaner_or_journal must be an ActiveLabelCleaner, a Journal or a path"
+    if not is_started_cleaner(source, expected):
+        return source.path, None
     if source.journal is None:
         raise ValueError(
-            "serve needs a cleaner with a journal, where the page writes the answers: "
+            "serve needs a cleaner with a journal, to which the page writes answers: "
             "ActiveLabelCleaner(..., journal=path)."
         )
     return Path(source.journal), source.X_train_
 
 
 def _checked_token(token: str) -> str:
-    kept = {*"-_"}
-    if len(token) < 16 or not all(c.isascii() and (c.isalnum() or c in kept) for c in token):
+    if len(token) < 16 or not all(c.isascii() and (c.isalnum() or c in "-_") for c in token):
         raise ValueError('token must be at least 16 letters, digits, "-" or "_".')
     return token
 
@@ -243,9 +237,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise OSError(f"host {host!r} is no address to listen on: {error}.") from error
+        raise OSError(f"host {host!r} is not an address of this machine: {error}.") from error
     try:
-        if os.name != "nt":  # there, it would let two servers share a port
+        if os.name != "nt":  # where it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
@@ -253,7 +247,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise OSError(
             f"Port {port} of {host} cannot be used: {error.strerror}. Pass another port, or 0 for "
-            "any free one."
+            "a free one."
         ) from error
     listener.setblocking(False)
     return listener

@@ -1,4 +1,4 @@
-"""CSV files that have been through a spreadsheet: encodings, separators, and cells it changes."""
+"""Read CSV files that a spreadsheet wrote: encodings, separators and changed cells."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _CHANGED = re.compile(r"(?!(0|[1-9][0-9]{0,14})$)(?=.*\d)[\d.,:/eE+\-\s%]+")  # 
 def read_table(
     path: Path, needed: Collection[str], optional: Collection[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines of a CSV file, whatever its encoding and its separator.
+    """Read the lines of a CSV file with any of some encodings and separators.
 
     Parameters
     ----------
     path : Path
-        The file, in UTF-8, UTF-16 or, failing these, Windows code page 1252.
+        The file, in UTF-8, UTF-16 or, if it is neither, Windows code page 1252.
     needed : collection of str
-        Columns that have to be there.
+        Required columns.
     optional : collection of str
-        Columns that may be there; others are passed over.
+        Optional columns; others are ignored.
 
     Yields
     ------
     number : int
         Number of the line, as a spreadsheet counts them.
     cells : dict of str
-        Cells by the names of their columns, without apostrophes of `guarded` and spaces around
-        them; "" for what is not there.
+        Cells by the names of their columns, without the apostrophe of `guarded` and without spaces
+        around them; "" for a missing cell.
 
     Raises
     ------
     ValueError
-        If it is no such file.
+        If it is not a CSV file, or a required column is missing or there twice.
     OSError
         If it cannot be read.
     """
     text = _decoded(path)
     delimiter = _find_delimiter(text, needed)
-    if marked := re.match(r"sep=(.)(\r\n|\r|\n)", text, flags=re.IGNORECASE):  # a habit of Excel
+    if marked := re.match(r"sep=(.)(\r\n|\r|\n)", text, flags=re.IGNORECASE):  # written by Excel
         delimiter, text = marked[1], text[marked.end() :]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
@@ -66,16 +66,16 @@ def read_table(
             found = {name: cells.get(i, "").strip() for name, i in place.items()}
             yield number, {name: unguarded(cell).strip() for name, cell in found.items()}
     except csv.Error as error:
-        raise ValueError(f"{path} is no CSV file, line {reader.line_num}: {error}.") from error
+        raise ValueError(f"{path} is not a CSV file, line {reader.line_num}: {error}.") from error
 
 
 def guarded(text: str) -> str:
-    """A cell that no spreadsheet computes, or reads as another number; see `unguarded`."""
+    """Protect a cell from a spreadsheet that would compute or change it; see `unguarded`."""
     return f"'{text}" if _is_risky(text.lstrip("'")) else text
 
 
 def unguarded(text: str) -> str:
-    """What `guarded` was given."""
+    """Undo `guarded`."""
     return text[1:] if text.startswith("'") and _is_risky(text.lstrip("'")) else text
 
 
@@ -99,10 +99,10 @@ def _find_delimiter(text: str, needed: Collection[str]) -> str:
 def _decoded(path: Path) -> str:
     data = path.read_bytes()
     if data.startswith(b"PK\x03\x04"):
-        raise ValueError(f"{path} is a spreadsheet's own file; save it as CSV.")
+        raise ValueError(f"{path} is in a spreadsheet's own format; save it as CSV.")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")  # what Excel writes unless it is told
+        return data.decode("cp1252", errors="replace")  # Excel's default

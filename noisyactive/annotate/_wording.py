@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
-from unicodedata import category
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sklearn.utils.validation import check_is_fitted
+from .._text import is_visible, label_text
+from ._cleaner_or_journal import is_started_cleaner
 
-from ..cleaning import ActiveLabelCleaner, Journal
+if TYPE_CHECKING:
+    from ..cleaning import ActiveLabelCleaner
+    from ..journal import Journal
 
 CANNOT_TELL = "cannot tell"
 BETWEEN = " | "  # choices that are listed in one cell
@@ -22,14 +24,13 @@ BETWEEN = " | "  # choices that are listed in one cell
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]{1,4})?")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+")
 _LOOK_ALIKES = str.maketrans("“”„‟″‘’‚‛′‐‑‒–—−", '"""""' + "'''''" + "------")
-_HARMLESS = {"\u200c", "\u200d"}  # joiners, which some scripts and emoji need
 _N_SHOWN = 30
 
 _T = TypeVar("_T")
 
 
 class Answer(NamedTuple):
-    """What one person said about one item.
+    """An answer of one annotator for one item.
 
     Parameters
     ----------
@@ -38,11 +39,11 @@ class Answer(NamedTuple):
     label : object or None
         A class label; None for "cannot tell".
     annotator : str or None
-        Who said it.
+        Who answered.
     seconds : float or None
         Time spent, in seconds.
     comment : str or None
-        A remark.
+        The annotator's comment.
     """
 
     item: str
@@ -53,12 +54,11 @@ class Answer(NamedTuple):
 
 
 class Wording:
-    """The ids and class labels of a run, as they are written for people, and read again.
+    """The ids and class labels of a run as text: written for people, and read from them.
 
-    A label or id is written as it is, but as a JSON string, in quotation marks, where it would be
-    taken for something else: if it is empty, has spaces around it, holds control characters or a
-    bar, means "cannot tell", or is one of several that a spreadsheet could not tell apart ("1" and
-    "01").
+    A label or id is written as it is. One that could be misread is written as a JSON string, in
+    quotation marks: if it is empty, has spaces around it, contains control characters or a bar, is
+    "cannot tell" itself, or if a spreadsheet could not distinguish two labels ("1" and "01").
 
     Parameters
     ----------
@@ -68,31 +68,28 @@ class Wording:
     Attributes
     ----------
     choices : list of str
-        What may be answered: each class in order, and "cannot tell".
+        Possible answers: each class in order, and "cannot tell".
     needs_annotator : bool
         Whether answers need the name of an annotator.
 
     Raises
     ------
     TypeError
-        If it is neither a cleaner nor a journal, or a class is no string, number or boolean.
+        If it is neither a cleaner nor a journal, or a class is not a string, number or boolean.
     NotFittedError
         If the cleaner was not started.
     """
 
     def __init__(self, cleaner: ActiveLabelCleaner | Journal):
-        if not isinstance(cleaner, (ActiveLabelCleaner, Journal)):
-            raise TypeError(f"cleaner must be an ActiveLabelCleaner or a Journal, got {cleaner!r}.")
-        if isinstance(cleaner, ActiveLabelCleaner):
-            check_is_fitted(cleaner, "events_")
-            classes = cleaner.classes_.tolist()
+        self._list_items: Callable[[], Iterable[str]]
+        if is_started_cleaner(cleaner, "cleaner must be an ActiveLabelCleaner or a Journal"):
+            classes, self._list_items = cleaner.classes_.tolist(), lambda: cleaner.ids_.tolist()
         else:
-            classes = cleaner.classes
+            classes, self._list_items = cleaner.classes, cleaner.labels
         if strange := [label for label in classes if not isinstance(label, (str, int, float))]:
             raise TypeError(f"Classes must be strings, numbers or booleans, got {strange[0]!r}.")
-        self._cleaner = cleaner
         self.needs_annotator = cleaner.answers_per_item > 1
-        bare = [_bare(label) for label in classes]
+        bare = [label_text(label) for label in classes]
         alike = _by_key(bare, _readings)
         texts = []
         for text in bare:
@@ -107,19 +104,19 @@ class Wording:
         self._by_reading = _by_key(zip(texts, bare, strict=True), lambda pair: _readings(pair[1]))
 
     def text_of(self, label: Any) -> str:
-        """A class label as people see it; None is empty."""
+        """Write a class label; None is empty text."""
         return "" if label is None else self._text_of[label]
 
     def label_of(self, text: str) -> Any:
-        """The class label that was meant, or None for "cannot tell".
+        """Find the class label that an answer means, or None for "cannot tell".
 
-        What people and spreadsheets change does not matter where it is clear what was meant: upper
-        and lower case, typographic marks, 1.0 for 1, 1 for "01".
+        Changes by people and spreadsheets are understood if only one class can be meant: upper and
+        lower case, typographic marks, 1.0 for 1, 1 for "01".
 
         Parameters
         ----------
         text : str
-            What was answered.
+            The answer.
 
         Returns
         -------
@@ -129,7 +126,7 @@ class Wording:
         Raises
         ------
         ValueError
-            If it is none of the choices, or may be several.
+            If it is not among the choices, or could be several of them.
         """
         if text in self._label_of:
             return self._label_of[text]
@@ -140,34 +137,72 @@ class Wording:
         if len(found) == 1:
             return self._label_of[found[0]]
         if found:
-            raise ValueError(f"{text!r} may be {_listed(found)}; write it as it is here")
+            raise ValueError(f"{text!r} may be {_listed(found)}; write it exactly as here")
         raise ValueError(f"{text!r} is not among the choices: {_listed(self.choices)}")
 
     def item_of(self, text: str) -> str:
-        """The id that was written as this text.
+        """Find the id that is written as this text.
 
         Raises
         ------
         ValueError
-            If no item of the run has it.
+            If no item of the run has this id.
         """
         if text in self._item_of:
             return self._item_of[text]
         wanted = {_loose(text), *_readings(text)}
         near = (item for item in self._item_of if wanted & {_loose(item), *_readings(item)})
         meant = next(near, None)
-        hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, put that back"
+        hint = "" if meant is None else f"; if a spreadsheet has changed {meant!r}, restore it"
         raise ValueError(f"{text!r} is not the id of an item of this run{hint}")
+
+    def answer(
+        self,
+        item: str,
+        choice: str | None,
+        *,
+        annotator: str | None,
+        seconds: float | None,
+        comment: str | None,
+    ) -> Answer:
+        """Make an answer of what a file holds.
+
+        Parameters
+        ----------
+        item : str
+            Id of the item, as it is written in the file.
+        choice : str or None
+            The answer, as it is written in the file; None for "cannot tell".
+        annotator, seconds, comment
+            As in `Answer`; None where they are missing.
+
+        Returns
+        -------
+        Answer
+            With the run's own id and class label.
+
+        Raises
+        ------
+        ValueError
+            If the annotator is needed and missing, or `item` or `choice` is not of this run.
+        """
+        if annotator is None and self.needs_annotator:
+            raise ValueError("the annotator is missing, but each item has several annotators")
+        return Answer(
+            item=self.item_of(item),
+            label=None if choice is None else self.label_of(choice),
+            annotator=annotator,
+            seconds=seconds,
+            comment=comment,
+        )
 
     @cached_property
     def _item_of(self) -> dict[str, str]:
-        cleaner = self._cleaner
-        items = cleaner.labels() if isinstance(cleaner, Journal) else cleaner.ids_.tolist()
-        return {written(item): item for item in items}
+        return {written(item): item for item in self._list_items()}
 
 
 def written(text: str) -> str:
-    """A text in one line without surprises: itself, else a JSON string.
+    """Write a text in one line that cannot be misread: as it is, or as a JSON string.
 
     Parameters
     ----------
@@ -177,16 +212,16 @@ def written(text: str) -> str:
     Returns
     -------
     str
-        Never empty, without spaces around it and without control characters; differs for
-        different texts.
+        Never empty, without spaces around it and without control characters. Different texts are
+        written differently.
     """
     odd = not text or text != text.strip() or _loose(text[0]).startswith('"')
-    shown = text.isprintable() or all(map(_is_shown, text))  # the first is quick
+    shown = text.isprintable() or all(map(is_visible, text))  # the first is fast
     return text if shown and not odd else _quoted(text)
 
 
 def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
-    """Answers as keyword arguments of `teach`, one dict for each annotator."""
+    """Group answers by annotator, each as keyword arguments of `teach`."""
     of: dict[str | None, list[Answer]] = defaultdict(list)
     for answer in answers:
         of[answer.annotator].append(answer)
@@ -202,34 +237,26 @@ def batches(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     ]
 
 
-def _bare(label: Any) -> str:
-    return str(label).removesuffix(".0") if isinstance(label, float) else str(label)
-
-
 def _quoted(text: str) -> str:
-    """A JSON string, with escapes for what cannot be seen alone."""
+    """A JSON string in which only invisible characters are escaped."""
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if _is_shown(c) else json.dumps(c)[1:-1] for c in quoted)
-
-
-def _is_shown(character: str) -> bool:
-    return character.isprintable() or character in _HARMLESS or category(character) == "Zs"
+    return "".join(c if is_visible(c) else json.dumps(c)[1:-1] for c in quoted)
 
 
 def _listed(texts: list[str]) -> str:
-    """Some texts in a sentence; of very many, the first and the last."""
+    """Texts for a message; of very many, the first ones and the last."""
     shown = [*texts[:_N_SHOWN], "...", texts[-1]] if len(texts) > _N_SHOWN + 1 else texts
     return ", ".join(shown)
 
 
 def _loose(text: str) -> str:
-    """What is the same for texts that people take for the same."""
+    """The same for texts that look the same to people."""
     folded = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES).casefold()
     return " ".join(folded.split())
 
 
 def _readings(text: str) -> set[Decimal | str]:
-    """What a spreadsheet may read a text as: numbers, with any decimal mark, or a truth value."""
+    """Values that a spreadsheet may take a text for: numbers, or a truth value."""
     text = _loose(text)
     if text in ("true", "false"):
         return {text}

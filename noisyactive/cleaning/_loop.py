@@ -32,6 +32,7 @@ from ..journal import (
     first_answers,
     open_items,
     open_rows,
+    rows_of,
 )
 from ..query import Learner, choose
 from . import _checkpoint as checkpoint
@@ -78,7 +79,6 @@ class CleaningLoop:
         self._round_budget = count_of(params.round_budget, len(data.codes))
         check_round_budget(params, self._round_budget)
         self._writer: JournalWriter | None = None
-        self._row_of: dict[str, int] = {}
 
     # --- the first phase ------------------------------------------------------------------------
 
@@ -238,14 +238,11 @@ class CleaningLoop:
 
     def rows_of(self, rows: Any) -> Any:
         """Row numbers, where rows are given by their ids."""
-        names = list(rows) if np.ndim(rows) == 1 else []
-        if not any(isinstance(name, str) for name in names):
-            return rows
-        if not self._row_of:
-            self._row_of = {name: row for row, name in enumerate(self.ids.tolist())}
-        if unknown := [name for name in names if name not in self._row_of]:
-            raise ValueError(f"rows must be row numbers, or ids among ids_, got {unknown[:5]}.")
-        return [self._row_of[name] for name in names]
+        return rows_of(rows, lambda ids: [self._row_of.get(name) for name in ids], "among ids_")
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids.tolist())}
 
     def open_items(self, annotator: str | None) -> list[OpenItem]:
         """Open rows as people are shown them."""

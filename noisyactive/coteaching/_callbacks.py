@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from dis import opmap
 from typing import Any
 
+from skorch import NeuralNet
 from skorch.callbacks import Callback, PrintLog
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from .._progress import report
 
 _SHOWN = ("train_loss", "valid_loss", "valid_acc")
+
+
+def raised_by_callback(interrupt: KeyboardInterrupt) -> bool:
+    """Whether a callback has raised it to end the training; otherwise the user has interrupted.
+
+    Parameters
+    ----------
+    interrupt : KeyboardInterrupt
+        Caught.
+
+    Returns
+    -------
+    bool
+        True if it comes from a ``raise`` statement within the notification of callbacks. A signal
+        arrives at any other instruction, there too.
+    """
+    trace, notified = interrupt.__traceback__, False
+    while trace is not None and trace.tb_next is not None:
+        notified |= trace.tb_frame.f_code is NeuralNet.notify.__code__
+        trace = trace.tb_next
+    if trace is None or not notified:
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
 class CosineSchedule(Callback):

@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 
 from .._progress import Hooks, progress
 from ._batches import is_lazy
+from ._callbacks import raised_by_callback
 from ._noise_rate import CrossFit
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
 from ._sklearn_net import PairClassifier
@@ -49,22 +50,41 @@ class CoTraining(PairClassifier):
         self._weights = weights
         self._record: SampleRecord | None = None
         self._crossfit: CrossFit | None = None
-        with self._rng(1 + self._n_trainings):
-            self._n_trainings += 1
-            if self.preload and not is_lazy(dataset.X):
-                dataset.X = torch.as_tensor(dataset.X, device=self.device)
-            probe = default_collate([dataset[0], dataset[1]])[0]["X"]
-            self.module_.probe(self._network_input(probe), self.head)
-            if selecting:
-                self._begin_selecting(dataset)
-            title, verbose = type(self).__name__, self.verbose == 1
-            with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
-                try:
-                    super().partial_fit(dataset, dataset.y, epochs=self._planned_epochs)
-                finally:
-                    self._end_schedule()
-        self._record = self._crossfit = self._validation = self._weights = None
+        try:
+            with self._rng(1 + self._n_trainings):
+                self._n_trainings += 1
+                if self.preload and not is_lazy(dataset.X):
+                    dataset.X = torch.as_tensor(dataset.X, device=self.device)
+                probe = default_collate([dataset[0], dataset[1]])[0]["X"]
+                self.module_.probe(self._network_input(probe), self.head)
+                if selecting:
+                    self._begin_selecting(dataset)
+                title, verbose = type(self).__name__, self.verbose == 1
+                with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
+                    self._run_epochs(dataset)
+        finally:
+            self._end_schedule()
+            self._end_training()
         return self
+
+    def _run_epochs(self, dataset: Any) -> None:
+        """All epochs of a training call, as skorch's `partial_fit` runs them.
+
+        A callback ends them early by raising KeyboardInterrupt, as skorch's ``EarlyStopping``
+        does. skorch takes a user's interrupt for the same, and would return a network that looks
+        finished; here it is raised.
+        """
+        self.notify("on_train_begin", X=dataset, y=dataset.y)
+        try:
+            self.fit_loop(dataset, dataset.y, epochs=self._planned_epochs)
+        except KeyboardInterrupt as interrupt:
+            if not raised_by_callback(interrupt):
+                raise
+        self.notify("on_train_end", X=dataset, y=dataset.y)
+
+    def _end_training(self) -> None:
+        """Forget what belongs to one training call, also after one that broke off."""
+        self._record = self._crossfit = self._validation = self._weights = None
 
     def initialize_module(self) -> Self:
         """Build both networks; forget which labels earlier ones trusted."""

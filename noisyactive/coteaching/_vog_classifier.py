@@ -185,6 +185,10 @@ n_features_in_
             for _ in heads
         ]
 
+    def _end_training(self) -> None:
+        super()._end_training()
+        self._vog, self._vog_histories = None, []
+
     @property
     def _activation(self) -> bool:
         return self.vog_gradient == "activation"
@@ -234,7 +238,6 @@ n_features_in_
             if scores
             else np.full(len(self.clean_mask_), np.nan, dtype=np.float32)
         )
-        self._vog, self._vog_histories = None, []
         if self.mix_ratio > 0 and not self._vog_was_used:
             warnings.warn(
                 f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "

@@ -1,4 +1,4 @@
-"""See it: tables and figures of what was trusted, what was wrong, and what cleaning brought."""
+"""Tables, figures and reports of label noise, trusted labels and cleaning."""
 
 from ._cleaning_curve import CleaningCurveDisplay
 from ._cleaning_report import cleaning_report

@@ -1,4 +1,4 @@
-"""Classes as people read them: their names, and the largest first."""
+"""Names and order of classes in tables and figures, and checks of labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ClassNames = Mapping[Any, str] | Sequence[str] | None
 def common_codes(
     first: ArrayLike, second: ArrayLike, names: tuple[str, str]
 ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Two lists of labels of the same samples as codes of the same classes.
+    """Encode two lists of labels of the same samples with common classes.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def common_codes(
     Returns
     -------
     classes : ndarray of shape (n_classes,)
-        Every label of either, sorted.
+        All labels of both lists, sorted.
     first_codes, second_codes : ndarray of int of shape (n_samples,)
         Indices into `classes`.
 
     Raises
     ------
     ValueError
-        If one of them is no list of labels, or lengths or kinds of labels differ.
+        If one of them is not a list of labels, or lengths or kinds of labels differ.
     """
     (one, one_codes), (two, two_codes) = (
         find_classes(labels, name=name) for labels, name in zip((first, second), names, strict=True)
@@ -57,26 +57,26 @@ def common_codes(
 
 
 def check_mask(mask: ArrayLike, n_samples: int, name: str = "clean_mask") -> NDArray[np.bool_]:
-    """Check that there is True or False for each sample.
+    """Check that a mask has a boolean for each sample.
 
     Parameters
     ----------
     mask : array-like of bool of shape (n_samples,)
-        What to check.
+        The mask.
     n_samples : int
-        How many there should be.
+        Number of samples.
     name : str, default="clean_mask"
         What errors call it.
 
     Returns
     -------
     ndarray of bool of shape (n_samples,)
-        The same.
+        The mask as an array.
 
     Raises
     ------
     ValueError
-        If it is of another type or shape.
+        If it has another type or shape.
     """
     array = np.asarray(mask)
     if array.shape != (n_samples,) or array.dtype.kind != "b":
@@ -88,7 +88,7 @@ def check_mask(mask: ArrayLike, n_samples: int, name: str = "clean_mask") -> NDA
 
 
 def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
-    """What stands for each class in a table: its name, or else its label.
+    """Return what stands for each class in a table: its name or, without names, its label.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
     Returns
     -------
     list of length n_classes
-        Names, or labels where there are no names.
+        Names, or labels without `class_names`.
 
     Raises
     ------
     ValueError, TypeError
-        If a class has no name, names are not as many as classes, or two are the same.
+        If a class has no name, the number of names differs, or two names are equal.
     """
     labels = classes.tolist()
     if class_names is None:
@@ -131,17 +131,12 @@ def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
     return keys
 
 
-def text_of(key: Any) -> str:
-    """A label or name as text: 1.0 is "1"."""
-    return str(key).removesuffix(".0") if isinstance(key, float) else str(key)
-
-
 def by_size(counts: ArrayLike) -> NDArray[np.intp]:
-    """Order of classes: the largest first, those of the same size as they were."""
+    """Order of classes by size, the largest first; stable."""
     return np.argsort(-np.asarray(counts), kind="stable")
 
 
 def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
-    """Part of a whole, element by element; NaN of nothing."""
+    """Element-wise share of a whole; NaN where the whole is 0."""
     part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

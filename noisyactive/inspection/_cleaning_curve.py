@@ -1,4 +1,4 @@
-"""The score against the labels bought."""
+"""Scores against the number of answers, as a figure."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _SCORES = {"f1_macro": "macro F1", "f1_weighted": "weighted F1", "f1_micro": "mi
 
 
 class CleaningCurveDisplay(Display):
-    """Scores against labels bought, of one or several ways to spend them.
+    """Scores against the number of labels bought, for one or several methods.
 
-    Use `from_cleaners`, or pass numbers: scores on test data, for instance.
+    Use `from_cleaners`, or pass other scores, on test data for instance.
 
     Parameters
     ----------
     curves : mapping of str to tuple (answers, scores)
-        For each method, the answers bought so far, of shape (n_points,), and the scores then, of
-        shape (n_points,) or, for several seeds, (n_seeds, n_points).
+        For each method, the numbers of answers bought, of shape (n_points,), and the scores after
+        them, of shape (n_points,) or, for several seeds, (n_seeds, n_points).
     ceiling : float, default=None
-        Score with all labels clean, a dashed line. None draws none.
+        Score with all labels clean, drawn as a dashed line. None draws no line.
     score_name : str, default="score"
-        What the scores are.
+        Name of the scores.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class CleaningCurveDisplay(Display):
     lines_ : list of matplotlib Line2D
         The mean of each method.
     bands_ : list of matplotlib PolyCollection or None
-        One standard deviation either way; None for a method with one seed.
+        Mean plus and minus one standard deviation; None for a method with one seed.
     ceiling_ : matplotlib Line2D or None
         The dashed line.
 
@@ -93,17 +93,17 @@ class CleaningCurveDisplay(Display):
         score_name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Plot the scores on validation data that cleaners have in their history.
+        """Plot the scores on validation data in the histories of cleaners.
 
         Parameters
         ----------
         cleaners : mapping of str to ActiveLabelCleaner or list of them
-            For each method a cleaner that was run, or one for each seed. Seeds are averaged round
-            by round, as far as all of them went; so is what they cost.
+            For each method a cleaner that was run, or one for each seed. Scores and costs of the
+            seeds are averaged by round, up to the last round that all of them reached.
         ceiling : float, default=None
             Score with all labels clean, a dashed line.
         score_name : str, default=None
-            What the scores are; None takes it from the cleaners.
+            Name of the scores. None takes it from the cleaners.
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -115,7 +115,7 @@ class CleaningCurveDisplay(Display):
         Raises
         ------
         ValueError, TypeError, NotFittedError
-            If something else is among them, or one was run without validation data.
+            If a value is not a started cleaner, or has no scores on validation data.
         """
         if not isinstance(cleaners, Mapping) or not cleaners:
             raise TypeError(f"cleaners must map names to cleaners, got {cleaners!r}.")
@@ -169,7 +169,7 @@ class CleaningCurveDisplay(Display):
         ax.set_axisbelow(True)
         handles = [*self.lines_, *([self.ceiling_] if self.ceiling_ else [])]
         widest = max(len(str(handle.get_label())) for handle in handles)
-        n_columns = min(3, len(handles), max(1, 60 // (widest + 8)))  # as wide as a usual figure
+        n_columns = min(3, len(handles), max(1, 60 // (widest + 8)))  # as wide as the figure
         self.legend_ = legend_above(ax, handles, n_columns)
 
 
@@ -190,7 +190,7 @@ def _check_curve(name: str, curve: Any) -> tuple[NDArray[np.float64], NDArray[np
 
 def _curve_of(name: str, seeds: list[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     if not seeds:
-        raise ValueError(f"cleaners[{name!r}] holds no cleaner.")
+        raise ValueError(f"cleaners[{name!r}] has no cleaner.")
     for cleaner in seeds:
         check_cleaner(cleaner, f"cleaners[{name!r}]")
         if np.isnan(cleaner.history_["score"]).all():
@@ -205,7 +205,7 @@ def _curve_of(name: str, seeds: list[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def score_name_of(scoring: Any) -> str:
-    """The name of a scorer, for people."""
+    """Name of a scorer in words."""
     if isinstance(scoring, str):
         return _SCORES.get(scoring, scoring.replace("_", " "))
     return str(getattr(scoring, "__name__", "score")).replace("_", " ")

@@ -23,23 +23,23 @@ def cleaning_report(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row for each entry of ``history_``, by ``round``; 0 is the first phase. Answers since
-        the model was brought up to date last are in none of them yet.
+        the last refit are not included yet.
 
-        * ``asked``: rows asked about;
-        * ``answers``: answers that came in, each of which is charged;
-        * ``answered``: rows that they are for;
-        * ``changed``: labels that changed;
-        * ``hit_rate``: these as a share of the rows answered for;
-        * ``cost``: answers so far;
-        * ``score``: of the model on validation data; NaN without any;
-        * ``gain``: by how much it is above the first score;
-        * ``answers_per_point``: answers since the first score for each hundredth of that gain, a
-          point of F1 if that is the score; NaN without a gain.
+        * ``asked``: number of queried samples;
+        * ``answers``: number of answers, each of which is charged;
+        * ``answered``: number of samples with a new answer;
+        * ``changed``: number of labels that changed;
+        * ``hit_rate``: changed labels as a share of the samples with a new answer;
+        * ``cost``: total number of answers so far;
+        * ``score``: score of the model on validation data; NaN without validation data;
+        * ``gain``: difference to the first score;
+        * ``answers_per_point``: answers since the first score for each gain of 0.01, one point of
+          F1 if that is the score; NaN without a gain.
 
     Raises
     ------
     TypeError, NotFittedError
-        If `cleaner` is something else, or was not started.
+        If `cleaner` is not a cleaner, or was not started.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How a network's training went, epoch by epoch."""
+"""The training of a network by epoch, as a figure."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "
 class TrainingDynamicsDisplay:
     """Selection, validation scores and losses by epoch.
 
-    Use `from_estimator`. A dotted line says where VOG came in; a grey ground, where the network was
-    tuned after the first phase, round by round.
+    Use `from_estimator`. A dotted line marks the first epoch that used VOG; a grey background marks
+    fine-tuning after the first phase, round by round.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row for each epoch, by its number from 1. Of the columns ``selected_share``,
-        ``forget_rate``, ``train_loss``, ``valid_loss``, ``vog_used`` and ``round`` those that are
-        there are drawn; any other one is a score from 0 to 1.
+        One row for each epoch, by its number from 1. The columns ``selected_share``,
+        ``forget_rate``, ``train_loss``, ``valid_loss``, ``vog_used`` and ``round`` are optional;
+        any other column is a score from 0 to 1.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class TrainingDynamicsDisplay:
     Raises
     ------
     TypeError
-        If `table` is none.
+        If `table` is not a table with at least one row.
 
     Examples
     --------
@@ -99,10 +99,10 @@ class TrainingDynamicsDisplay:
         Parameters
         ----------
         estimator : CoTeachingClassifier or CoTeachingVOGClassifier
-            Fitted; also inside a Pipeline or a cleaner.
+            Fitted network, or a Pipeline or cleaner with one.
         scores : sequence of str, default=None
-            Keys of its `history` that are scores from 0 to 1. None takes those with numbers whose
-            names begin with "valid", but for the loss.
+            Keys of its `history` that are scores from 0 to 1. None takes all numbers whose names
+            begin with "valid_", except the loss.
         ax : pair of matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -114,9 +114,9 @@ class TrainingDynamicsDisplay:
         Raises
         ------
         NotFittedError
-            If there is no history.
+            If the network has no history.
         ValueError
-            If it is empty, or a score is not in it.
+            If the history is empty or does not have a score.
         """
         history = list(fitted_network(estimator, "history").history)
         if not history:
@@ -155,7 +155,7 @@ class TrainingDynamicsDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `ax` is no pair.
+            If `ax` is not a pair.
         """
         require_matplotlib(type(self).__name__)
         from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -200,7 +200,7 @@ class TrainingDynamicsDisplay:
         return self
 
     def _mark(self, upper: Axes, lower: Axes) -> None:
-        """Where VOG came in, and where tuning was."""
+        """Mark the first epoch with VOG, and the epochs of fine-tuning."""
         epochs = self.table.index.to_numpy()
         if "vog_used" in self.table:
             used = self.table["vog_used"].fillna(False).to_numpy(dtype=bool)
@@ -223,7 +223,7 @@ class TrainingDynamicsDisplay:
                         span[-1] + 0.5,
                         color="#EFEFEF" if place % 2 else "#DDDDDD",
                         linewidth=0,
-                        label=None if place else "tuning, by round",
+                        label=None if place else "fine-tuning, by round",
                         zorder=0,
                     )
 

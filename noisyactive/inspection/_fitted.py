@@ -24,7 +24,7 @@ def check_cleaner(cleaner: ActiveLabelCleaner, name: str = "cleaner") -> None:
     Raises
     ------
     TypeError
-        If it is something else.
+        If it is not a cleaner.
     NotFittedError
         If it was not started.
     """

@@ -1,4 +1,4 @@
-"""A report of a cleaning run for people, as one HTML file."""
+"""A report of a cleaning run as one HTML file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 from .._files import write_whole
 from .._images import image_finder
+from .._text import label_text
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
 from ._changes import changes_of
-from ._classes import ClassNames, class_keys, text_of
+from ._classes import ClassNames, class_keys
 from ._fitted import check_cleaner
 from ._report_figures import figures_of
 from ._style import require_matplotlib
@@ -30,30 +31,30 @@ def to_html(
     title: str = "Label cleaning report",
     max_images: int = 200,
 ) -> Path:
-    """Write a report of a cleaning run: one HTML file that needs nothing else, also for printing.
+    """Write a report of a cleaning run: one HTML file without any other, also for printing.
 
-    It has a summary; the score and the answers of each round; what has become of each class; every
-    label that was changed, with its image, its old and new value, who said so, when, in which round
-    and with which comment; and the parameters and versions to repeat the run. Whatever comes from
-    the data is shown as text.
+    It contains a summary; score and answers of each round; given, verified and changed labels of
+    each class; every changed label with image, old and new value, annotator, time, round and
+    comment; and the parameters and versions to repeat the run. Data are shown as text, never as
+    markup.
 
     Parameters
     ----------
     cleaner : ActiveLabelCleaner
-        After `start` or `fit`; the run need not be over. What others wrote to its journal is in the
-        report once `query` or `wait` has taken it up.
+        After `start` or `fit`; the run may still go on. Answers that other processes wrote to the
+        journal are included after `query` or `wait` has read them.
     path : path
-        The file. One that is there is replaced, once the new one is whole.
+        The file. An existing one is replaced when the new one is complete.
     images : path or callable, default=None
         A folder with the images, named as the ids, or ``images(row)``, which returns a PIL image,
-        an array or the path of a file. None shows X, where it holds images.
+        an array or the path of a file. None shows the samples if they are images.
     class_names : mapping or sequence of str, default=None
         Names of the classes: by label, or in the order of ``classes_``. None shows the labels.
     title : str, default="Label cleaning report"
         Heading of the report.
     max_images : int, default=200
-        How many changed labels are shown with an image, of at most 96 by 96 pixels; the others are
-        listed without.
+        Number of changed labels that are shown with an image of at most 96 by 96 pixels; the rest
+        are listed without an image.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def to_html(
     TypeError, ValueError, NotFittedError
         If a parameter is not as described, or the cleaner was not started.
     ImportError
-        If matplotlib or Jinja2 is not installed; the extra ``plot`` brings both.
+        If matplotlib or Jinja2 is not installed; the extra ``plot`` installs both.
     OSError
         If the file cannot be written.
 
@@ -92,7 +93,7 @@ def to_html(
     if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 0:
         raise ValueError(f"max_images must be an int of at least 0, got {max_images!r}.")
     keys = class_keys(cleaner.classes_, class_names)
-    names = [content.visible(text_of(key)) for key in keys]
+    names = [content.visible(label_text(key)) for key in keys]
     find = image_finder(images, cleaner.X_train_)
     require_matplotlib("to_html")
     template = _template()
@@ -130,13 +131,12 @@ def to_html(
 
 
 def _template() -> Any:
-    """The page, in which whatever is filled in is text unless the template says otherwise."""
+    """The template of the page; values are escaped."""
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
         raise ImportError(
-            'to_html needs Jinja2, which is not installed: pip install "noisyactive[plot]" '
-            "brings it."
+            'to_html needs Jinja2, which is not installed: pip install "noisyactive[plot]".'
         ) from error
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

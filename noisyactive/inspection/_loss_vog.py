@@ -1,4 +1,4 @@
-"""What a selection goes by: the loss and the Variance of Gradients of every sample."""
+"""Loss and Variance of Gradients of every sample, as a figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
-#: Kinds of samples, with colour, marker, size, and in the order in which they are drawn.
+#: Kinds of samples in drawing order, with colour, marker and size.
 KINDS = {
     "right label": (SKY, "o", 12),
     "wrong label": (VERMILION, "^", 18),
@@ -29,10 +29,10 @@ KINDS = {
 
 
 class LossVOGDisplay(Display):
-    """The loss of every sample against its Variance of Gradients (VOG), and who is trusted.
+    """Loss of every sample against its Variance of Gradients (VOG), and whether it is trusted.
 
-    Filled marks are trusted, hollow ones are not. Where losses look past the right labels of rare
-    classes, those are on the right and low. Use `from_estimator`.
+    Filled marks are trusted, hollow ones are not. Right labels of rare classes that a selection by
+    loss alone would reject have a large loss and a small VOG. Use `from_estimator`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class LossVOGDisplay(Display):
     Raises
     ------
     ValueError
-        If lengths differ, or a kind is none of these.
+        If lengths differ, or a kind is not one of these.
 
     Examples
     --------
@@ -102,19 +102,19 @@ class LossVOGDisplay(Display):
         rare_classes: ArrayLike | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Plot what a fitted network knows of the samples.
+        """Plot the losses and VOG of a fitted network.
 
         Parameters
         ----------
         estimator : CoTeachingVOGClassifier
-            Fitted with a `mix_ratio` above 0; also inside a Pipeline or a cleaner.
+            Network that was fitted with a `mix_ratio` above 0, or a Pipeline or cleaner with one.
         y : array-like of shape (n_samples,)
             The labels that it was fitted to.
         y_clean : array-like of shape (n_samples,), default=None
             True labels.
         rare_classes : array-like of labels, default=None
-            Which classes are rare. None takes the third of them that has the fewest samples, by
-            `y_clean` if there is one.
+            Rare classes. None takes the third of the classes with the fewest samples, counted in
+            `y_clean` if it is given.
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -126,7 +126,7 @@ class LossVOGDisplay(Display):
         Raises
         ------
         NotFittedError, ValueError
-            If there are no losses or no VOG, or labels are not as described.
+            If the network has no losses or no VOG, or labels are not as described.
         """
         net = fitted_network(estimator, "vog_")
         if np.isnan(net.vog_).all():

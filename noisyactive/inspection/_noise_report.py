@@ -1,4 +1,4 @@
-"""Which labels are wrong, where the true ones are known."""
+"""Label noise of each class, if the true labels are known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._classes import ClassNames, by_size, class_keys, common_codes, ratio
 def noise_report(
     y_noisy: ArrayLike, y_clean: ArrayLike, class_names: ClassNames = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tabulate the realised label noise: how much in each class, and from which into which.
+    """Tabulate the realised label noise of each class, and between classes.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def noise_report(
     Returns
     -------
     rates : pandas.DataFrame
-        One row for each class, the one with most samples first, and a last one, "total". By true
-        class: ``samples``, ``wrong`` (samples labelled otherwise) and ``noise_rate``, their share.
-        By given label: ``given`` (samples labelled as this class), ``given_wrong`` (those that are
-        of another one) and ``given_noise_rate``, their share, which is high for rare classes. A
-        share of nothing is NaN.
+        One row for each class, the one with most samples first, and a last row "total". By true
+        class: ``samples``, ``wrong`` (samples with another label) and ``noise_rate``, their share.
+        By given label: ``given`` (samples with this label), ``given_wrong`` (those of another true
+        class) and ``given_noise_rate``, their share, which is high for rare classes. A share of 0
+        samples is NaN.
     transition_matrix : pandas.DataFrame of shape (n_classes, n_classes)
-        ``T[i, j] = P(noisy = j | true = i)``, the share of the samples of class i that is labelled
-        as j, in the same order; rows are true classes and sum to 1. (cleanlab uses the transpose.)
-        A row is NaN for a class that is not among the true labels.
+        ``T[i, j] = P(noisy = j | true = i)``, the share of the samples of class i with the given
+        label j, in the same order; rows are true classes and sum to 1. (cleanlab uses the
+        transpose.) The row of a class that is not among the true labels is NaN.
 
     Raises
     ------

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
-from unicodedata import category
 
 import numpy as np
 import torch
 
+from .._text import is_visible
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Answered, describe, fingerprint
 from ._changes import Change, class_audit
@@ -20,12 +20,12 @@ from ._thumbnails import Thumbnail
 
 _PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
 _LONGEST = 300  # characters of a parameter
-_JOINERS = {"\u200c", "\u200d"}  # invisible, but some scripts and emoji need them
 _NOTHING = "–"
+_UNNAMED = "an unnamed annotator"
 
 
 class Entry(NamedTuple):
-    """A name, what it is, and what is to be added."""
+    """A name, its value and a note."""
 
     name: str
     value: str
@@ -33,30 +33,27 @@ class Entry(NamedTuple):
 
 
 def visible(text: str) -> str:
-    """A text without anything that changes how others are shown: control characters are spelled."""
-    return "".join(
-        c if c.isprintable() or c == "\n" or c in _JOINERS or category(c) == "Zs" else _spelled(c)
-        for c in text
-    )
+    """A text whose invisible and control characters are written as escape sequences."""
+    return "".join(c if c == "\n" or is_visible(c) else _spelled(c) for c in text)
 
 
 def when(time: str) -> str:
-    """A time as people write it, to the minute."""
+    """A time in UTC, to the minute."""
     return f"{time[:10]} {time[11:16]} UTC" if time else _NOTHING
 
 
 def summary(cleaner: ActiveLabelCleaner) -> list[Entry]:
-    """What matters most, in a few numbers."""
+    """The most important numbers of a run."""
     state = cleaner.state_
     changed = int((state.codes != state.given_codes).sum())
     verified, skipped = int(state.verified.sum()), int(state.skipped.sum())
     budget = None if state.budget_left is None else state.cost + state.budget_left
-    untold = f"{skipped:,} could not be told" if skipped else ""
+    not_told = f"{skipped:,} could not be told" if skipped else ""
     hits = f"{changed / verified:.0%} of those verified" if verified else ""
     entries = [
         Entry("Samples", f"{len(state.codes):,}", f"{len(cleaner.classes_)} classes"),
         Entry("Answers", f"{state.cost:,}", f"of a budget of {budget:,}" if budget else ""),
-        Entry("Labels verified", f"{verified:,}", untold),
+        Entry("Labels verified", f"{verified:,}", not_told),
         Entry("Labels changed", f"{changed:,}", hits),
     ]
     score = cleaner.history_["score"]
@@ -96,14 +93,14 @@ def classes(cleaner: ActiveLabelCleaner, names: Sequence[str]) -> list[list[str]
 
 
 def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
-    """The cells of the table of annotators; nothing if no annotator has a name."""
+    """The cells of the table of annotators; empty if none of them has a name."""
     table = cleaner.agreement_
     if not any(table["annotator"].tolist()):
         return []
     columns = zip(*(table[key].tolist() for key in table), strict=True)
     return [
         [
-            visible(name) if name else "without a name",
+            visible(name) or _UNNAMED,
             f"{n_answers:,}",
             f"{n_labels:,}",
             _NOTHING if np.isnan(agreement) else f"{agreement:.0%}",
@@ -114,9 +111,9 @@ def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
 
 
 def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[str, Any]:
-    """A changed label, as the page shows it."""
+    """The texts of a changed label."""
     others = [
-        f"{visible(name) or 'an annotator'} said: {'cannot tell' if code is None else names[code]}"
+        f"{visible(name) or _UNNAMED} said: {'cannot tell' if code is None else names[code]}"
         for name, code in change.others
     ]
     alone = len(change.comments) == 1
@@ -138,7 +135,7 @@ def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[
 
 
 def parameters(cleaner: ActiveLabelCleaner) -> list[Entry]:
-    """The cleaner's parameters and those of its estimator; "__" stands before what is inside."""
+    """The parameters of the cleaner and, after "__", those of its estimator."""
     found: dict[str, str] = {}
     for name, value in cleaner.get_params(deep=False).items():
         found.update(describe(name, value))
@@ -151,7 +148,7 @@ def parameters(cleaner: ActiveLabelCleaner) -> list[Entry]:
 
 
 def provenance(cleaner: ActiveLabelCleaner) -> list[Entry]:
-    """Data, times and versions that a run depends on."""
+    """Fingerprints of the data, times of answers, and versions."""
     state = cleaner.state_
     times = sorted(e.time for e in cleaner.events_ if isinstance(e, Answered) and e.time)
     entries = [
@@ -161,7 +158,7 @@ def provenance(cleaner: ActiveLabelCleaner) -> list[Entry]:
     if times:
         entries += [Entry("First answer", when(times[0])), Entry("Last answer", when(times[-1]))]
     entries += [Entry(name, version(name)) for name in _PACKAGES]
-    entries.append(Entry("torch", torch.__version__))  # which says for what device it was built
+    entries.append(Entry("torch", torch.__version__))  # with the device that it was built for
     return [
         *entries,
         Entry("Python", platform.python_version()),
@@ -171,7 +168,7 @@ def provenance(cleaner: ActiveLabelCleaner) -> list[Entry]:
 
 
 def _progress(cleaner: ActiveLabelCleaner) -> Entry:
-    """How far a run is."""
+    """Progress of a run."""
     state = cleaner.state_
     rounds_begun = f"{state.round} of {cleaner.n_rounds}"
     if n_open := len(state.open_rows):

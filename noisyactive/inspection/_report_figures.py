@@ -16,16 +16,16 @@ from ._thumbnails import data_url
 
 
 class ReportFigure(NamedTuple):
-    """A figure on the page.
+    """A figure of the report.
 
     Parameters
     ----------
     url : str
         The figure, as a data URL.
     title : str
-        What it shows.
+        Its title.
     text : str
-        The same in words, for those who cannot see it.
+        Its content in words, for readers who cannot see it.
     """
 
     url: str
@@ -34,7 +34,7 @@ class ReportFigure(NamedTuple):
 
 
 def figures_of(cleaner: ActiveLabelCleaner) -> list[ReportFigure]:
-    """The figures of a run: its score, and what the answers brought.
+    """Draw the figures of a run: its score, and changed labels by round.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def figures_of(cleaner: ActiveLabelCleaner) -> list[ReportFigure]:
     Returns
     -------
     list of Picture
-        None before there are two entries in the history; the score only if there is one.
+        Empty before the history has two entries; without a figure of the score if it has none.
     """
     table = cleaning_report(cleaner)
     if len(table) < 2:
@@ -68,7 +68,7 @@ def figures_of(cleaner: ActiveLabelCleaner) -> list[ReportFigure]:
     found.append(
         ReportFigure(
             _as_svg(lambda ax: _draw_answers(table, ax)),
-            "What the answers brought",
+            "Labels looked at and changed",
             f"Bars: of {answered:,} labels looked at, {changed:,} were changed; the table of the "
             "rounds has the numbers.",
         )
@@ -82,7 +82,7 @@ def _draw_curve(curve: CleaningCurveDisplay, ax: Any) -> None:
 
 
 def _draw_answers(table: Any, ax: Any) -> None:
-    """One bar a round; rounds without an answer, the first phase for instance, have none."""
+    """Draw one bar for each round that has answers; the first phase has none."""
     part = table[table["answered"] > 0]
     places = np.arange(len(part))
     changed = part["changed"].to_numpy()
@@ -101,7 +101,7 @@ def _draw_answers(table: Any, ax: Any) -> None:
 
 
 def _as_svg(draw: Callable[[Any], None]) -> str:
-    """A figure as a data URL, the same for the same data, drawn without any window."""
+    """A figure as a data URL, the same for the same data; no window is opened."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

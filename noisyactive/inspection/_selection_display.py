@@ -1,4 +1,4 @@
-"""Which labels are trusted, class by class, as a figure."""
+"""Trusted labels of each class, as a figure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
-# Colour and hatch. What is trusted comes first, what was done wrongly is hatched.
+# Colour and hatch: trusted labels first, errors hatched.
 _FOUR_PARTS = {
     "found: right, trusted": (BLUE, ""),
     "wrongly trusted": (VERMILION, "////"),
@@ -30,16 +30,16 @@ _TWO_PARTS = {"trusted": (BLUE, ""), "not trusted": (LIGHT, "")}
 
 
 class SelectionDisplay(Display):
-    """What a selection makes of the labels of each class.
+    """Shares of trusted labels of each class.
 
-    One bar for each class, the largest on top, is all of the samples labelled so, as shares:
-    trusted or not and, where true labels are known, rightly or wrongly. Use `from_estimator` or
-    `from_predictions`.
+    Each class, the largest on top, has one bar for all samples with this label, divided into
+    trusted and not trusted ones and, if true labels are known, right and wrong labels. Use
+    `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     report : pandas.DataFrame
-        What `selection_report` returns.
+        A table of `selection_report`.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class SelectionDisplay(Display):
     figure_ : matplotlib Figure
         Their figure.
     bars_ : dict of str to matplotlib BarContainer
-        For each part, a bar for each class.
+        The bars of each part, one for each class.
 
     Raises
     ------
     TypeError
-        If `report` is something else.
+        If `report` is not such a table.
 
     See Also
     --------
@@ -91,9 +91,9 @@ class SelectionDisplay(Display):
         Parameters
         ----------
         estimator : classifier or ActiveLabelCleaner
-            With ``clean_mask_``; of a Pipeline, the last step.
+            Classifier with ``clean_mask_``, or a Pipeline with one.
         y : array-like of shape (n_samples,)
-            The labels that it was fitted to; of a cleaner, its `labels_`.
+            The labels that it was fitted to; for a cleaner, its `labels_`.
         y_clean : array-like of shape (n_samples,), default=None
             True labels.
         class_names : mapping or sequence of str, default=None
@@ -109,7 +109,7 @@ class SelectionDisplay(Display):
         Raises
         ------
         NotFittedError
-            If there is no ``clean_mask_``.
+            If the estimator has no ``clean_mask_``.
         """
         if not (isinstance(estimator, ActiveLabelCleaner) and hasattr(estimator, "events_")):
             estimator = fitted_network(estimator, "clean_mask_")
@@ -172,7 +172,7 @@ class SelectionDisplay(Display):
         ax.set_ylim(len(table) - 0.4, -0.6)
         ax.set_xlim(0, 1)
         ax.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
-        ax.set(xlabel="share of the samples labelled so", ylabel="given label (samples)")
+        ax.set(xlabel="share of the samples with this label", ylabel="given label (samples)")
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
         right = ax.secondary_yaxis("right")
@@ -184,7 +184,7 @@ class SelectionDisplay(Display):
 
 
 def _parts_of(table: pd.DataFrame) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Counts of each part by class, and what is written beside the bars."""
+    """Counts of each part by class, and the texts beside the bars."""
     samples, trusted = table["samples"].to_numpy(), table["trusted"].to_numpy()
     if "correct" not in table:
         texts = [f"{k:,} of {n:,}" for k, n in zip(trusted, samples, strict=True)]

@@ -1,4 +1,4 @@
-"""How well the trusted labels were chosen, class by class."""
+"""Precision and recall of the trusted labels of each class."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def selection_report(
 ) -> pd.DataFrame:
     """Tabulate which labels are trusted, class by class.
 
-    The class of a row is the given label, `y`: what is known of every sample. So precision is a
-    share of the trusted samples that are labelled as this class. Recall is a share of the samples
-    that are rightly labelled as this class, of which given and true class are the same.
+    The class of a row is the given label `y`, which every sample has. Precision is therefore a
+    share of the trusted samples with this given label, and recall a share of the samples whose
+    given and true label are this class.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Given labels, some of them wrong.
     clean_mask : array-like of bool of shape (n_samples,)
-        Which of them are trusted, as the ``clean_mask_`` of a fitted classifier.
+        Which of them are trusted, for example the ``clean_mask_`` of a fitted classifier.
     y_clean : array-like of shape (n_samples,), default=None
         True labels.
     class_names : mapping or sequence of str, default=None
@@ -39,19 +39,19 @@ def selection_report(
     Returns
     -------
     pandas.DataFrame
-        One row for each class, the one with most given labels first, and a last one, "total". The
-        columns are ``samples`` and ``trusted`` (counts) and ``share`` (of the samples that is
-        trusted); with `y_clean` also
+        One row for each class, the one with most given labels first, and a last row "total". The
+        columns are ``samples`` and ``trusted`` (counts) and ``share`` (trusted share of the
+        samples); with `y_clean` also
 
         * ``correct``: samples whose label is right;
-        * ``found``: those of them that are trusted;
-        * ``precision``: share of the trusted labels that is right;
-        * ``recall``: share of the right labels that is trusted;
-        * ``guess_percent``: the same in percent, which is what Table 1 of [1]_ calls "Guess (%)"
-          in the authors' own computation; "Recall" there is the classifier's on test images;
+        * ``found``: samples whose label is right and trusted;
+        * ``precision``: share of the trusted labels that are right;
+        * ``recall``: share of the right labels that are trusted;
+        * ``guess_percent``: recall in percent, which Table 1 of [1]_ calls "Guess (%)" in the
+          authors' own computation; its "Recall" is the classifier's on test images;
         * ``f1``: harmonic mean of precision and recall.
 
-        A share of nothing is NaN.
+        A share of 0 samples is NaN.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def selection_report(
 
     See Also
     --------
-    SelectionDisplay : The same as a figure.
+    SelectionDisplay : The table as a figure.
 
     References
     ----------

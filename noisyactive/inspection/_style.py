@@ -1,16 +1,16 @@
-"""How figures look: legible on a page 700 pixels wide, and never by colour alone."""
+"""Style of figures: legible at a width of 700 pixels, and never by colour alone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._classes import text_of
+from .._text import label_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours that people of any colour vision tell apart, by Okabe and Ito.
+# Colours by Okabe and Ito that people with any colour vision can distinguish.
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW = (
     "#0072B2",
     "#E69F00",
@@ -35,12 +35,12 @@ LINES = (
 
 
 def require_matplotlib(caller: str) -> None:
-    """Say how to get matplotlib, where it is missing.
+    """Check that matplotlib is installed; the error says how to install it.
 
     Parameters
     ----------
     caller : str
-        What needs it.
+        Name of what needs it.
 
     Raises
     ------
@@ -51,13 +51,12 @@ def require_matplotlib(caller: str) -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs matplotlib, which is not installed: "
-            'pip install "noisyactive[plot]" brings it.'
+            f'{caller} needs matplotlib, which is not installed: pip install "noisyactive[plot]".'
         ) from error
 
 
 def new_figure(height: float, width: float = 7.0, layout: Any = "constrained") -> Figure:
-    """An empty figure of a size in inches, whose parts do not overlap."""
+    """Make an empty figure of a size in inches; its parts do not overlap."""
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(width, height), layout=layout)
@@ -69,19 +68,19 @@ def figure_of(ax: Axes) -> Any:
 
 
 def plain(key: Any) -> str:
-    """A label, name or id as matplotlib shows it as it is: dollars begin no formula."""
-    return text_of(key).replace("$", r"\$")
+    """Write a label, name or id for matplotlib, which takes dollars for formulas."""
+    return label_text(key).replace("$", r"\$")
 
 
 def legend_above(ax: Axes, handles: list[Any], n_columns: int) -> Any:
-    """A legend above the axes, where it covers nothing.
+    """Draw a legend above the axes, where it hides nothing.
 
     Parameters
     ----------
     ax : matplotlib Axes
         The axes.
     handles : list of Artist
-        What it explains, each with its label.
+        Artists with their labels.
     n_columns : int
         Entries side by side.
 

@@ -1,4 +1,4 @@
-"""A sheet of the images whose labels are most doubtful."""
+"""The images with the most doubtful labels, as a figure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from .._codes import find_codes
 from .._images import NotShown, images_of, render
 from .._labels import find_classes
+from .._text import label_text
 from ..query import rank_suspects
-from ._classes import ClassNames, class_keys, text_of
+from ._classes import ClassNames, class_keys
 from ._style import BLUE, GREY, figure_of, new_figure, plain, require_matplotlib
 
 if TYPE_CHECKING:
@@ -25,27 +26,27 @@ if TYPE_CHECKING:
 _WIDTH = 7.0  # of a figure, in inches
 _CAPTIONS = 0.64  # height of the lines above and below an image, in inches
 _HEADER = 0.34
-_EXPLANATION = "label as given, and its probability → what the model takes it for"
+_EXPLANATION = "given label and its probability → class that the model predicts"
 _GIVEN = "#B34A00"  # vermilion, dark enough for small letters
 
 
 class SuspectsDisplay:
-    """The most doubtful labels, each with its image and what the model takes it for.
+    """The most doubtful labels, each with its image and the class that the model predicts.
 
     Use `from_predictions`.
 
     Parameters
     ----------
     images : list of PIL images or str
-        The images, the most doubtful first; text where one cannot be shown.
+        The images, the most doubtful first; a text in place of an image that cannot be shown.
     given, suggested : list of str
-        The label of each, and the class that the model finds most probable.
+        Label of each image, and the class that the model predicts.
     p_given, p_suggested : ndarray of shape (n_images,)
         Their probabilities.
     rows : ndarray of int of shape (n_images,)
         Rows of the data set.
     ids : list of str
-        What is written under the images.
+        Texts under the images.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class SuspectsDisplay:
     axes_ : ndarray of matplotlib Axes of shape (n_images,)
         After `plot`: those of the images.
     ax_ : matplotlib Axes
-        What they lie in.
+        Axes that contain them.
     figure_ : matplotlib Figure
         Their figure.
 
@@ -113,21 +114,21 @@ class SuspectsDisplay:
         X : array or tensor of shape (n_samples, channels, height, width) or (n_samples, height, \
 width), or ImageTable
             The images. Only those shown are decoded. Numbers other than bytes are scaled by the
-            smallest and the largest value of all.
+            smallest and the largest value of all samples.
         y : array-like of shape (n_samples,)
             Current labels.
         proba : array-like of shape (n_samples, n_classes)
             Class probabilities, out-of-fold or of a model that is robust to label noise.
         n_images : int, default=12
-            How many to show, at most all.
+            Number of images, at most all.
         classes : array-like of shape (n_classes,), default=None
             The class of each column of `proba`. None means the sorted labels of `y`.
         class_names : mapping or sequence of str, default=None
             Names of the classes: by label, or in the order of the columns of `proba`.
         ids : sequence of str of length n_samples, default=None
-            Names of the samples. None takes those of an `ImageTable`, else row numbers.
+            Names of the samples. None takes the ids of an `ImageTable`, else row numbers.
         ax : matplotlib Axes, default=None
-            Axes whose place is taken. None makes a figure.
+            Axes to draw on. None makes a figure.
 
         Returns
         -------
@@ -137,7 +138,7 @@ width), or ImageTable
         Raises
         ------
         TypeError
-            If X holds no images.
+            If X has no images.
         ValueError
             If labels, probabilities, classes, ids or `n_images` are not as described.
         """
@@ -160,7 +161,7 @@ width), or ImageTable
         present, codes = find_classes(y)
         known = present if classes is None else np.asarray(classes)
         codes = find_codes(present.tolist(), known, name="y")[codes]
-        texts = [text_of(key) for key in class_keys(known, class_names)]
+        texts = [label_text(key) for key in class_keys(known, class_names)]
         rows = order[:n_images]
         best = proba[rows].argmax(axis=1)
         return cls(
@@ -179,9 +180,9 @@ width), or ImageTable
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes whose place is taken. None makes a figure.
+            Axes to draw on. None makes a figure.
         n_columns : int, default=None
-            Images side by side. None takes 6, or 4 where names of labels are long.
+            Images side by side. None takes 6, or 4 if names of labels are long.
 
         Returns
         -------
@@ -230,7 +231,7 @@ width), or ImageTable
         return self
 
     def _caption(self, cell: Axes, number: int, most: int) -> None:
-        """Labels above an image and its id below, each in a line of so many characters."""
+        """Write labels above an image and its id below, each with at most so many characters."""
         given = _line(self.given[number], self.p_given[number], most)
         other = _line(f"→ {self.suggested[number]}", self.p_suggested[number], most)
         for line, color, height in ((given, _GIVEN, 14), (other, BLUE, 3)):
@@ -260,12 +261,12 @@ def _line(name: str, probability: float, most: int) -> str:
 
 
 def _cut(name: str, most: int) -> str:
-    """The end of a long id, where file names differ."""
+    """The end of a long id: file names mostly differ there."""
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def _picture(image_of: Any, row: int) -> Any:
-    """An image as PIL has it, or why it cannot be shown."""
+    """A PIL image, or the reason why it cannot be shown."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""Small images for a page."""
+"""Small images in data URLs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 from .._images import NotShown, render
 
 SIDE = 96  # longest side, in pixels
-_TINY = 48  # up to here, pixels are shown as squares
+_TINY = 48  # up to this size, pixels are shown as squares
 
 
 class Thumbnail(NamedTuple):
-    """A small image, or why there is none.
+    """A small image, or the reason why there is none.
 
     Parameters
     ----------
     url : str
-        The image itself, as a data URL; empty if there is none.
+        Data URL of the image; empty if there is none.
     tiny : bool
-        Whether it has few pixels.
+        Whether its sides have at most 48 pixels.
     reason : str
-        Why there is none.
+        The reason; empty if there is an image.
     """
 
     url: str
@@ -32,7 +32,7 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail:
-    """A small copy of an image, of at most 96 by 96 pixels.
+    """Make a copy of an image of at most 96 by 96 pixels.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail
     Returns
     -------
     Thumbnail
-        The copy; or the reason why there is none.
+        The copy, or the reason why there is none.
     """
     from PIL import Image
 
@@ -64,5 +64,5 @@ def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail
 
 
 def data_url(data: bytes, media_type: str) -> str:
-    """A file as a URL that holds all of it."""
+    """A file as a data URL."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

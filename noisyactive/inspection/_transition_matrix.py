@@ -1,4 +1,4 @@
-"""From which class into which labels went, as a figure."""
+"""A transition matrix of label noise, as a figure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
-_MOST_NUMBERS = 15  # classes up to which the numbers can be read
+_MOST_NUMBERS = 15  # with more classes, numbers would be too small to read
 
 
 class TransitionMatrixDisplay(Display):
-    """A transition matrix of label noise: true classes down, given labels across.
+    """A transition matrix of label noise: one row for each true class.
 
     Use `from_predictions` or `from_matrix`.
 
@@ -44,7 +44,7 @@ class TransitionMatrixDisplay(Display):
     image_ : matplotlib AxesImage
         The matrix.
     texts_ : ndarray of matplotlib Text of shape (n_classes, n_classes), or None
-        Its numbers; None with more than 15 classes, when they could not be read.
+        Its numbers; None with more than 15 classes, where they would be too small to read.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class TransitionMatrixDisplay(Display):
         class_names: ClassNames = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Plot the matrix that two lists of labels amount to, the largest true class first.
+        """Plot the matrix of two lists of labels, the largest true class first.
 
         Parameters
         ----------
@@ -97,15 +97,15 @@ class TransitionMatrixDisplay(Display):
         class_names: ClassNames = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Plot a matrix, in its own order.
+        """Plot a matrix in its own order.
 
         Parameters
         ----------
         matrix : array-like of shape (n_classes, n_classes)
-            ``T[i, j] = P(noisy = j | true = i)``; each row sums to 1, or is NaN where it is not
-            known. The ``transition_matrix_`` of a noise transformer is one.
+            ``T[i, j] = P(noisy = j | true = i)``; each row sums to 1, or is NaN if it is not
+            known. For example the ``transition_matrix_`` of a noise transformer.
         class_names : mapping or sequence of str, default=None
-            Names of the classes, by row number or in their order. None shows row numbers.
+            Names of the classes: by row number, or in the order of rows. None shows row numbers.
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -117,7 +117,7 @@ class TransitionMatrixDisplay(Display):
         Raises
         ------
         ValueError
-            If it is no such matrix.
+            If it is not such a matrix.
         """
         array = np.asarray(matrix, dtype=float)
         if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
@@ -173,7 +173,7 @@ class TransitionMatrixDisplay(Display):
 
 
 def _short(value: float) -> str:
-    """Two decimals, without what says nothing: .05, 1, and a point for none at all."""
+    """A probability in few characters: .05, 1.00, and a point for 0."""
     if np.isnan(value):
         return "?"
     if 0 < value < 0.005:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from numbers import Real
 from typing import Any
 
@@ -51,6 +51,37 @@ def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
     if array.tolist() != names:
         raise ValueError("ids must not end with NUL characters.")
     return array
+
+
+def rows_of(rows: Any, find: Callable[[list[str]], list[int | None]], known: str) -> Any:
+    """Row numbers, where rows are given by their ids.
+
+    Parameters
+    ----------
+    rows : array-like of int or str of shape (n_rows,)
+        Rows, or their ids.
+    find : callable
+        ``find(ids)`` returns the row of each id, None for an unknown one.
+    known : str
+        Where ids are listed, for the error.
+
+    Returns
+    -------
+    array-like of shape (n_rows,)
+        Row numbers, or `rows` as they are if there are no ids.
+
+    Raises
+    ------
+    ValueError
+        If an id is unknown.
+    """
+    names = list(rows) if np.ndim(rows) == 1 else []
+    if not any(isinstance(name, str) for name in names):
+        return rows
+    found = find(names)
+    if unknown := [name for name, row in zip(names, found, strict=True) if row is None]:
+        raise ValueError(f"rows must be row numbers, or ids {known}, got {unknown[:5]}.")
+    return found
 
 
 def check_remarks(

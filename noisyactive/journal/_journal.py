@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _sqlite as file
-from ._answers import check_answers, check_remarks
+from ._answers import check_answers, check_remarks, rows_of
 from ._events import Answered, Event
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
 from ._state import CleaningState
@@ -172,7 +172,7 @@ class Journal:
         OSError
             If the file cannot be written.
         """
-        rows = self._rows(rows)
+        rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
         answered = Answered(index, labels, *remarks, file.now())
@@ -284,12 +284,6 @@ class Journal:
             for row in rows
         }
 
-    def _rows(self, rows: Any) -> Any:
-        names = list(rows) if np.ndim(rows) == 1 else []
-        if not any(isinstance(name, str) for name in names):
-            return rows
+    def _find(self, ids: list[str]) -> list[int | None]:
         with file.transaction(self.path) as connection:
-            found = [file.row_of(connection, name) for name in names]
-        if unknown := [name for name, row in zip(names, found, strict=True) if row is None]:
-            raise ValueError(f"rows must be row numbers, or ids of the journal, got {unknown[:5]}.")
-        return found
+            return [file.row_of(connection, item) for item in ids]

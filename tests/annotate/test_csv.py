@@ -128,7 +128,7 @@ class TestWriting:
         write_queries(path, cleaner)
         fill_in(path, ["other"] * 3)
         before = path.read_bytes()
-        with pytest.raises(FileExistsError, match="perhaps with answers in it"):
+        with pytest.raises(FileExistsError, match="may contain answers"):
             write_queries(path, cleaner)
         assert path.read_bytes() == before
         write_queries(path, cleaner, overwrite=True)
@@ -446,7 +446,7 @@ class TestRefusals:
             ("id,answer,seconds\na1,other,-1\n", "line 2: seconds must be a number"),
             ("id,answer,seconds\na1,other,inf\n", "line 2: seconds must be a number"),
             ("id,answer,seconds\na1,other,nan\n", "line 2: seconds must be a number"),
-            ("id,answer\na1," + "x" * 200_000, "is no CSV file, line 2"),
+            ("id,answer\na1," + "x" * 200_000, "is not a CSV file, line 2"),
         ],
     )
     def test_with_the_line(self, path, cleaner, text, message):

@@ -366,13 +366,13 @@ class TestRefusals:
              "task 7: 'b' has several answers: naevus, melanoma"),
             (record("b", {"choices": ["naevus", "melanoma"]}), "task 7: 'b' has several answers"),
             ({"data": {"image": "x"}, "annotations": [said("naevus")]}, "KeyError: 'item'"),
-            ({"text": "x", "sentiment": "good", "annotator": 1}, "number 2 of them cannot be"),
+            ({"text": "x", "sentiment": "good", "annotator": 1}, "task number 2 cannot be read"),
             ({"data": {"item": 3}, "annotations": [said("naevus")]}, "item is 3"),
-            ({"data": None, "annotations": [said("naevus")]}, "cannot be understood"),
-            ({"data": {"item": "b"}, "annotations": [17]}, "cannot be understood"),
+            ({"data": None, "annotations": [said("naevus")]}, "cannot be read"),
+            ({"data": {"item": "b"}, "annotations": [17]}, "cannot be read"),
             ({"data": {"item": "b"}, "annotations": [{"completed_by": 1}]}, "'result'"),
-            (task("b", said("naevus", by=[1])), "cannot be understood"),
-            (record("b", 3), "cannot be understood"),
+            (task("b", said("naevus", by=[1])), "cannot be read"),
+            (record("b", 3), "cannot be read"),
         ],
     )  # fmt: skip
     def test_with_the_task(self, read, foreign, message):

@@ -400,7 +400,7 @@ def test_blind(start_run, serving, open_tab):
     ready(tab, run.ids[run.rows[1]])
     tab.keyboard.press("u")
     ready(tab, run.ids[run.rows[0]])
-    expect(tab.locator("#facts")).to_be_hidden()
+    expect(tab.locator("#labels")).to_be_hidden()
     assert tab.locator(".class small").all_text_contents() == ["your answer", "", ""]
     told = [text for text in heard if text.startswith("{")]
     assert len(told) >= 3

@@ -13,6 +13,7 @@ import pytest
 
 from noisyactive.annotate import serve
 from noisyactive.annotate.__main__ import main
+from noisyactive.cleaning import Journal
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "annotate_digits.py"
 
@@ -59,7 +60,7 @@ def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit
         ({"port": -1}, "port must be from 0 to 65535"),
         ({"port": 70000}, "port must be from 0 to 65535"),
         ({"port": "80"}, "port must be from 0 to 65535"),
-        ({"host": "no such host"}, "no address to listen on"),
+        ({"host": "no such host"}, "not an address of this machine"),
         ({"host": "203.0.113.1"}, "cannot be used"),
         ({"images": "no such folder"}, "There is no folder"),
         ({"images": 5}, "images must be a folder"),
@@ -82,7 +83,7 @@ def test_errors_of_the_command_are_one_sentence(start_run, tmp_path, capsys, tak
         ([str(tmp_path / "text.db")], "is damaged, or no journal"),
         ([str(tmp_path / "empty.db")], "is empty"),
         ([journal, "--images", str(tmp_path / "nothing")], "There is no folder"),
-        ([journal, "--images", journal], "is no folder"),
+        ([journal, "--images", journal], "is not a folder"),
         ([journal, "--port", str(taken_port)], f"Port {taken_port} of 127.0.0.1 cannot be used"),
         ([journal, "--annotator", ""], "annotator must be text"),
     ]:
@@ -133,7 +134,7 @@ def test_the_example_goes_on_where_it_was(visit, tmp_path):
     command = [sys.executable, "-W", "error", str(EXAMPLE), "--no-browser", "--quick"]
     command += ["--rounds", "2", "--round-budget", "2", "--journal", str(tmp_path / "digits.db")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    scores = []
+    scores, answered = [], []
     for _ in range(2):  # the first one is killed in the middle of a round
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=environment
@@ -144,6 +145,7 @@ def test_the_example_goes_on_where_it_was(visit, tmp_path):
             while not scores or visitor.state()["progress"]["budget_left"]:
                 if items := visitor.state()["items"]:
                     visitor.answer(items[0]["row"], items[0]["suggested"])
+                    answered.append(items[0]["row"])
                     if not scores:
                         scores.append(next(lines))
                         process.kill()
@@ -153,3 +155,5 @@ def test_the_example_goes_on_where_it_was(visit, tmp_path):
     assert rest[0] == scores[0] and "after round 0: 0 answers" in rest[0]
     assert "after round 1: 2 answers" in rest[1] and "after round 2: 4 answers" in rest[2]
     assert "labels were wrong" in rest[3]
+    assert [a["row"] for a in Journal(tmp_path / "digits.db").answers()] == answered
+    assert len(answered) == 4  # the one before the kill is among them

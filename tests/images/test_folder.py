@@ -175,7 +175,7 @@ def test_accents_in_either_form(tmp_path):
 def test_folders_that_are_none(folder):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         ImageFolder(folder / "nowhere")
-    with pytest.raises(NotADirectoryError, match=r"a\.png is no folder"):
+    with pytest.raises(NotADirectoryError, match=r"a\.png is not a folder"):
         ImageFolder(folder / "a.png")
     with pytest.raises(TypeError, match="folder must be a path"):
         ImageFolder(None)

@@ -98,7 +98,7 @@ def test_bad_ceilings_and_cleaners_are_named():
         CleaningCurveDisplay({"a": ([0], [1])}, ceiling="high")
     with pytest.raises(TypeError, match=r"cleaners\['a'\] must be an ActiveLabelCleaner"):
         CleaningCurveDisplay.from_cleaners({"a": [3]})
-    with pytest.raises(ValueError, match="holds no cleaner"):
+    with pytest.raises(ValueError, match="has no cleaner"):
         CleaningCurveDisplay.from_cleaners({"a": []})
 
 

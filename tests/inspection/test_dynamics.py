@@ -48,7 +48,7 @@ def test_tuning_rounds_of_a_cleaner_are_marked(blobs):
     assert spans == [(12.5, 16.5), (16.5, 20.5)]
     assert np.isnan(display.lines_["selected_share"].get_ydata()[12:]).all()
     texts = [text.get_text() for text in display.legend_.get_texts()]
-    assert texts.count("tuning, by round") == 1
+    assert texts.count("fine-tuning, by round") == 1
 
 
 def test_the_networks_of_a_cleaner_one_by_one(blobs):

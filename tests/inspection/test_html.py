@@ -246,12 +246,12 @@ def test_images_from_a_function_or_a_folder(cleaned, tmp_path):
     folder.mkdir()
     first, second, *_ = (row["Sample"] for row in page.table("Sample"))
     image(200).save(folder / f"{first}.png")
-    (folder / f"{second}.png").write_bytes(b"no image")
+    (folder / f"{second}.png").write_bytes(b"not an image")
     page = Page(to_html(cleaned, tmp_path / "report.html", images=folder))
     (url,) = page.images()
     assert decoded(url).getpixel((0, 0))[0] == pytest.approx(200, abs=3)
     cells = [row["Image"] for row in page.table("Sample")]
-    assert cells[0] == "" and "no image" in cells[1] and "no image of this item" in cells[2]
+    assert cells[0] == "" and "not an image" in cells[1] and "no image of this item" in cells[2]
 
 
 def test_without_images_answers_or_scores(make_cleaner, blobs, tmp_path):

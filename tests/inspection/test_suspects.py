@@ -83,7 +83,7 @@ def test_image_table_is_read_only_where_it_is_shown(suspects, tmp_path):
     display = SuspectsDisplay.from_predictions(table, y, proba, n_images=3)
     assert [cell.get_xlabel() for cell in display.axes_] == [paths[row].name for row in rows[:3]]
     assert not display.axes_[1].images
-    assert "is no image" in captions(display.axes_[1])[0].replace("\n", " ")
+    assert "is not an image" in captions(display.axes_[1])[0].replace("\n", " ")
     assert display.axes_[0].images and display.axes_[2].images
 
 

@@ -6,6 +6,7 @@ Run by `runpy` in children of a fork server, which has imported everything alrea
 import os
 import signal
 import sqlite3
+import time
 import warnings
 
 import numpy as np
@@ -50,12 +51,24 @@ def outcome(cleaner):
     }
 
 
-def run_rounds(journal, log=None, result=None, ready=None, n_at_once=2, **changes):
-    """Rounds to the end; a line in `log` for each answer, once `teach` has returned."""
+def run_rounds(journal, log=None, result=None, n_at_once=2, ends=None, **changes):
+    """Rounds to the end; a line in `log` for each answer, once `teach` has returned.
+
+    With ``ends=(how, n_lines, share)`` the process is killed or interrupted some time after so
+    many lines: a share of the time that it took to get there, however quick the machine is.
+    """
     X, y, y_noisy, ids = data()
-    if ready is not None:
-        with open(ready, "x"):
-            pass
+    how, n_lines, share = ("never", -1, 0.0) if ends is None else ends
+    if how == "interrupt":
+        signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, at any instruction
+    began, n_answers = time.monotonic(), 0
+
+    def end_soon():
+        if n_answers == n_lines:
+            signal.setitimer(signal.ITIMER_REAL, max(1e-4, share * (time.monotonic() - began)))
+
+    if n_lines == 0:
+        signal.setitimer(signal.ITIMER_REAL, max(1e-4, share * 0.2))
     cleaner = make_cleaner(journal, **changes).start(X, y_noisy, ids=ids)
     while len(rows := cleaner.query()):
         now = rows[:n_at_once]
@@ -65,6 +78,8 @@ def run_rounds(journal, log=None, result=None, ready=None, n_at_once=2, **change
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.write(descriptor, lines.encode())
             os.close(descriptor)
+        n_answers += len(now)
+        end_soon()
     if result is not None:
         np.savez(result, **outcome(cleaner))
 

@@ -214,7 +214,7 @@ async function showItem(item) {
   $("item").classList.toggle("long", name.length > 40);
   $("reason").textContent = item.reason ?? "";
   $("comment").value = item.comment ?? "";
-  showFacts();
+  showLabels();
   showClasses();
   clearFilter();
   showCorrecting();
@@ -264,15 +264,15 @@ function showHeader() {
   document.title = state.waiting ? `(${state.waiting}) ${visible(state.name)}` : visible(state.name);
 }
 
-function showFacts() {
+function showLabels() {
   const corrects = shown.time !== undefined;
   const hasSuggestion = (shown.suggested ?? null) !== null;
-  $("facts").hidden = state.blind || (shown.label ?? null) === null;
-  if ($("facts").hidden) return;
+  $("labels").hidden = state.blind || (shown.label ?? null) === null;
+  if ($("labels").hidden) return;
   $("label-title").textContent = corrects ? "Label before" : "Label now";
   setText($("label"), nameOf(shown.label));
-  $("suggestion-fact").hidden = !hasSuggestion;
-  $("facts").classList.toggle("differ", hasSuggestion && shown.suggested !== shown.label);
+  $("suggestion-box").hidden = !hasSuggestion;
+  $("labels").classList.toggle("differ", hasSuggestion && shown.suggested !== shown.label);
   if (!hasSuggestion) return;
   setText($("suggested"), nameOf(shown.suggested));
   const percent = shown.probability === null ? "" : `${Math.round(100 * shown.probability)} %`;

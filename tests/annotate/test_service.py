@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from noisyactive.annotate import _desk
+from noisyactive.annotate import _service
 from noisyactive.journal import Asked, JournalWriter, Refitted, Started
 
 
@@ -18,7 +18,7 @@ def desk(tmp_path):
     writer.draft(np.array(["a", "b"]), np.zeros(30, dtype=int), ids, 1)
     writer.publish([Started(0), Refitted(0.0)])
     writer.write(Asked(tuple(range(30))), 2)
-    yield _desk.Desk(path, None, None, False)
+    yield _service.LabellingService(path, None, None, False)
     writer.close()
 
 
@@ -28,7 +28,7 @@ def offered(desk, tab):
 
 def test_a_tab_keeps_its_item_after_those_before_it_were_given_up(desk, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(_desk.time, "monotonic", lambda: now)
+    monkeypatch.setattr(_service.time, "monotonic", lambda: now)
     assert [offered(desk, f"closed {k}") for k in range(8)] == list(range(8))
     now = 200.0
     assert offered(desk, "still there") == 8

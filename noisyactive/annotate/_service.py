@@ -1,4 +1,4 @@
-"""The journal as the labelling page sees it: what waits, what was said, one answer at a time."""
+"""What the labelling page reads from the journal and writes to it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MAX_COMMENT = 2000
 MAX_NAME = 100
 MAX_SECONDS = 86_400.0  # of one answer: a day
 
-_N_AHEAD = 2  # items that the page is told of, so that it can fetch the next image
-_HELD_SECONDS = 300.0  # for so long, an item that one tab shows is not offered to another
+_N_AHEAD = 2  # items sent at a time, so that the page can fetch the next image early
+_HELD_SECONDS = 300.0  # how long an item that one tab shows is kept from other tabs
 
 _log = logging.getLogger(__name__)
 
 
-class JournalTrouble(Exception):
-    """The journal cannot be read or written now; the message says why."""
+class JournalError(Exception):
+    """The journal cannot be read or written now; the message gives the reason."""
 
 
-class Desk:
-    """One journal and the images of its items.
+class LabellingService:
+    """Read a journal and the images of its items for the page, and write answers.
 
     Parameters
     ----------
@@ -39,14 +39,14 @@ class Desk:
     images : callable or None
         ``images(row, item)`` returns what `render` takes.
     annotator : str or None
-        Whose answers these are; None asks on the page.
+        Who answers. None asks on the page.
     blind : bool
-        Whether labels and suggestions are kept from the page.
+        Whether to keep labels and suggestions from the page.
 
     Attributes
     ----------
     run : str
-        The same for the same run, whoever serves it.
+        Identifies the run, also after the server was started again.
     n_classes : int
         Number of classes.
     needs_name : bool
@@ -69,8 +69,8 @@ class Desk:
         self._images = images
         self.annotator = annotator
         self.blind = blind
-        self._items: dict[int, str] = {}  # ids of rows that may be looked at
-        self._held: dict[int, tuple[str, float]] = {}  # rows, the tab that shows them, since when
+        self._items: dict[int, str] = {}  # ids of rows whose images may be shown
+        self._held: dict[int, tuple[str, float]] = {}  # by row: tab and time
         self._holding = threading.Lock()
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
@@ -79,21 +79,21 @@ class Desk:
         self.run = _digest(path.resolve(), first, self._journal.n_samples, self._journal.classes)
 
     def state(self, annotator: str | None, tab: str) -> dict[str, Any]:
-        """What the page shows, for one annotator.
+        """Return what the page shows to one annotator.
 
         Parameters
         ----------
         annotator : str or None
             Who asks.
         tab : str
-            Which tab of which browser asks: different ones get different items, if they can. ""
-            takes no part in that.
+            Identifies the browser's tab. Different tabs get different items while there are
+            enough; "" gets any.
 
         Returns
         -------
         dict
-            For JSON. Labels are positions in `classes`. Blind, items have no label and no
-            suggestion.
+            For JSON. Labels are positions in `classes`. Items have no label and no suggestion if
+            the service is blind.
         """
         with _explained():
             n_waiting = self._journal.n_open(annotator)
@@ -122,19 +122,19 @@ class Desk:
         }
 
     def previous(self, annotator: str | None, back: int) -> dict[str, Any] | None:
-        """An item that this annotator answered, with the answer; `back` counts from 1, the latest.
+        """Return an item that this annotator answered, with the answer.
 
         Parameters
         ----------
         annotator : str or None
             Who asks.
         back : int
-            How many items ago.
+            How many items ago; 1 is the latest.
 
         Returns
         -------
         dict or None
-            For JSON; None if there are fewer. Its `time` says which answer a correction corrects.
+            For JSON; None if there are fewer. Its `time` identifies the answer in a correction.
         """
         with _explained():
             answer, n_answered = self._journal.latest_answer(annotator, back=back)
@@ -163,7 +163,7 @@ class Desk:
         comment: str,
         corrects: str | None,
     ) -> str:
-        """Write an answer; once this returns, it is on disk. Sent twice, it is counted once.
+        """Write an answer to disk. An answer that is sent twice counts once.
 
         Parameters
         ----------
@@ -178,13 +178,14 @@ class Desk:
         comment : str
             A remark, or "".
         corrects : str or None
-            The time of one's own answer that this one corrects; None for a first answer.
+            Time of the annotator's own answer that this one corrects; None for a first answer.
 
         Returns
         -------
         {"recorded", "already", "elsewhere"}
-            "already" if it is on record as it is, "elsewhere" if the item does not wait for an
-            answer any more or, for a correction, another one came first: nothing was written.
+            "already" if the same answer is in the journal. "elsewhere" if the item no longer waits
+            for an answer or, for a correction, if another correction came first. Only "recorded"
+            writes.
         """
         label = None if code is None else self._journal.classes[code]
         with self._writing:
@@ -209,12 +210,12 @@ class Desk:
         return "recorded" if written else "elsewhere"
 
     def picture(self, row: int) -> Picture:
-        """The image of a row that waits or was answered.
+        """Return the image of a row that waits for an answer or has one.
 
         Raises
         ------
         LookupError
-            If there was no question about such a row.
+            If the row was never asked about.
         NotShown
             If it cannot be shown.
         """
@@ -232,10 +233,10 @@ class Desk:
         except NotShown as error:
             _log.warning("Item %r cannot be shown: %s (%r)", item, error, error.__cause__)
             raise
-        except Exception as error:  # a user's function failed, or two files have one name
+        except Exception as error:  # of the user's function, or two files that fit the id
             _log.warning("Item %r cannot be shown.", item, exc_info=True)
-            told = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
-            raise NotShown(told) from error
+            reason = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
+            raise NotShown(reason) from error
 
     def _next_items(self, annotator: str | None, tab: str) -> list[OpenItem]:
         """What a tab shows next: first what no other tab shows, unless each annotator answers."""
@@ -263,11 +264,11 @@ class Desk:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What the page sends was checked before: what the journal refuses now is its own trouble."""
+    """Turn errors into `JournalError`: what the page sent was checked before."""
     try:
         yield
     except (OSError, ValueError) as error:
-        raise JournalTrouble(str(error)) from error
+        raise JournalError(str(error)) from error
 
 
 def _digest(*parts: Any) -> str:
