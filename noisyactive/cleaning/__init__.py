@@ -1,20 +1,17 @@
-"""Active label cleaning: query doubtful labels within a budget, correct them, train on."""
+"""Active label cleaning: query doubtful labels within a budget, correct them, train on.
+
+All names but those of the journal are imported when they are first used: a process that only
+answers needs no torch.
+"""
+
+import lazy_loader
 
 from ..journal import Journal, OpenItem, Progress
-from ._audit import NoiseEstimate, audit_sample, estimate_noise
-from ._cleaner import PAPER_PARAMS, ActiveLabelCleaner
-from ._ensemble import CrossFitEnsemble
-from ._oracles import GroundTruthOracle
 
-__all__ = [
-    "PAPER_PARAMS",
-    "ActiveLabelCleaner",
-    "CrossFitEnsemble",
-    "GroundTruthOracle",
-    "Journal",
-    "NoiseEstimate",
-    "OpenItem",
-    "Progress",
-    "audit_sample",
-    "estimate_noise",
-]
+__getattr__, _, _on_demand = lazy_loader.attach_stub(__name__, __file__)
+
+__all__ = sorted([*_on_demand, Journal.__name__, OpenItem.__name__, Progress.__name__])
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

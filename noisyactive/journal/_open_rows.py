@@ -49,6 +49,10 @@ class OpenRows:
     def __contains__(self, row: object) -> bool:
         return row in self._rows
 
+    def __repr__(self) -> str:
+        left = {annotator: list(rows) for annotator, rows in self._left.items()}
+        return f"<OpenRows {list(self)}, left to {left}, asked {list(self.place)}>"
+
     def left_to(self, annotator: str | None) -> Collection[int]:
         """Rows apart from those that this annotator has answered; None leaves out none."""
         return self._rows if annotator is None else self._left.get(annotator, self._rows)

@@ -113,8 +113,9 @@ class JournalView:
         n_same = min(len(ids), len(self._waiting))
         if ids[:n_same] != self._waiting[:n_same]:
             return None
-        self._waiting = self._waiting[n_same:]
-        self._n_placed += n_same
+        if n_same:
+            del self._waiting[:n_same]
+            self._n_placed += n_same
         new = file.read_events(connection, "e.position >= ?", self._n_placed) if ids else []
         return new + file.read_events(connection, "e.position IS NULL AND e.id > ?", self._last_id)
 

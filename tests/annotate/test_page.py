@@ -104,6 +104,25 @@ def test_sent_by_many_at_once_counted_once(start_run, serving, visit):
     assert len(Journal(run.journal).answers()) == 1
 
 
+def test_eight_browsers_share_a_round_and_lose_nothing(start_run, serving, visit):
+    run = start_run(round_budget=40, n_rounds=1)
+    page, outcomes = serving(run.journal), []
+
+    def answer_what_is_shown(tab):
+        visitor = visit(page)
+        while items := visitor.http.get("/api/state", params={"tab": tab}).json()["items"]:
+            outcomes.append((items[0]["row"], visitor.answer(items[0]["row"], 1)))
+
+    threads = [threading.Thread(target=answer_what_is_shown, args=(f"tab {k}",)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = [answer["row"] for answer in Journal(run.journal).answers()]
+    assert sorted(written) == sorted(run.rows)  # none lost, none double
+    assert sorted(row for row, outcome in outcomes if outcome == "recorded") == sorted(written)
+
+
 def test_two_browsers_get_different_items_until_one_is_left(start_run, serving, visit):
     run = start_run()
     page = serving(run.journal)

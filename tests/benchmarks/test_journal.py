@@ -29,27 +29,30 @@ def new_run(path, n_rows, answers_per_item=1):
     return writer
 
 
-def answer_next(journal):
+def answer_next(journal, annotator=None):
     """What the page does for an answer: write it, and look at what comes next."""
     begin = time.perf_counter()
-    (item,) = journal.open_items(limit=1)
-    journal.latest_answer(None, row=item.row)
-    journal.answer([item.row], [CLASSES[1]], seconds=[1.5], only_open=True)
-    journal.n_open()
+    (item,) = journal.open_items(annotator, limit=1)
+    journal.latest_answer(annotator, row=item.row)
+    journal.answer([item.row], [CLASSES[1]], annotator=annotator, seconds=[1.5], only_open=True)
+    journal.n_open(annotator)
     journal.progress()
     return time.perf_counter() - begin
 
 
-def test_an_answer_in_an_open_round(tmp_path, figure):
-    writer = new_run(tmp_path / "run.db", 12_000)
+@pytest.mark.parametrize(("needed", "annotator"), [(1, None), (2, "Ada")])
+def test_an_answer_in_an_open_round(tmp_path, figure, needed, annotator):
+    """With two annotators, what the first has answered waits for the second all along."""
+    writer = new_run(tmp_path / "run.db", 12_000, needed)
     journal, seconds = Journal(tmp_path / "run.db"), []
     for number in range(10_400):
         if number == 5_000:
             writer.news(3)  # the process that runs the rounds reads them meanwhile
-        seconds.append(answer_next(journal))
+        seconds.append(answer_next(journal, annotator))
     early, late = (statistics.median(seconds[k : k + 400]) for k in (100, 10_000))
-    figure("an answer, ms after 100", f"{1000 * early:.2f}", "")
-    figure("an answer after 10,000 to after 100", f"{late / early:.2f}", "<= 1.5")
+    what = f"an answer of {needed} an item"
+    figure(f"{what}, ms after 100", f"{1000 * early:.2f}", "")
+    figure(f"{what} after 10,000 to after 100", f"{late / early:.2f}", "<= 1.5")
     writer.close()
 
 

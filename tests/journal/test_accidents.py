@@ -120,10 +120,10 @@ class TestKills:
             files = {name: folder / name for name in ("journal", "log", "result.npz")}
             files["log"].touch()
             job = {name.split(".")[0]: str(file) for name, file in files.items()}
-            if n_ended < n_ends:
-                done = files["log"].read_text().count("\n")
-                # Two answers at once, so there are lines in pairs.
-                job["ends"] = (how, 2 * chance.randrange((12 - done) // 2 + 1), chance.random() / 2)
+            done = files["log"].read_text().count("\n")
+            if n_ended < n_ends and done < 12:  # two answers at once: lines come in pairs
+                n_lines = 2 * chance.randrange((12 - done) // 2)
+                job["ends"] = (how, n_lines, chance.random() / 2)
             child = launch("run_rounds", model=model, **job)
             child.join(600)
             if child.exitcode == code:

@@ -1,0 +1,14 @@
+import noisyactive.journal as _journal
+
+from ._audit import NoiseEstimate as NoiseEstimate
+from ._audit import audit_sample as audit_sample
+from ._audit import estimate_noise as estimate_noise
+from ._cleaner import PAPER_PARAMS as PAPER_PARAMS
+from ._cleaner import ActiveLabelCleaner as ActiveLabelCleaner
+from ._ensemble import CrossFitEnsemble as CrossFitEnsemble
+from ._oracles import GroundTruthOracle as GroundTruthOracle
+
+# lazy_loader takes names from the package's own modules alone: not "from ..journal import".
+Journal = _journal.Journal
+OpenItem = _journal.OpenItem
+Progress = _journal.Progress
