@@ -36,6 +36,14 @@ def fault():
     raise RuntimeError("a fault in a callback")
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Signals as at a terminal: a shell starts background jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def blobs():
     X, y = make_blobs([60, 40], n_features=3, cluster_std=2.0, random_state=0)
