@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 import noisyactive.query
@@ -76,6 +77,13 @@ def test_a_posterior_takes_the_place_of_predictions(iris, learner):
     unknown = utilities_of(function, learner, iris.X_pool, picks)
     np.testing.assert_allclose(unknown[4], rare_entropy_scores(learner.predict_proba(iris.X_pool)))
     assert not np.allclose(known, unknown)
+
+
+def test_random_has_equal_utilities_for_a_sparse_pool(iris, learner):
+    pool = sparse.csr_matrix(iris.X_pool)
+    picks = choose("random", learner, pool, None, 3, np.random.RandomState(0))
+    utilities = utilities_of(get_strategy("random").function, learner, pool, picks)
+    np.testing.assert_array_equal(utilities, np.ones((3, 120)))
 
 
 def test_a_function_of_ones_own_has_no_known_utilities(iris, learner):
