@@ -74,12 +74,10 @@ def coreset_sampling(
     [2, 0]
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    trusted = classifier.X_training
-    nothing_trusted = trusted is None or _num_samples(trusted) == 0
     estimator = getattr(classifier, "estimator", None)  # a committee has several
     return k_center_greedy(
         features_of(estimator, X),
-        None if nothing_trusted else features_of(estimator, trusted),
+        _centres(estimator, classifier.X_training),
         n_instances,
         random_tie_break=random_tie_break,
         random_state=random_state,
@@ -104,14 +102,23 @@ def coreset_utilities(learner: Any, X: Any, picks: NDArray[np.intp]) -> NDArray[
         Distances.
     """
     features = features_of(learner.estimator, X).astype(np.float64)
+    centres = _centres(learner.estimator, learner.X_training)
+    mean = features.mean(axis=0)
+    features -= mean  # scikit-learn's distances lose digits far from zero
     distances = np.empty((len(picks), len(features)))
-    if len(learner.X_training):
-        centres = features_of(learner.estimator, learner.X_training).astype(np.float64)
-        nearest = distances[0] = pairwise_distances_argmin_min(features, centres)[1]
-    else:  # the first pick is then the sample farthest from the mean, which is no centre
-        distances[0] = np.linalg.norm(features - features.mean(axis=0), axis=1)
+    if centres is not None:
+        nearest = distances[0] = pairwise_distances_argmin_min(features, centres - mean)[1]
+    else:  # the first pick is the sample farthest from the mean, which is not a centre itself
+        distances[0] = np.linalg.norm(features, axis=1)
         nearest = np.full(len(features), np.inf)
     for step, pick in enumerate(picks[:-1], start=1):
         nearest = np.minimum(nearest, np.linalg.norm(features - features[pick], axis=1))
         distances[step] = nearest
     return distances
+
+
+def _centres(estimator: Any, trusted: Any) -> NDArray[Any] | None:
+    """Features of the trusted samples, or None where there are none."""
+    if trusted is None or _num_samples(trusted) == 0:
+        return None
+    return features_of(estimator, trusted)

@@ -69,7 +69,7 @@ def _label_disagreement(learner: Any, X: Any, picks: Any, y: Any) -> NDArray[np.
 
 
 def _random(learner: Any, X: Any, picks: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.ones(len(X))
+    return np.ones(_num_samples(X))
 
 
 _STRATEGIES = {

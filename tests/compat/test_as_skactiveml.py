@@ -18,6 +18,7 @@ from torch import nn
 from noisyactive import CoTeachingClassifier
 from noisyactive.compat import as_skactiveml
 from noisyactive.query import (
+    bald_sampling,
     entropy_sampling,
     entropy_scores,
     label_disagreement_scores,
@@ -38,7 +39,7 @@ from skactiveml.pool import (  # noqa: E402
 )
 from skactiveml.pool.multiannotator import SingleAnnotatorWrapper  # noqa: E402
 
-# Without dropout layers, and without labels of the pool: the others.
+# Those that need neither dropout layers nor labels of the pool.
 PLAIN = sorted(set(strategy_names()) - {"bald", "label_disagreement"})
 
 
@@ -89,7 +90,7 @@ class TestConventions:
         np.testing.assert_array_equal(wide[:, some], narrow)
         assert np.isnan(np.delete(wide, some, axis=1)).all()
 
-    def test_fitted_classifier_is_used_as_it_is(self, partly, model, name):
+    def test_fitted_classifier_and_fitted_estimator_choose_alike(self, partly, model, name):
         X, codes, y = partly
         clf = SklearnClassifier(model, classes=[0, 1, 2], random_state=0).fit(X, codes)
         indices = as_skactiveml(name, random_state=0).query(X, y, clf, fit_clf=False, batch_size=5)
@@ -134,6 +135,29 @@ def test_every_registered_strategy_has_its_own_utilities(partly, name):
 
 
 class TestUtilities:
+    def test_a_fitted_classifier_is_used_as_it_is(self, partly, clf, model):
+        X, codes, y = partly
+        strategy, clf = as_skactiveml("entropy"), clf.fit(X, codes)
+        options = {"batch_size": 3, "return_utilities": True}
+        _, as_it_is = strategy.query(X, y, clf, fit_clf=False, **options)
+        _, refitted = strategy.query(X, y, clf, **options)
+        of_all = entropy_scores(clone(model).fit(X, codes).predict_proba(X[30:]))
+        of_labelled = entropy_scores(clone(model).fit(X[:30], codes[:30]).predict_proba(X[30:]))
+        np.testing.assert_allclose(as_it_is[0, 30:], of_all, atol=1e-12)
+        np.testing.assert_allclose(refitted[0, 30:], of_labelled, atol=1e-12)
+        assert not np.allclose(of_all, of_labelled)
+
+    def test_the_classifier_is_fitted_with_weights(self, partly, clf, model):
+        X, codes, y = partly
+        weights = np.random.RandomState(0).uniform(0.1, 5, size=90)
+        _, utilities = as_skactiveml("entropy").query(
+            X, y, clf, sample_weight=weights, return_utilities=True
+        )
+        model.fit(X[:30], codes[:30], sample_weight=weights[:30])
+        np.testing.assert_allclose(
+            utilities[0, 30:], entropy_scores(model.predict_proba(X[30:])), atol=1e-12
+        )
+
     @pytest.mark.parametrize(
         ("strategy", "method"),
         [
@@ -290,6 +314,12 @@ class TestNetworks:
         for step, index in enumerate(first):
             assert utilities[step, index] == np.nanmax(utilities[step]) > 0
         assert len(np.unique(utilities[0, 40:])) > 10  # scores, and not 0 and 1 alone
+        # Two draws have other scores than the default of 20: the partial's keyword counts.
+        two_draws = as_skactiveml(partial(bald_sampling, n_draws=2), random_state=0)
+        picks, by_two = two_draws.query(X, y, clf, batch_size=4, return_utilities=True)
+        for step, index in enumerate(picks):
+            assert by_two[step, index] == np.nanmax(by_two[step])
+        assert not np.allclose(by_two[0, 40:], utilities[0, 40:])
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_features_are_those_of_the_last_step_of_a_pipeline(self, partly):

@@ -145,7 +145,7 @@ class TestChoices:
         X, _, y_noisy = noisy
         given = pool.Quire(CLASSES) if isinstance(query_strategy, pool.Quire) else query_strategy
         seen = Pool(X, y_noisy, model, from_skactiveml(given), n_instances=1)
-        # The adapter shows trusted samples first, which k-means inside ProbCover may notice.
+        # The adapter shows trusted samples first, which the k-means of ProbCover may notice.
         order = np.argsort(~seen.trusted, kind="stable")
         utilities = query_strategy.query(X[order], seen.y_hidden[order], return_utilities=True)[1]
         (position,) = np.flatnonzero(order == seen.rows[0])

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 
 from noisyactive import CoTeachingClassifier
-from noisyactive.query import _k_center, coreset_sampling, k_center_greedy
+from noisyactive.query import Learner, _k_center, coreset_sampling, k_center_greedy, utilities_of
 
 
 def by_hand(features, centres, n_instances):
@@ -166,3 +166,27 @@ def test_a_committee_has_no_single_estimator_and_samples_are_compared(iris):
     committee = SimpleNamespace(X_training=iris.X)
     expected = by_hand(iris.X_pool.astype(float), iris.X.astype(float), 9)
     assert_array_equal(coreset_sampling(committee, iris.X_pool, 9), expected)
+
+
+@pytest.mark.parametrize("offset", [0, 1e4, 1e8])
+def test_utilities_are_exact_distances_also_far_from_zero(offset):
+    X = np.random.RandomState(0).standard_normal((90, 4)) + offset
+    pool, trusted = X[30:], X[:30]
+    learner = Learner(None, None, trusted, np.zeros(30))
+    picks = coreset_sampling(learner, pool, 4)
+    utilities = utilities_of(coreset_sampling, learner, pool, picks)
+    for step, pick in enumerate(picks):
+        covered = np.concatenate([trusted, pool[picks[:step]]])
+        expected = cdist(pool, covered).min(axis=1)
+        np.testing.assert_allclose(utilities[step], expected, rtol=1e-6, atol=1e-6)
+        assert utilities[step, pick] == pytest.approx(utilities[step].max())
+
+
+@pytest.mark.parametrize("nothing", [None, np.empty((0, 4))])
+def test_utilities_where_nothing_is_trusted(iris, nothing):
+    learner = Learner(None, None, nothing, None)
+    picks = coreset_sampling(learner, iris.X_pool, 3)
+    utilities = utilities_of(coreset_sampling, learner, iris.X_pool, picks)
+    from_mean = np.linalg.norm(iris.X_pool - iris.X_pool.mean(axis=0), axis=1)
+    np.testing.assert_allclose(utilities[0], from_mean)
+    np.testing.assert_allclose(utilities[1], cdist(iris.X_pool, iris.X_pool[picks[:1]])[:, 0])

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 import noisyactive.query
@@ -78,6 +79,13 @@ def test_a_posterior_takes_the_place_of_predictions(iris, learner):
     assert not np.allclose(known, unknown)
 
 
+def test_random_has_equal_utilities_for_a_sparse_pool(iris, learner):
+    pool = sparse.csr_matrix(iris.X_pool)
+    picks = choose("random", learner, pool, None, 3, np.random.RandomState(0))
+    utilities = utilities_of(get_strategy("random").function, learner, pool, picks)
+    np.testing.assert_array_equal(utilities, np.ones((3, 120)))
+
+
 def test_a_function_of_ones_own_has_no_known_utilities(iris, learner):
     def own(learner, X, n_instances):
         return entropy_scores(learner.predict_proba(X)).argsort()[-n_instances:]
@@ -92,7 +100,11 @@ def test_every_registered_strategy_works_in_the_cleaner(iris, name):
     cleaner = ActiveLabelCleaner(model, name, n_rounds=2, round_budget=3, random_state=0)
     cleaner.fit(iris.X_pool, iris.y_pool, y_clean=iris.y_pool)
     assert cleaner.history_["cost"].tolist() == [0, 3, 6]
-    assert name in ActiveLabelCleaner.__doc__
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_the_cleaner_documents_every_registered_strategy(name):
+    assert f'"{name}"' in ActiveLabelCleaner.__doc__.split("n_rounds : int")[0]
 
 
 @pytest.mark.parametrize("name", ONE_NETWORK)

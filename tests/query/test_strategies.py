@@ -21,6 +21,7 @@ from noisyactive.query import (
     coreset_sampling,
     entropy_sampling,
     entropy_scores,
+    get_strategy,
     label_disagreement_sampling,
     least_confidence_sampling,
     least_confidence_scores,
@@ -29,6 +30,7 @@ from noisyactive.query import (
     random_sampling,
     rare_entropy_sampling,
     rare_entropy_scores,
+    strategy_names,
 )
 
 
@@ -41,16 +43,7 @@ def make_net():
     return CoTeachingClassifier(dropout_net, forget_rate=0.1, max_epochs=10, random_state=0)
 
 
-STRATEGIES = [
-    bald_sampling,
-    coreset_sampling,
-    entropy_sampling,
-    label_disagreement_sampling,
-    least_confidence_sampling,
-    margin_sampling,
-    random_sampling,
-    rare_entropy_sampling,
-]
+STRATEGIES = [get_strategy(name).function for name in strategy_names()]
 all_strategies = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.__name__)
 
 
@@ -224,11 +217,11 @@ def test_kinds_of_pool(iris, learn, make):
 def test_through_a_pipeline(iris, learn):
     learner = learn(bald_sampling, make_pipeline(StandardScaler(), make_net()))
     pool, trusted = (learner.estimator[0].transform(X) for X in (iris.X_pool, iris.X))
-    inside = learn(bald_sampling)
-    inside.estimator, inside.X_training = learner.estimator[-1], trusted
+    of_last_step = learn(bald_sampling)
+    of_last_step.estimator, of_last_step.X_training = learner.estimator[-1], trusted
     for strategy in (bald_sampling, coreset_sampling):
         arguments = {"n_instances": 20, "random_state": 0}
-        expected = strategy(inside, pool, **arguments)
+        expected = strategy(of_last_step, pool, **arguments)
         assert_array_equal(strategy(learner, iris.X_pool, **arguments), expected)
 
 
@@ -249,11 +242,11 @@ def test_rare_entropy_prefers_the_rarer_of_two_equal_doubts():
     common, rare = [0.5, 0.5, 0.0], [0.5, 0.0, 0.5]
     proba = np.array([[1.0, 0, 0]] * 100 + [[0, 1.0, 0]] * 100 + [common, rare])
     assert rare_entropy_scores(proba).argmax() == 201
-    assert_array_equal(rare_entropy_scores([[1.0, 0.0]]), [0])  # a class that nobody may be of
+    assert_array_equal(rare_entropy_scores([[1.0, 0.0]]), [0])  # no sample can be of class 1
 
 
 @pytest.mark.parametrize("hardly", [1e-24, 5e-324])
-def test_rare_entropy_cares_little_for_a_class_that_nobody_is_of(hardly):
+def test_rare_entropy_cares_little_for_a_class_of_almost_no_samples(hardly):
     proba = np.array([[1 - hardly, 0.0, hardly], [0.5, 0.5, 0.0], [0.9, 0.1, 0.0]])
     scores = rare_entropy_scores(proba)
     assert np.isfinite(scores).all() and scores.argsort().tolist() == [0, 2, 1]
