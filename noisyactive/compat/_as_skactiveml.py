@@ -37,7 +37,7 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
     scores : callable, default=None
         Its utilities.
     missing_label : scalar, str, NaN or None, default=NaN
-        What stands for a missing label.
+        Marker of a missing label.
     random_state : int, RandomState instance or None, default=None
         For strategies that take one.
     """
@@ -73,7 +73,7 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
         y : array-like of shape (n_samples,)
             Labels, some of them missing.
         clf : SkactivemlClassifier, default=None
-            What the strategy takes probabilities, features and the like from.
+            Classifier whose probabilities, features and network the strategy uses.
         fit_clf : bool, default=True
             Whether a clone of `clf` is fitted to the labelled samples, or `clf` is fitted already.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -90,7 +90,8 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
         indices : ndarray of int of shape (batch_size,)
             Indices into `X`, or into `candidates` where those are samples; the first choice first.
         utilities : ndarray of shape (batch_size, n_samples) or (batch_size, n_candidates)
-            Before each choice; NaN for what cannot be chosen, or was before.
+            Utilities before each choice; NaN for samples that cannot be chosen, or were chosen
+            before.
         """
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
@@ -110,8 +111,8 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
         known = is_labeled(y_pool, self.missing_label_).all()
         if not known and "y" in inspect.signature(strategy).parameters:
             raise ValueError(
-                "The strategy looks at the labels that candidates have now: candidates must be "
-                "indices of labelled samples."
+                "The strategy uses the current labels of candidates: candidates must be indices of "
+                "labelled samples."
             )
         trusted = is_labeled(y, self.missing_label_)
         if mapping is not None:
@@ -157,10 +158,8 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
 class _NoClassifier:
     """Stands in for a classifier that was not passed."""
 
-    classes_ = None
-
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        raise ValueError("The strategy asks for predictions: pass clf to query.")
+        raise ValueError("The strategy needs predictions: pass clf to query.")
 
     predict = predict_proba
 
@@ -171,7 +170,7 @@ def _learner(
     """A `SkactivemlClassifier` as strategies expect a learner."""
     if clf is None:
         return Learner(None, None, X_training, y_training, predictor=_NoClassifier())
-    # The model inside has the features and the network that strategies may ask for.
+    # The wrapped model has the features and the network that strategies may use.
     inner = isinstance(clf, SklearnClassifier) and getattr(clf, "is_fitted_", False)
     estimator = clf.estimator_ if inner else clf
     return Learner(estimator, clf.classes_, X_training, y_training, predictor=clf)

@@ -68,8 +68,8 @@ class StrategyOfSkactiveml(BaseEstimator):
         random_tie_break : bool, default=False
             Without effect: ties are always broken at random.
         random_state : int, RandomState instance or None, default=None
-            Seeds what has no seed of its own. None draws fresh entropy; global random states are
-            left as they were.
+            Seeds the parts of the strategy that have no seed of their own. None draws fresh
+            entropy; global random states are left as they were.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class StrategyOfSkactiveml(BaseEstimator):
             if not hasattr(classifier, "learner_list"):
                 raise ValueError(
                     f"{self.__name__} needs ensemble: from_skactiveml(..., ensemble=...), "
-                    "unless it is asked by a committee."
+                    "unless it is called with a committee."
                 )
             members = [model(member.estimator) for member in classifier.learner_list]
             params |= {"ensemble": members, "fit_ensemble": False}
@@ -111,7 +111,7 @@ class StrategyOfSkactiveml(BaseEstimator):
 
 
 class LearnersClassifier(SkactivemlClassifier):
-    """The learner's model, of which scikit-activeml sees the predictions for known samples.
+    """The learner's predictions for known samples, as a classifier of scikit-activeml.
 
     Parameters
     ----------

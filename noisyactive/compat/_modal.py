@@ -1,4 +1,4 @@
-"""modAL's learner, made whole on current scikit-learn and pandas."""
+"""modAL's learner, working with current scikit-learn and pandas."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ class Queries:
             return answer
         try:
             return indices, retrieve_rows(X_pool, indices)
-        except TypeError:  # not one of modAL's four kinds
+        except TypeError:  # a kind of samples that modAL does not know
             return indices, take_rows(X_pool, np.atleast_1d(indices))
 
 
 class ActiveLearner(Queries, _ModALLearner):
-    """modAL's ``ActiveLearner`` [1]_, of which every method works on current libraries.
+    """modAL's ``ActiveLearner`` [1]_ with all methods working on current libraries.
 
     modAL 0.4.1 relies on what scikit-learn 1.8 and pandas 2 have removed: there, `fit` and `teach`
     raise ``TypeError``, and so do `repr` and `sklearn.base.clone`. This is a subclass with the same
-    parameters, methods and results; the class that it derives from is left as it is.
+    parameters, methods and results; modAL's own class is not changed.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class ActiveLearner(Queries, _ModALLearner):
     TypeError
         If `query_strategy` is not callable.
     ValueError
-        If there is one of `X_training` and `y_training` only.
+        If only one of `X_training` and `y_training` is given.
 
     Notes
     -----
@@ -221,7 +221,7 @@ class ActiveLearner(Queries, _ModALLearner):
 
 
 def _stack(known: Any, new: Any, name: str) -> Any:
-    """What was taught before and what is new, of the kind of the former."""
+    """Known and new data in one, of the type of the known."""
     try:
         if isinstance(known, torch.Tensor):
             return torch.cat([known, torch.as_tensor(new)])
@@ -237,7 +237,7 @@ def _stack(known: Any, new: Any, name: str) -> Any:
 
 
 def _stack_pandas(known: Any, new: Any) -> Any:
-    pd = import_module("pandas")  # there, where there is a DataFrame
+    pd = import_module("pandas")  # optional, but installed where a DataFrame is given
     if known.ndim == 1:
         return pd.concat([known, pd.Series(new)])
     if not isinstance(new, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""modAL's committee, made whole on current scikit-learn and pandas."""
+"""modAL's committee, working with current scikit-learn and pandas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Committee(Queries, _ModALCommittee):
-    """modAL's ``Committee`` [1]_, of which every method works on current libraries.
+    """modAL's ``Committee`` [1]_ with all methods working on current libraries.
 
     A subclass with the same parameters, methods and results: see `ActiveLearner`. Beyond them,
     members may be fitted to string labels, and pools may be lists.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._as_skactiveml import StrategyForSkactiveml
     from ._from_skactiveml import StrategyOfSkactiveml
 
-# What `from_skactiveml` passes to `query` itself: always, or where it is not given.
+# Parameters of `query` that `from_skactiveml` fills in: always, or unless they are given.
 _DATA = {"X", "y", "candidates", "batch_size", "return_utilities"}
 _MODELS = {"clf", "estimator", "ensemble"}
 
@@ -29,11 +29,11 @@ def as_skactiveml(
 ) -> StrategyForSkactiveml:
     """Turn a strategy with modAL's signature into one of scikit-activeml's [1]_.
 
-    The object is a ``SingleAnnotatorPoolQueryStrategy``, and so goes into their loops and their
-    wrappers. It is asked by ``query(X, y, clf, candidates=None, batch_size=1,
-    return_utilities=False)`` with their conventions: `y` has missing labels, and `clf`, a
+    The object is a ``SingleAnnotatorPoolQueryStrategy``, so it works in the loops and wrappers of
+    scikit-activeml. It is called by ``query(X, y, clf, candidates=None, batch_size=1,
+    return_utilities=False)`` with its conventions: `y` has missing labels, and `clf`, a
     ``SkactivemlClassifier``, is cloned and fitted first unless ``fit_clf=False``. Strategies that
-    do without probabilities (core-set, random) need no `clf`.
+    use no probabilities (core-set, random) need no `clf`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def as_skactiveml(
         strategy of your own; for ``modAL.uncertainty.uncertainty_sampling`` it is
         ``modAL.uncertainty.classifier_uncertainty``.
     missing_label : scalar, str, NaN or None, default=NaN
-        What stands for a missing label in `y`; as everywhere in scikit-activeml, None or a str
+        Marker of a missing label in `y`; as everywhere in scikit-activeml, None or a str
         where labels are strings.
     random_state : int, RandomState instance or None, default=None
         Passed on to strategies that take one, by scikit-activeml's rule: derived from the number
@@ -68,13 +68,11 @@ def as_skactiveml(
 
     Notes
     -----
-    Utilities are what the choice was made by: the strategy's score of each sample, which is the
-    same in each step; for "coreset" the distance to the nearest centre or earlier pick; for
-    "random" 1. Of a function that is not registered only its choice is known: without `scores`, its
-    pick has utility 1 and other candidates 0. Such utilities cannot be compared between calls, so
-    that
-    ``ParallelUtilityEstimationWrapper``, which compares those of parts of the pool, would choose
-    among the parts' winners at random.
+    Utilities are the scores that the strategy ranks by, the same in each step; for "coreset" the
+    distance to the nearest centre or earlier pick; for "random" 1. A function that is not
+    registered has no known scores: without `scores`, its pick has utility 1 and other candidates
+    0. Such utilities cannot be compared between calls: ``ParallelUtilityEstimationWrapper``, which
+    compares parts of the pool, would choose among the best of each part at random.
 
     References
     ----------
@@ -95,7 +93,7 @@ def as_skactiveml(
     >>> strategy.query(X, y_known, clf, batch_size=3).shape
     (3,)
     """
-    get_strategy(strategy)  # refuses what is no strategy
+    get_strategy(strategy)  # raises ValueError for anything else
     if scores is not None and not callable(scores):
         raise TypeError(f"scores must be callable or None, got {scores!r}.")
     adapter = _import("_as_skactiveml", "as_skactiveml").StrategyForSkactiveml
@@ -106,13 +104,13 @@ def from_skactiveml(query_strategy: Any, **query_params: Any) -> StrategyOfSkact
     """Make a pool strategy of scikit-activeml [1]_ usable for label cleaning and in modAL.
 
     The result is called like every strategy here: give it to ``ActiveLabelCleaner(estimator,
-    query_strategy=...)`` or to a learner of modAL. In label cleaning every row has a label already,
-    of which a strategy that looks for missing ones can make nothing. So it is shown the trusted
-    samples with their labels, and the pool with none.
+    query_strategy=...)`` or to a learner of modAL. Strategies of scikit-activeml choose among
+    samples whose label is missing, while in label cleaning every row has one. So the strategy is
+    given the trusted samples with their labels, and the pool with all labels missing.
 
     Where the strategy asks for a classifier (`clf`, `estimator`), it gets the learner's, as it is
-    fitted: nothing is refitted to the few labels that are trusted. Of samples it sees what
-    `noisyactive.query.coreset_sampling` measures distances between: the estimator's
+    fitted: nothing is refitted to the few labels that are trusted. Samples are passed as
+    the features that `noisyactive.query.coreset_sampling` uses: the estimator's
     ``extract_features``, else what reaches the last step of a Pipeline, one row of numbers each.
 
     Parameters
@@ -180,17 +178,17 @@ def from_skactiveml(query_strategy: Any, **query_params: Any) -> StrategyOfSkact
     accepted = inspect.signature(query_strategy.query).parameters.values()
     open_ended = any(param.kind is param.VAR_KEYWORD for param in accepted)
     unknown = set(query_params) - {param.name for param in accepted} if not open_ended else set()
-    if refused := sorted(set(query_params) & _DATA | unknown):
-        raise ValueError(f"{refused[0]} is not for you to pass to the query of {name}.")
+    if filled_in := sorted(set(query_params) & _DATA):
+        raise ValueError(f"from_skactiveml passes {filled_in[0]} to the query of {name} itself.")
+    if unknown:
+        raise ValueError(f"The query of {name} has no parameter {min(unknown)}.")
     required = {
         param.name
         for param in accepted
         if param.default is param.empty and param.kind is param.POSITIONAL_OR_KEYWORD
     } - _MODELS
-    if any(
-        param.name == "ignore_partial_fit" for param in accepted
-    ):  # refits it for each candidate
-        required.add("clf")
+    if any(param.name == "ignore_partial_fit" for param in accepted):
+        required.add("clf")  # it is refitted for each candidate
     if "reg" in required:
         raise ValueError(f"{name} is a strategy for regression; label cleaning needs classifiers.")
     if missing := sorted(required - _DATA - set(query_params)):

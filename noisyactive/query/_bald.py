@@ -1,4 +1,4 @@
-"""BALD: what the networks that dropout makes of one network disagree about."""
+"""BALD: disagreement between the predictions of one network under dropout."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ._uncertainty import entropy_scores
 def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     """Mutual information between each sample's class and the network that predicts it.
 
-    ``H(mean of p) - mean of H(p)`` over the draws [1]_: high where each network is sure, but not of
-    the same class; 0 where all say the same.
+    ``H(mean of p) - mean of H(p)`` over the draws [1]_: high where each draw is confident, but
+    in different classes; 0 where all draws agree.
 
     Parameters
     ----------
     draws : iterable of array-like of shape (n_samples, n_classes)
-        Class probabilities from one network after the other, or an array of shape
-        (n_draws, n_samples, n_classes). Of a generator, one is held at a time.
+        Class probabilities predicted by each network in turn, or an array of shape
+        (n_draws, n_samples, n_classes). A generator is consumed one draw at a time.
 
     Returns
     -------
@@ -78,19 +78,19 @@ def bald_sampling(
     n_draws: int = 20,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.intp]:
-    """Choose the samples whose class most depends on which neurons dropout leaves [1]_ [2]_.
+    """Choose the samples whose predicted class varies most under dropout [1]_ [2]_.
 
-    `bald_scores` of probabilities predicted with dropout switched on. Only dropout layers are:
-    BatchNorm keeps using the statistics it has, and they stay as they are. A classifier of
-    `noisyactive.coteaching` averages the logits of its two networks in every draw, as always.
+    `bald_scores` of probabilities predicted with dropout switched on. Other layers stay in
+    evaluation mode: BatchNorm uses its running statistics and does not update them. A classifier
+    of `noisyactive.coteaching` averages the logits of its two networks in every draw, as always.
 
     Parameters
     ----------
     classifier : modAL.models.ActiveLearner or alike
         A learner whose `estimator` is a fitted skorch classifier, or a Pipeline that ends in one,
-        with dropout layers in its network: ``torch.nn.Dropout`` and its kin. Dropout by
-        ``torch.nn.functional``, or inside a layer (``nn.LSTM``, ``nn.MultiheadAttention``),
-        cannot be seen and stays off.
+        with dropout layers in its network: ``torch.nn.Dropout`` or one of its variants. Dropout
+        by ``torch.nn.functional``, or within another layer (``nn.LSTM``,
+        ``nn.MultiheadAttention``), is not detected and stays off.
     X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
         The pool, of whatever kind the estimator takes.
     n_instances : int, default=1
@@ -168,7 +168,7 @@ def _scores_with_dropout(
     if not layers:
         raise ValueError(
             "bald_sampling needs a fitted neural network with dropout layers (torch.nn.Dropout or "
-            f"its kin), and finds none in {type(net).__name__}."
+            f"one of its variants), and finds none in {type(net).__name__}."
         )
     seed = int(rng.randint(np.iinfo(np.int32).max))
     with isolated_rng(seed, net.device), _dropout_on(module, layers):

@@ -1,4 +1,4 @@
-"""Core-set: cover the pool with what is trusted."""
+"""Core-set: cover the pool with trusted samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def coreset_sampling(
     *,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.intp]:
-    """Choose the samples that are farthest from everything trusted, and from each other.
+    """Choose the samples that are farthest from all trusted samples, and from each other.
 
     Greedy k-center [1]_ with ``classifier.X_training`` as the first centres: see
     `k_center_greedy`, which does the work. Distances are Euclidean, between what the estimator's

@@ -92,7 +92,7 @@ def k_center_greedy(
     cover.bounds[picks] = -1
 
     while len(picks) < n_instances:
-        if cover.bounds.max() == 0:  # what is left are copies of centres and picks
+        if cover.bounds.max() == 0:  # the rest are copies of centres and picks
             rest = np.flatnonzero(cover.bounds == 0)
             rest = rest if rng is None else rng.permutation(rest)
             picks.extend(rest[: n_instances - len(picks)].tolist())
@@ -120,15 +120,15 @@ class _Cover:
     centres : ndarray of shape (n_centres, n_features)
         The first points, at least one.
     n_picks : int
-        Number of points there will be room for beside them.
+        Number of picks that memory is reserved for.
 
     Attributes
     ----------
     bounds : ndarray of shape (n_samples,)
         The bounds; -1 for a sample that is a point itself.
     n_seen : ndarray of shape (n_samples,)
-        With how many of the points, from the first on, each sample has been compared. Having
-        seen them all, its bound is its distance.
+        How many of the points, from the first on, each sample has been compared with. Once it
+        has been compared with all, its bound is its distance.
     n_points : int
         Number of points.
     """
@@ -155,7 +155,7 @@ class _Cover:
             self.n_seen[:] = n_centres
 
     def add_point(self, point: NDArray[Any]) -> None:
-        """Take in a pick."""
+        """Add a pick to the points."""
         self._points[self.n_points] = point
         self._lifted[self.n_points] = self._lift_points(point[np.newaxis])
         self.n_points += 1

@@ -79,9 +79,9 @@ def rank_suspects(
 ) -> NDArray[np.intp]:
     """Rank all labels, the most suspicious one first.
 
-    By `label_disagreement_scores`, and without any loop of queries and answers. The probabilities
-    should come from a model that has not learned these very labels by heart: one that is robust to
-    label noise, or out-of-fold ones (``cross_val_predict(..., method="predict_proba")``).
+    Labels are ranked by `label_disagreement_scores`, without queries or answers. The probabilities
+    should come from a model that has not memorised these labels: one that is robust to label
+    noise, or out-of-fold predictions (``cross_val_predict(..., method="predict_proba")``).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def label_disagreement_sampling(
     ------
     ValueError
         If `X` is empty, `y` is missing, has another length or an unknown label, `predict_proba`
-        returns something else than probabilities, or a parameter is not as described.
+        does not return probabilities, or a parameter is not as described.
 
     References
     ----------

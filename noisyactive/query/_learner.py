@@ -10,12 +10,12 @@ from .._proba import aligned_proba
 
 
 class Learner:
-    """A learner as modAL's strategies and ours expect one.
+    """The learner that query strategies are called with, in modAL's protocol.
 
     Parameters
     ----------
     estimator : classifier
-        Fitted. Strategies look at its features, or at its network.
+        Fitted. Strategies use its features or its network.
     classes : ndarray of shape (n_classes,) or None
         Sorted classes; None where nothing can be predicted.
     X_training : object of length n_trusted
@@ -23,10 +23,11 @@ class Learner:
     y_training : ndarray of shape (n_trusted,)
         Their labels.
     predictor : classifier, default=None
-        What predicts, where that is a wrapper of the estimator; None takes the estimator.
+        Classifier whose predictions are used, for example a wrapper of `estimator`; None uses
+        `estimator`.
     """
 
-    # modAL's own strategies ask whether to work on transformed samples.
+    # modAL's own strategies read this: whether to work on transformed samples.
     on_transformed = False
 
     def __init__(

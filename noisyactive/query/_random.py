@@ -1,4 +1,4 @@
-"""Random choice, the control of every other strategy."""
+"""Random choice, the baseline for every other strategy."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def random_sampling(
     Parameters
     ----------
     classifier : object
-        Not looked at.
+        Ignored.
     X : array-like, tensor, DataFrame or Dataset of shape (n_samples, ...)
         The pool.
     n_instances : int, default=1
         Number of samples to choose, at least 1; more than there are chooses all.
     random_tie_break : bool, default=False
-        Without effect: nothing can tie.
+        Ignored: there are no scores to tie.
     random_state : int, RandomState instance or None, default=None
         Determines the choice. None draws fresh entropy from the operating system; NumPy's global
         random state is neither read nor changed.

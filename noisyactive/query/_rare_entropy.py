@@ -16,8 +16,8 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     """Entropy of each sample's class probabilities, higher where rare classes are possible.
 
     The entropy times ``sum_c p_c / max(n_c, 1)``, with ``n_c = sum_i p_ic`` the expected number of
-    samples of class c: with these weights, classes count alike [1]_, except those of less than one
-    expected sample.
+    samples of class c. Weighting by the inverse class size gives all classes the same total
+    weight [1]_, except those with less than one expected sample.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        Scores of at least 0; they compare samples of one call only.
+        Scores of at least 0; comparable within one call only.
 
     Raises
     ------
@@ -78,8 +78,8 @@ def rare_entropy_sampling(
     Raises
     ------
     ValueError
-        If `X` is empty, probabilities are no such matrix with a row for each sample, or a
-        parameter is not as described.
+        If `X` is empty, the probabilities are not valid or have another number of rows than `X`,
+        or a parameter is not as described.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The registry of query strategies, and the call of one."""
+"""The registry of query strategies; `choose` calls one and checks its choice."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ Strategy = Callable[..., Any]
 
 @dataclass(frozen=True)
 class QueryStrategy:
-    """A strategy that is known by name.
+    """A registered strategy.
 
     Parameters
     ----------
     name : str
-        What ``ActiveLabelCleaner(query_strategy=...)`` calls it.
+        Its name in ``ActiveLabelCleaner(query_strategy=...)``.
     function : callable
-        The strategy: ``function(learner, X, n_instances, random_tie_break, **offers) -> indices``.
+        The strategy:
+        ``function(learner, X, n_instances, random_tie_break, **keywords) -> indices``.
     utilities : callable
-        What it chooses by: ``utilities(learner, X, picks, **offers)``, of shape (n_samples,), or of
-        shape (n_picks, n_samples) where they depend on the picks before.
+        Its scores: ``utilities(learner, X, picks, **keywords)``, of shape (n_samples,), or of
+        shape (n_picks, n_samples) where they depend on earlier picks.
     single_network : bool, default=False
         Whether the learner's estimator must be, or end in, one neural network.
     """
@@ -95,7 +96,7 @@ def strategy_names() -> list[str]:
     Returns
     -------
     list of str
-        What `get_strategy`, `choose` and ``ActiveLabelCleaner(query_strategy=...)`` take.
+        Names that `get_strategy`, `choose` and ``ActiveLabelCleaner(query_strategy=...)`` accept.
 
     Examples
     --------
@@ -151,25 +152,25 @@ def choose(
     rng: np.random.RandomState,
     posterior: NDArray[np.float64] | None = None,
 ) -> NDArray[np.intp]:
-    """Let a strategy choose, and check its answer.
+    """Call a strategy, and check the rows that it returns.
 
     Parameters
     ----------
     strategy : str or callable
-        A registered name, or a function with modAL's signature. Those of the keywords `y`,
-        `posterior` and `random_state` that it has are passed to it.
+        A registered name, or a function with modAL's signature. `y`, `posterior` and
+        `random_state` are passed to it where it has a parameter of that name.
     learner : Learner
-        What the strategy sees of the model.
+        The learner that it is called with.
     X : object of length n_samples
-        Samples that may be chosen.
+        The pool.
     y : ndarray of shape (n_samples,) or None
-        Their labels as they are now.
+        Their current labels.
     n_instances : int
-        How many are wanted.
+        Number of samples to choose.
     rng : RandomState
         Generator for strategies that take one.
     posterior : ndarray of shape (n_samples, n_classes), default=None
-        Probability of each class to be the true one, where that is known.
+        Probability of each class given the current labels too, where it is known.
 
     Returns
     -------
@@ -179,15 +180,15 @@ def choose(
     Raises
     ------
     ValueError
-        If a strategy that is not ours returns anything but such indices.
+        If the strategy is not a known name, or returns anything but such indices.
     """
     registered = get_strategy(strategy)
     if isinstance(strategy, str):
         assert registered is not None
         strategy = registered.function
     name = getattr(strategy, "__name__", repr(strategy))
-    offers = _accepted(strategy, {"y": y, "posterior": posterior, "random_state": rng})
-    answer = strategy(learner, X, n_instances=n_instances, **offers)
+    keywords = _accepted(strategy, {"y": y, "posterior": posterior, "random_state": rng})
+    answer = strategy(learner, X, n_instances=n_instances, **keywords)
     # modAL 0.4.2 and later: indices and their metrics.
     chosen = np.asarray(answer[0] if isinstance(answer, tuple) else answer)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not 1 <= len(chosen) <= n_instances:
@@ -222,13 +223,13 @@ def utilities_of(
     strategy : callable
         The strategy.
     learner : Learner
-        What the strategy saw of the model.
+        The learner that it was called with.
     X : array-like of shape (n_samples, ...)
-        Samples that could be chosen.
+        The pool.
     picks : ndarray of int of shape (n_picks,)
         What it chose.
     y, posterior, random_state
-        As they were passed to it; the generator in the state that it was in before.
+        As they were passed to the strategy; the generator in its state before that call.
 
     Returns
     -------
@@ -238,16 +239,16 @@ def utilities_of(
     registered = get_strategy(strategy)
     if registered is None:
         return None
-    offers: dict[str, Any] = {"y": y, "posterior": posterior, "random_state": random_state}
+    keywords: dict[str, Any] = {"y": y, "posterior": posterior, "random_state": random_state}
     while isinstance(strategy, partial):
-        offers = {**strategy.keywords, **offers}
+        keywords = {**strategy.keywords, **keywords}
         strategy = strategy.func
     utilities = registered.utilities
-    found = np.asarray(utilities(learner, X, picks, **_accepted(utilities, offers)))
+    found = np.asarray(utilities(learner, X, picks, **_accepted(utilities, keywords)))
     return np.tile(found, (len(picks), 1)) if found.ndim == 1 else found
 
 
-def _accepted(function: Callable[..., Any], offers: dict[str, Any]) -> dict[str, Any]:
-    """Keywords that a function has a parameter for."""
+def _accepted(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
+    """Those keywords that the function has a parameter for."""
     parameters = inspect.signature(function).parameters
-    return {keyword: value for keyword, value in offers.items() if keyword in parameters}
+    return {keyword: value for keyword, value in keywords.items() if keyword in parameters}

@@ -1,4 +1,4 @@
-"""What strategies have in common: checks, and the choice of the highest scores."""
+"""Checks that all strategies share, and the choice of the highest scores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str
     Returns
     -------
     n_instances : int
-        Number of samples that can be had: at most as many as there are.
+        Number of samples to choose, at most as many as there are.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def check_proba(proba: ArrayLike) -> NDArray[np.float64]:
         )
     if not np.isfinite(proba).all():
         raise ValueError("proba must hold finite numbers; it has NaN or infinity.")
-    inside = ((proba >= 0) & (proba <= 1 + _SUM_TOLERANCE)).all(axis=1)
-    valid = inside & (np.abs(proba.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    in_range = ((proba >= 0) & (proba <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    valid = in_range & (np.abs(proba.sum(axis=1) - 1) <= _SUM_TOLERANCE)
     if not valid.all():
         row = int(np.argmin(valid))
         raise ValueError(

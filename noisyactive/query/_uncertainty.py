@@ -79,8 +79,8 @@ def entropy_sampling(
     Raises
     ------
     ValueError
-        If `X` is empty, `predict_proba` returns something else than probabilities, or a parameter
-        is not as described.
+        If `X` is empty, `predict_proba` does not return probabilities, or a parameter is not as
+        described.
 
     Examples
     --------
@@ -103,8 +103,8 @@ def entropy_sampling(
 def margin_scores(proba: ArrayLike) -> NDArray[np.float64]:
     """How close the two most probable classes of each sample are.
 
-    ``1 - (p_first - p_second)``, one minus the margin of [1]_, so that a higher score is a sample
-    more worth asking about.
+    ``1 - (p_first - p_second)``, one minus the margin of [1]_, so that samples with a higher
+    score are queried first.
 
     Parameters
     ----------

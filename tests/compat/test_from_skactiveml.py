@@ -354,9 +354,9 @@ class TestObject:
             from_skactiveml(pool.MonteCarloEER())
         with pytest.raises(ValueError, match="regression"):
             from_skactiveml(pool.GreedySamplingTarget())
-        with pytest.raises(ValueError, match="batch_size"):
+        with pytest.raises(ValueError, match="passes batch_size to the query of CoreSet itself"):
             from_skactiveml(pool.CoreSet(), batch_size=3)
-        with pytest.raises(ValueError, match="clf"):
+        with pytest.raises(ValueError, match="query of CoreSet has no parameter clf"):
             from_skactiveml(pool.CoreSet(), clf=LINEAR)
 
     @pytest.mark.parametrize(
