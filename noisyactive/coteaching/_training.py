@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
@@ -54,7 +55,8 @@ class CoTraining(PairClassifier):
             with self._rng(1 + self._n_trainings):
                 self._n_trainings += 1
                 if self.preload and not is_lazy(dataset.X):
-                    dataset.X = torch.as_tensor(dataset.X, device=self.device)
+                    X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
+                    dataset.X = torch.as_tensor(X, device=self.device)
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
                 if selecting:

@@ -189,11 +189,24 @@ class TestInputs:
             ours = clone(net).fit(dataset)
             np.testing.assert_array_equal(ours.predict_proba(dataset), expected)
 
-    def test_inputs_are_never_written_to(self, blobs, net):
+    @pytest.mark.parametrize("preload", [False, True])
+    def test_inputs_are_never_written_to(self, blobs, net, preload):
         X, _, y = blobs
+        before = X.copy(), y.copy()
+        in_place = lambda batch: batch.add_(1)  # noqa: E731
+        net.set_params(preload=preload, train_transform=in_place, eval_transform=in_place)
+        net.fit(X, y, validation_data=(X, y)).predict(X)
+        np.testing.assert_array_equal(X, before[0])
+        np.testing.assert_array_equal(y, before[1])
+
+    @pytest.mark.parametrize("preload", [False, True])
+    def test_read_only_arrays_are_taken(self, blobs, net, preload):
+        X, _, y = blobs
+        expected = clone(net).fit(X, y).predict_proba(X)
         for array in (X, y):
             array.flags.writeable = False
-        net.fit(X, y, validation_data=(X, y)).predict(X)
+        net.set_params(preload=preload).fit(X, y, validation_data=(X, y))
+        np.testing.assert_array_equal(net.predict_proba(X), expected)
 
     def test_iterators_of_the_user_are_honoured(self, blobs):
         X, _, y = blobs
