@@ -82,6 +82,7 @@ class TestLabels:
         net.fit(X, y_noisy, validation_data=(X, y))
         np.testing.assert_array_equal(net.classes_, kind)
         assert net.predict(X).dtype == kind.dtype
+        assert seen
         for labels in seen:
             np.testing.assert_array_equal(labels, y)
         last = net.history[-1]
@@ -556,17 +557,7 @@ def test_in_a_pipeline_and_a_grid_search(blobs):
     assert search.best_estimator_[-1].clean_mask_.shape == y.shape
 
 
-class TestAfterReview:
-    def test_batches_of_one_stay_batches_of_one(self, blobs):
-        from torch.utils.data import BatchSampler
-
-        from noisyactive.coteaching._batches import MergeLastBatch
-
-        for n, size, expected in [(5, 1, [1] * 5), (5, 2, [2, 3]), (4, 2, [2, 2]), (1, 3, [1])]:
-            batches = MergeLastBatch(BatchSampler(range(n), size, drop_last=False))
-            assert [len(batch) for batch in batches] == expected
-            assert len(batches) == len(expected)
-
+class TestTrainingCalls:
     def test_a_refused_fit_leaves_the_classifier_as_it_was(self, blobs, net):
         X, _, y = blobs
         proba = net.fit(X, y).predict_proba(X)
@@ -593,7 +584,7 @@ class TestAfterReview:
         with pytest.raises(ValueError, match="warmup_epochs must be at least 1"):
             CoTeachingClassifier(warmup_epochs=0).fit(X, y)
 
-    def test_drop_last_gives_no_verdict_on_what_was_dropped(self, blobs):
+    def test_dropped_samples_have_no_loss_and_are_not_trusted(self, blobs):
         X, _, y = blobs
         net = CoTeachingClassifier(**QUICK, iterator_train__drop_last=True)
         net.set_params(batch_size=50).fit(X, y)
@@ -609,10 +600,3 @@ class TestAfterReview:
         )
         net.partial_fit(X, y, epochs=1)
         assert net.history[-1, "acc"] > 0.5
-
-    def test_an_activation_in_place_hides_the_head(self):
-        from noisyactive.coteaching._pair import find_head
-
-        X = torch.rand(2, 4)
-        assert find_head(nn.Sequential(nn.Linear(4, 3)), X) == "0"
-        assert find_head(nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True)), X) is None
