@@ -190,8 +190,8 @@ class TestHead:
         [
             ("nowhere", 1, "no part of the network"),
             ("body", 1, r"must name a torch.nn.Linear, got a Sequential"),
-            ("other", 1, "not the layer whose output are the logits"),
-            ("last", 2, "not the layer whose output are the logits"),
+            ("other", 1, "not the layer that computes the logits"),
+            ("last", 2, "not the layer that computes the logits"),
         ],
     )
     def test_a_wrong_name_is_refused(self, images, head, factor, message):
