@@ -1,4 +1,4 @@
-"""Callbacks that report to somewhere else, which copies of a net share."""
+"""Logger callbacks, which copies of a net share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOGGERS = (MlflowLogger, NeptuneLogger, SacredLogger, TensorBoard, WandbLogger)
 
 
 def copy_with_loggers(thing: Any, callbacks: Any) -> Any:
-    """Deep copy, but for loggers: an open file or run stays the one it is.
+    """Deep copy, except for loggers: the copy writes to the same open file or run.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class NoiseModel:
     transition : tensor of float64 of shape (n_classes, n_classes)
         ``T[j, k] = P(given = k | true = j)``.
     scale : float
-        What log-probabilities are multiplied with.
+        Factor of the log-probabilities.
     shift : tensor of float64 of shape (n_classes,)
         What is added to them; ``q = softmax(scale * log(proba) + shift)``.
     """
@@ -72,11 +72,11 @@ def fit_noise(
     Dirichlet prior with one pseudo-observation on each row of W, and a flat one on the rate up to
     ``(C - 1) / C``, where labels would say nothing any more.
 
-    It needs held-out probabilities: on samples that a network has learned by heart, wrong labels
-    look right. It errs on the low side where wrong labels look like honest doubt between classes
-    (pair noise, human errors), and it says 0 for probabilities that say nothing, as it would for
-    a network that told the probabilities of the noisy labels exactly: noise and doubt are then the
-    same thing.
+    It needs held-out probabilities: on samples that a network has memorised, wrong labels look
+    right. The rate comes out too low where wrong labels look like doubt between classes (pair
+    noise, human errors, a network that predicts the probabilities of the noisy labels exactly).
+    Probabilities that carry no information about the true class leave the rate undetermined: any
+    value up to ``(C - 1) / C`` may come out.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]
     Returns
     -------
     ndarray of shape (n_samples, n_classes)
-        Probabilities.
+        Class probabilities, with the dtype of ``predict_proba``.
     """
     proba = estimator.predict_proba(X)
     if proba.shape[1] == len(classes):

@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing else that is drawn, and leave no trace."""
+"""Independent streams of random numbers; the global generators are left as they were."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def child_seed(seed: int, *keys: int) -> int:
 
 @contextmanager
 def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterator[None]:
-    """Seed the global generators of torch, numpy and Python; put them back afterwards.
+    """Seed the global generators of torch, numpy and Python; restore them afterwards.
 
-    Dropout, weight initialisation and people's augmentations draw from global generators, so these
+    Dropout, weight initialisation and users' augmentations draw from global generators, so these
     are what has to be seeded. On a CUDA device its generator is treated alike.
 
     Parameters
     ----------
     seed : int
-        Seed inside the block.
+        Seed of the block.
     device : str, torch.device or None, default="cpu"
-        Device that is computed on.
+        Device in use.
     """
     numpy_state = np.random.get_state()
     python_state = random.getstate()

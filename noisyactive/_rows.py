@@ -1,4 +1,4 @@
-"""Some samples of any kind of X."""
+"""Select rows of any kind of X."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What samplers, which replace X and y together, have in common."""
+"""Base class of samplers, which replace X and y together."""
 
 from __future__ import annotations
 

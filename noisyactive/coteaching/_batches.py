@@ -71,7 +71,7 @@ class IndexedDataset(SkorchDataset):
         Parameters
         ----------
         rows : tensor of int64 of shape (batch_size,)
-            Which ones.
+            Row numbers.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class WholeBatches:
             yield self.dataset.fetch(places if self._rows is None else self._rows[places])
         if self.shuffle:
             del order
-            torch.randperm(n_samples, generator=generator)  # as its RandomSampler does, in vain
+            torch.randperm(n_samples, generator=generator)  # as its RandomSampler does, without use
 
 
 def whole_dataset(dataset: Any) -> tuple[IndexedDataset, torch.Tensor | None]:
@@ -164,7 +164,7 @@ def collate(batch: Batch | list[Batch]) -> Batch:
 class MergeLastBatch(BatchSampler):
     """Batches of another sampler, where a trailing batch of one joins the one before.
 
-    Batch normalisation cannot train on one sample, and among one there is nothing to choose.
+    Batch normalisation cannot train on one sample, and one sample leaves nothing to select from.
 
     Parameters
     ----------

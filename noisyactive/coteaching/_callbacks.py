@@ -52,7 +52,7 @@ class CosineSchedule(Callback):
         self.schedule_.step()
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Leave the optimizer with the learning rate it came with."""
+        """Restore the learning rate of the optimizer."""
         if not hasattr(self, "schedule_"):
             return
         for group in net.optimizer_.param_groups:

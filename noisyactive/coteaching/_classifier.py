@@ -48,7 +48,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         Learning rate, lowered to 0 along a cosine over the epochs of the call. An ``LRScheduler``
         among `callbacks` replaces that schedule; ``callbacks__lr_schedule=None`` switches it off.
     train_transform, eval_transform : callable, default=None
-        What is done to a batch before networks see it, on the device where they are:
+        Applied to a batch before it reaches the networks, on their device:
         ``transform(X) -> X`` for a batch as it is loaded, of uint8 if X is. `train_transform` is
         for training, the place for random augmentation (which takes its random numbers from
         torch's global generator, seeded here); `eval_transform` for everything else. Afterwards X
@@ -220,7 +220,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             Samples: rows of features, images (n_samples, channels, height, width), or a Dataset
             whose items are ``x`` or ``(x, y)``.
         y : array-like of shape (n_samples,), default=None
-            Labels of any kind that can be sorted; they win over a Dataset's own.
+            Labels of any kind that can be sorted; they replace a Dataset's own.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each sample counts in the loss that is learned from; only their proportions
             matter. Which labels are trusted, and the estimate of the forget rate, do not depend
@@ -264,11 +264,10 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         validation_data: Any = None,
         epochs: int | None = None,
     ) -> "CoTeachingClassifier":
-        """Go on with co-teaching on the fitted networks; on new ones, the same as `fit`.
+        """Continue to train the fitted networks; without any, do the same as `fit`.
 
         The forget rate does not ramp up again, unless the networks were loaded from a file. The
-        history of gradients starts anew, since rows may
-        be other samples than before.
+        history of gradients starts anew, since rows may be other samples than before.
 
         Parameters
         ----------
@@ -277,7 +276,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         y : array-like of shape (n_samples,), default=None
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            Every possible label, looked at in the first call only.
+            Every possible label, used in the first call only.
         sample_weight : array-like of shape (n_samples,), default=None
             As for `fit`.
         validation_data : tuple (X_val, y_val), default=None
@@ -311,7 +310,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         epochs: int = 25,
         lr: float | None = None,
     ) -> "CoTeachingClassifier":
-        """Tune both fitted networks with the plain criterion on all labels given.
+        """Train both fitted networks further, with the plain criterion on all labels given.
 
         The optimizer is fresh; `clean_mask_` and the other attributes of the training labels stay.
 

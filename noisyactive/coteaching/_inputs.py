@@ -129,7 +129,7 @@ class CheckedInputs(NeuralNetClassifier):
         X = validate_data(
             self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
         )
-        # A column of pandas' categories has made it an array of objects, words among them perhaps.
+        # A categorical column of pandas makes it an array of objects, of text perhaps.
         return X.astype(np.float64) if X.dtype.kind == "O" else X
 
     def _checked(
@@ -185,7 +185,7 @@ class CheckedInputs(NeuralNetClassifier):
 
     @contextmanager
     def _as_before_on_error(self) -> Iterator[None]:
-        """Data that is refused leaves a fitted classifier as it was."""
+        """Restore the fitted attributes if the data is refused."""
         names = ("_spec", "n_features_in_", "feature_names_in_")
         before = {name: vars(self)[name] for name in names if name in vars(self)}
         try:
@@ -221,8 +221,8 @@ class CheckedInputs(NeuralNetClassifier):
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches of a dataset: shuffled for training, in order otherwise.
 
-        Samples in memory come as whole batches; a ``DataLoader`` fetches lazy ones, and whatever
-        is asked of one through ``iterator_train__*`` or ``iterator_valid__*``.
+        Samples in memory come as whole batches. A ``DataLoader`` fetches lazy ones, and
+        any where ``iterator_train__*`` or ``iterator_valid__*`` set an option that only it has.
         """
         name = "iterator_train" if training else "iterator_valid"
         iterator = getattr(self, name)
@@ -273,7 +273,7 @@ class CheckedInputs(NeuralNetClassifier):
         return X
 
 
-#: What a `WholeBatches` can do of what a ``DataLoader`` can.
+#: Options of a ``DataLoader`` that `WholeBatches` has too.
 _FOR_WHOLE_BATCHES = {"shuffle", "drop_last"}
 
 

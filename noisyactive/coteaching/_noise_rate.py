@@ -9,7 +9,7 @@ class CrossFit:
     """Held-out predictions of two networks that each learn from one half of the samples.
 
     Both networks see every mini-batch; each learns from its half alone and predicts the other half
-    in passing, so that held-out probabilities cost no pass of their own.
+    in the same pass, so that held-out probabilities need no extra pass.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a network has to know of its data.
+    """What the networks need to know about the data.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class DataSpec:
 class NetworkPair(nn.Module):
     """Two networks of one architecture with different initial weights.
 
-    Called like any module, it gives the average of both networks' logits. What it knows of the data
-    (shape of a sample, class labels) travels in its ``state_dict``.
+    Called like any module, it gives the average of both networks' logits. The data spec (shape of a
+    sample, class labels) is saved in its ``state_dict``.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ class NetworkPair(nn.Module):
         self.head_name: str | None = None
         self._head_inputs: list[HeadInput] = []
 
-    def forward(self, X: torch.Tensor, index: torch.Tensor | None = None) -> torch.Tensor:
-        """Average of both networks' logits; `index` names the rows and is not looked at."""
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Average of both networks' logits."""
         (first, _), (second, _) = self.forward_each(X)
         return (first + second) / 2
 
@@ -114,7 +114,7 @@ class NetworkPair(nn.Module):
         return torch.cat(parts, dim=1)
 
     def probe(self, X: torch.Tensor, head: str | None = None) -> None:
-        """Try the networks on a few samples: check what comes out and find the heads.
+        """Run the networks on a few samples: check their output and find the heads.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class NetworkPair(nn.Module):
                 or not torch.allclose(again, logits, atol=1e-4)
             ):
                 self._watch_heads(None)
-                raise ValueError(f"head={head!r} is not the layer whose output are the logits.")
+                raise ValueError(f"head={head!r} is not the layer that computes the logits.")
 
     def _watch_heads(self, name: str | None) -> None:
         forget_head_inputs(self)
@@ -211,7 +211,7 @@ class AverageLogits(nn.Module):
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every submodule's own mode is put back afterwards."""
+    """Evaluation mode without gradients; the mode of every submodule is restored afterwards."""
     training = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -270,9 +270,9 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
 
 
 class HeadInput:
-    """Keeps what goes into a head from a forward pass until it is taken.
+    """Stores the input of a head in a forward pass until it is taken.
 
-    A hook that stays on, so that a compiled network is traced with it.
+    The hook stays registered, so that a compiled network is traced with it.
 
     Parameters
     ----------
@@ -288,16 +288,16 @@ class HeadInput:
         self._value = inputs[0]
 
     def take(self) -> torch.Tensor | None:
-        """Input of the head in the latest forward pass, if it came there."""
+        """Input of the head in the latest forward pass; None if the pass did not reach it."""
         value, self._value = self._value, None
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_value": None}  # a batch is no part of a network
+        return {"_value": None}  # a batch is not part of a network
 
 
 def forget_head_inputs(network: nn.Module) -> None:
-    """Take the hooks of `HeadInput` off a network."""
+    """Remove the hooks of `HeadInput` from a network."""
     for layer in network.modules():
         hooks = layer._forward_pre_hooks
         for key in [key for key, hook in hooks.items() if isinstance(hook, HeadInput)]:

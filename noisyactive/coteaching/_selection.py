@@ -18,7 +18,7 @@ def scheduled_forget_rate(
     Parameters
     ----------
     epoch : int
-        Epoch since the ramp began, counted from 0. Before that (negative) nothing is forgotten.
+        Epoch since the ramp began, counted from 0. Before that (negative) nothing is discarded.
     forget_rate : float in [0, 1)
         Where the ramp ends.
     ramp_epochs : int, default=10
@@ -111,7 +111,7 @@ class SampleRecord:
     selected : tensor of bool of shape (2, n_samples)
         Whether each network picked the sample, for the other one to train on.
     seen : tensor of bool of shape (n_samples,)
-        Whether the current epoch has come to the sample.
+        Whether the current epoch has reached the sample.
     """
 
     def __init__(self, n_samples: int, device: str | torch.device):
@@ -141,7 +141,7 @@ class SampleRecord:
         self.selected[network, index[picks]] = True
 
     def end_epoch(self) -> float:
-        """Reset samples that the epoch did not come to, and begin another epoch.
+        """Reset samples that the epoch did not reach, and begin another epoch.
 
         Returns
         -------

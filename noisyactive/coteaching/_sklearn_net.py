@@ -1,4 +1,4 @@
-"""skorch's classifier as a scikit-learn citizen: checked data, labels of any kind, seeds."""
+"""skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,6 @@ from ._pair import DataSpec, NetworkPair
 
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
-
 
 #: Parameters that go to skorch's ``NeuralNet`` as they are, with our defaults.
 SKORCH_PARAMS: Mapping[str, Any] = MappingProxyType(
@@ -57,8 +56,8 @@ def _stored_as(name: str) -> property:
 class PairClassifier(CheckedInputs):
     """Base of the co-teaching classifiers: everything but the training step.
 
-    Not for direct use. It seeds what it does, builds the pair of networks, runs them, speaks to
-    callbacks in the user's labels, and restores the pair from a file.
+    Not for direct use. It checks parameters, builds and seeds the pair of networks, runs them,
+    passes the user's labels to callbacks, and restores the pair from a file.
     """
 
     _parameter_constraints: dict[str, list[Any]] = {}
@@ -73,13 +72,13 @@ class PairClassifier(CheckedInputs):
 
     def _get_param_names(self) -> list[str]:
         own = BaseEstimator._get_param_names.__func__(type(self))
-        # What was set beside the signature, typos too: `initialize` is to find them in a clone.
+        # Set through **kwargs, typos too: `initialize` of a clone has to find and refuse them.
         beside = self._params_to_validate & vars(self).keys()
         return sorted({*own, *SKORCH_PARAMS, *beside})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("train_transform", "eval_transform"):
-            # Often a torch module, but no part of the model, as skorch would take it for.
+            # skorch would register a torch module as a part of the model, which these are not.
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -87,19 +86,19 @@ class PairClassifier(CheckedInputs):
     def set_params(self, **params: Any) -> "PairClassifier":
         """Set parameters, also nested ones such as ``module__hidden_features``."""
         new_callbacks = "callbacks" in params
-        if new_callbacks:  # skorch would initialize them even before there is a net
+        if new_callbacks:  # skorch would initialize them even before the networks
             self.callbacks = params.pop("callbacks")
         super().set_params(**params)
         if new_callbacks and self.initialized_:
             self._initialize_callbacks()
-        for name, value in params.items():  # skorch tells a built optimizer, and forgets
+        for name, value in params.items():  # skorch changes the built optimizer only
             if name.startswith("optimizer__"):
                 setattr(self, name, value)
                 self._params_to_validate.add(name)
         return self
 
     def __sklearn_clone__(self) -> "PairClassifier":
-        """Clone without memory; loggers go on writing where they write."""
+        """Clone without fitted state; both share the loggers, which hold open files or runs."""
         bare = object.__new__(type(self))
         bare.__dict__.update(vars(self), callbacks=None)
         twin = BaseEstimator.__sklearn_clone__(bare)
@@ -210,7 +209,7 @@ class PairClassifier(CheckedInputs):
         return self
 
     def _initialize_optimizer(self, reason: Any = None) -> "PairClassifier":
-        """As skorch does, which would announce each beginning beside the progress bar."""
+        """As skorch does, but without its message beside the progress bar."""
         verbose: int = self.verbose
         self.verbose = verbose if verbose > 1 else 0
         try:
@@ -223,7 +222,7 @@ class PairClassifier(CheckedInputs):
         return super().get_loss(y_pred, y_true, X=X, training=training).mean()
 
     def _end_schedule(self) -> None:
-        """Put the learning rate back, also after a training that broke off."""
+        """Restore the learning rate, also after an error in training."""
         for _, callback in self.callbacks_:
             if isinstance(callback, CosineSchedule):
                 callback.on_train_end(self)
@@ -253,10 +252,10 @@ class PairClassifier(CheckedInputs):
         self._scaler.step(self.optimizer_)
         self._scaler.update()
 
-    # --- the boundary to callbacks ------------------------------------------------------------
+    # --- callbacks ----------------------------------------------------------------------------
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Tell callbacks, in the user's labels, and gradients one network at a time."""
+        """Notify callbacks, with the user's labels; of gradients, one network at a time."""
         if method_name == "on_batch_end":
             X, codes = kwargs["batch"]
             kwargs["batch"] = (X, self.classes_[codes.cpu().numpy()])
@@ -404,7 +403,7 @@ def html_of(net: Any) -> str:
 
 
 def _read_spec(source: Any, use_safetensors: bool) -> DataSpec:
-    """Data spec from a file (or file-like object) of parameters, which is left as found."""
+    """Data spec from a file of parameters; a file-like object keeps its position."""
     start = source.tell() if hasattr(source, "tell") else None
     if not use_safetensors:
         state = torch.load(source, map_location="cpu", weights_only=True)

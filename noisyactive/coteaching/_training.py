@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
@@ -54,7 +55,8 @@ class CoTraining(PairClassifier):
             with self._rng(1 + self._n_trainings):
                 self._n_trainings += 1
                 if self.preload and not is_lazy(dataset.X):
-                    dataset.X = torch.as_tensor(dataset.X, device=self.device)
+                    X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
+                    dataset.X = torch.as_tensor(X, device=self.device)
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
                 if selecting:
@@ -83,11 +85,11 @@ class CoTraining(PairClassifier):
         self.notify("on_train_end", X=dataset, y=dataset.y)
 
     def _end_training(self) -> None:
-        """Forget what belongs to one training call, also after one that broke off."""
+        """Drop the state of one training call, also after an error."""
         self._record = self._crossfit = self._validation = self._weights = None
 
     def initialize_module(self) -> Self:
-        """Build both networks; forget which labels earlier ones trusted."""
+        """Build both networks; delete the fitted attributes of earlier ones."""
         self._n_epochs_selecting = 0
         self._rate_is_estimated = False
         for name in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
@@ -106,7 +108,7 @@ class CoTraining(PairClassifier):
             self._crossfit = CrossFit(dataset.codes, len(self.classes_), self.device)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Set the forget rate of the epoch; end the warm-up when its time has come."""
+        """Set the forget rate of the epoch; end the warm-up after `warmup_epochs`."""
         super().on_epoch_begin(net, **kwargs)
         self._tau = 0.0
         if self._record is None:
@@ -132,7 +134,7 @@ class CoTraining(PairClassifier):
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Go through the batches once; on a GPU, losses are fetched when all is done.
+        """Go through the batches once; on a GPU, losses are fetched at the end of the epoch.
 
         There, the history's losses of batches are tensors while the epoch lasts.
         """

@@ -161,14 +161,14 @@ class VarianceOfGradients:
     n_dims : int
         Numbers stored per sample and epoch.
     window : int, default=5
-        Epochs looked back on, at least 2.
+        Number of epochs in the history, at least 2.
     dtype : torch.dtype, default=torch.float32
         Type the ring is stored in. Scores are computed in float32.
     device : str or torch.device, default="cpu"
         Where gradients come from and scores go to.
     place : {"device", "host", "disk"}, default="device"
         Where the ring lies: on the device, in main memory, or in a temporary file that is mapped
-        into memory and goes with the object.
+        into memory and deleted with the object.
 
     References
     ----------
@@ -203,7 +203,7 @@ class VarianceOfGradients:
 
     @property
     def full(self) -> bool:
-        """Whether gradients of `window` epochs have been opened for recording."""
+        """Whether at least `window` epochs have been begun."""
         return self._epoch + 1 >= self.window
 
     def begin_epoch(self, basis: torch.Tensor | None = None) -> None:

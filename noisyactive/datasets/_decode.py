@@ -1,4 +1,4 @@
-"""From an image file to a tensor of bytes."""
+"""Read image files as tensors of bytes."""
 
 from __future__ import annotations
 

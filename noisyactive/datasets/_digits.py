@@ -1,4 +1,4 @@
-"""Small images for trying things out, which scikit-learn brings along."""
+"""scikit-learn's digits, made long-tailed: small images for quick trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in files, decoded when they are asked for."""
+"""Images in files, decoded when they are read."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ImageTable(Dataset[Any]):
     groups : array-like of shape (n_samples,), default=None
         What belongs together, a patient or a lesion for instance; `split_images` keeps it together.
     ids : sequence of str of length n_samples, default=None
-        Names of the images for people. None takes the paths as they were given.
+        Readable names of the images. None takes the paths as they were given.
     size : int or tuple of int (height, width), default=None
         Size of every image in pixels, an int for both sides: scaled with its aspect kept until it
         covers this size, then cropped evenly on both sides. None keeps the files' sizes, which must
@@ -74,7 +74,7 @@ class ImageTable(Dataset[Any]):
         Whether to decode every image once now, so that a bad one is found before training and not
         during it. That takes as long as decoding takes in one epoch.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of files that the check cannot read. "raise" lists them in one error. "skip"
+        What to do with files that the check cannot read. "raise" lists them in one error. "skip"
         leaves their rows out, with labels, groups and ids, says so in a warning and remembers them
         in `skipped_`.
     loader : callable, default=None
@@ -113,7 +113,7 @@ class ImageTable(Dataset[Any]):
     Notes
     -----
     ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True``, set by anyone in the process, makes PIL fill up
-    truncated files with grey without a word; nothing here can tell then.
+    truncated files with grey and say nothing: the check cannot find them then.
 
     skorch's ``SliceDataset``, for scikit-learn's cross-validation, takes items apart and therefore
     needs a table with labels.
@@ -289,7 +289,7 @@ class ImageTable(Dataset[Any]):
         path = self.paths[row]
         try:
             image = self._read(path)
-        except Exception as error:  # decoders raise whatever they please
+        except Exception as error:  # decoders raise errors of any kind
             raise OSError(f"Image {row}, {path}, cannot be read: {_describe(error)}") from error
         return image if self.targets is None else (image, self.targets[row].item())
 
@@ -328,7 +328,7 @@ class ImageTable(Dataset[Any]):
         return part
 
     def _check(self, on_error: str, n_jobs: int | None, verbose: int) -> None:
-        """Decode every image once; see to it that they can be read and collated."""
+        """Decode every image once; check that they can be read and make batches."""
         results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
             delayed(self._try)(path) for path in self.paths
         )

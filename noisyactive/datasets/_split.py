@@ -1,4 +1,4 @@
-"""Parts of a data set, by class and by group."""
+"""Split a data set by class and by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a batch of images before a network sees it."""
+"""Transforms of a batch of images before a network sees it."""
 
 from __future__ import annotations
 

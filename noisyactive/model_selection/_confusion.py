@@ -14,7 +14,7 @@ from sklearn.metrics import check_scoring
 
 from .._transition_matrix import check_invertible, check_transition_matrix
 
-_DUST = 1e-12
+_ROUND_OFF = 1e-12
 
 
 def correct_confusion_matrix(
@@ -27,10 +27,10 @@ def correct_confusion_matrix(
     backward correction of [1]_ and [2]_, is right on average, but where samples are few some
     counts come out negative. So, in the column of each predicted class:
 
-    1. right predictions are as many as the solution says, though not fewer than none, nor more
-       than there are predictions;
-    2. the other predictions are shared among the other classes as the solution says, a negative
-       count being none.
+    1. right predictions are as many as the solution says, but at least none, and at most as many
+       as there are predictions;
+    2. the other predictions are shared among the other classes as the solution says, where a
+       negative count is taken as 0.
 
     Where the solution is not negative, it is the result. (Limiting the counts of wrong
     predictions alone would turn chance into errors that were not made.)
@@ -93,15 +93,15 @@ def correct_confusion_matrix(
     right = np.where(shares > 0, right, totals)
     wrong *= np.divide(totals - right, shares, out=np.zeros_like(totals), where=shares > 0)
     corrected = wrong + np.diag(right)
-    # Dust of rounding would make a class count that is not there.
-    return np.where(corrected > _DUST * totals, corrected, 0)
+    # Rounding errors would count as predictions of a class that has none.
+    return np.where(corrected > _ROUND_OFF * totals, corrected, 0)
 
 
 def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., float]:
     """Turn `scoring` into a scorer of predicted labels that takes `sample_weight`, or say why not.
 
-    Scorers of scikit-learn tell privately what they look at and take; other callables by their
-    signature alone.
+    What scikit-learn's scorers use and take is read from their private attributes; of other
+    callables, only the signature is known.
     """
     scorer = check_scoring(scoring=scoring)
     looks_at = getattr(scorer, "_response_method", "predict")

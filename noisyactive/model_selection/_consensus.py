@@ -53,7 +53,7 @@ def consensus_scores(
     -------
     ndarray of shape (n_candidates,)
         Scores, higher being better; ``argmax`` chooses. They serve to compare these candidates:
-        their level is too high, since every candidate had a say in what is true.
+        their level is too high, since the guesses depend on the candidates.
 
     Raises
     ------

@@ -84,7 +84,7 @@ class Noise:
                 f"transition_matrix are in this order; got {given.tolist()}."
             )
         noise = cls(matrix, noise_rate, known)
-        noise.matrix_of(known)  # that it can be had
+        noise.matrix_of(known)  # raises if it does not fit
         return noise
 
     def matrix_of(self, classes: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Exchange the first and the last layer of a network."""
+"""Replace the first and the last layer of a network."""
 
 from typing import cast
 
@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-def _exchange(network: nn.Module, name: str, layer: nn.Module) -> None:
+def _replace_layer(network: nn.Module, name: str, layer: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, layer)
 
@@ -65,7 +65,7 @@ def replace_head(network: nn.Module, num_classes: int) -> None:
     old = network.get_submodule(name)
     if isinstance(old, nn.Linear):
         head = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
-        _exchange(network, name, head)
+        _replace_layer(network, name, head)
         return
     # SqueezeNet classifies every position and averages then; a head of its own comes after that.
     convolution = cast(nn.Conv2d, old)
@@ -109,4 +109,4 @@ def set_in_channels(network: nn.Module, in_channels: int, *, keep_weights: bool)
             new.weight.copy_(old.weight.sum(dim=1, keepdim=True) / in_channels)
             if new.bias is not None and old.bias is not None:
                 new.bias.copy_(old.bias)
-    _exchange(network, name, new)
+    _replace_layer(network, name, new)

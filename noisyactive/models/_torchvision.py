@@ -98,7 +98,7 @@ class TorchvisionFactory:
             if state is not None:
                 raise ValueError(
                     f"in_channels must be 3 for {self.name} with weights, which rescales red, "
-                    f"green and blue inside, got {in_channels}: repeat the channel of grey images, "
+                    f"green and blue itself, got {in_channels}: repeat the channel of grey images, "
                     "or pass transform_input=False."
                 )
             cast(Any, network).transform_input = False
@@ -123,8 +123,8 @@ class TorchvisionFactory:
 
         arguments: dict[str, Any] = {}
         if self.name in _WITH_AUXILIARY_OUTPUTS:
-            # Their weights were made for inputs rescaled inside; so that parameters saved by one
-            # network mean the same to the next, random weights get used to it as well.
+            # Their weights were trained with inputs that the network rescales; random weights are
+            # too, so that parameters saved by one network fit the next.
             arguments = {
                 "aux_logits": False,
                 "init_weights": self.weights is None,
@@ -207,7 +207,7 @@ def torchvision_classifier(
 
     Returns
     -------
-    TorchvisionFactory
+    factory : callable
         Called with ``num_classes`` and ``in_channels``, it returns a new network. It has the
         attributes ``name``, ``weights``, ``image_size`` and ``eval_transform``.
 

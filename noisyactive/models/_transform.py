@@ -1,4 +1,4 @@
-"""What a batch of images goes through before a network of torchvision sees it."""
+"""Prepare a batch of images for a network of torchvision."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +47,7 @@ class EvalTransform(nn.Module):
         self.antialias = antialias
 
     def extra_repr(self) -> str:
-        """What sets one apart from another."""
+        """Parameters that the repr shows."""
         return f"resize={self.resize}, crop={self.crop}, mean={self.mean}, std={self.std}"
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 
 def resolve_weights(name: str, weights: Any) -> str | Path | None:
-    """The weights that are meant, as something that can be compared and pickled.
+    """Resolve weights to their name or file, which can be compared and pickled.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def resolve_weights(name: str, weights: Any) -> str | Path | None:
     Returns
     -------
     str, Path or None
-        Name among the model's weights; file; nothing.
+        Name among the model's weights, file, or None for no weights.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def _complete(member: Any) -> str:
     if member.meta.get("categories") is None:
         raise ValueError(
             f"weights {member!r} are those of the convolutions alone; the linear layers that come "
-            "after them are not numbers."
+            "after them hold NaN."
         )
     return member.name
 

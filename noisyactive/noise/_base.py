@@ -1,4 +1,4 @@
-"""What all label-noise transformers share."""
+"""Base class of the label-noise transformers."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         probabilities : ndarray of shape (n_samples,)
             Probability that the label is replaced.
         targets : ndarray of shape (n_samples,)
-            What replaces it: another class, as index into `classes_`. Of no account where the
-            probability is 0.
+            What replaces it: another class, as index into `classes_`. Ignored where the probability
+            is 0.
         """
 
     def _fit_noise(self, codes: NDArray[np.intp], X: Any) -> None:  # noqa: B027

@@ -183,8 +183,8 @@ def _scaled_to_mean(weights: NDArray[np.float64], mean: float) -> NDArray[np.flo
     """Scale positive weights by a common factor, cut off at 1, so that they have a given mean."""
     n = len(weights)
     ascending = np.sort(weights)
-    # The factor if only the first i + 1 of them stayed below 1: of the factors that keep their
-    # promise, the last one is right.
+    # The factor if only the first i + 1 weights stayed below 1: of the factors for which weight i
+    # does stay below 1, the last one is right.
     factors = (mean * n - np.arange(n)[::-1]) / np.cumsum(ascending)
     factor = factors[factors * ascending <= 1][-1]
     return np.minimum(factor * weights, 1)

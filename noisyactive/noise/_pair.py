@@ -49,7 +49,7 @@ class PairLabelNoise(BaseRateLabelNoise):
 
     See Also
     --------
-    TransitionLabelNoise : Which class is taken for which is free to choose.
+    TransitionLabelNoise : Noise with any choice of classes that are confused.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What label noise of a given rate shares."""
+"""Base class of label noise of a given rate."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ class BaseRateLabelNoise(BaseLabelNoise):
         self._class_probabilities[free] = self.noise_rate
 
     def _shifted(self, codes: NDArray[np.intp], shift: NDArray[np.intp] | int) -> NDArray[np.intp]:
-        """Go on by `shift` classes among those that take part, from the last to the first."""
+        """Shift codes by `shift` places among the classes that take part, cyclically."""
         free = self._free_codes
         return free[(np.searchsorted(free, codes) + shift) % len(free)]

@@ -33,11 +33,11 @@ class TransitionLabelNoise(BaseLabelNoise):
         not in it keep their labels.
     noise_rate : float, default=None
         Probability that a label of a class in the dict is replaced, in [0, 1). Required with a
-        dict, and refused with a matrix, which says it itself.
+        dict, and refused with a matrix, which contains it.
     exact : bool, default=False
         Replace a fixed number of the labels of each class, ``round((1 - T[i, i]) * n_i)``, `n_i`
         being the number of its samples in the `y` transformed (halves round to even), instead of
-        each label independently. By which class is drawn all the same.
+        each label independently. The wrong class is still drawn at random.
     random_state : int, RandomState instance or None, default=None
         Determines which labels are replaced, and by what. With an int, every `transform` of the
         same labels returns the same, and the noise does not depend on what else is drawn with
@@ -123,7 +123,7 @@ class TransitionLabelNoise(BaseLabelNoise):
         """Check the matrix; return a copy."""
         if self.noise_rate is not None:
             raise ValueError(
-                "noise_rate is for a dict of candidate classes; a transition matrix says itself "
+                "noise_rate is for a dict of candidate classes; a transition matrix already states "
                 "how often labels are replaced."
             )
         matrix = check_transition_matrix(self.transition_matrix)

@@ -58,6 +58,13 @@ def test_same_batches_in_the_same_order(n_samples, batch_size, shuffle, drop_las
         assert_same_batches(ours, theirs)
 
 
+def test_batches_of_one_stay_batches_of_one():
+    for n, size, expected in [(5, 1, [1] * 5), (5, 2, [2, 3]), (4, 2, [2, 2]), (1, 3, [1])]:
+        batches = MergeLastBatch(BatchSampler(range(n), size, drop_last=False))
+        assert [len(batch) for batch in batches] == expected
+        assert len(batches) == len(expected)
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("cls", [CoTeachingClassifier, CoTeachingVOGClassifier])
 def test_same_training_as_through_a_dataloader(blobs, cls, shuffle):

@@ -82,6 +82,7 @@ class TestLabels:
         net.fit(X, y_noisy, validation_data=(X, y))
         np.testing.assert_array_equal(net.classes_, kind)
         assert net.predict(X).dtype == kind.dtype
+        assert seen
         for labels in seen:
             np.testing.assert_array_equal(labels, y)
         last = net.history[-1]
@@ -189,11 +190,24 @@ class TestInputs:
             ours = clone(net).fit(dataset)
             np.testing.assert_array_equal(ours.predict_proba(dataset), expected)
 
-    def test_inputs_are_never_written_to(self, blobs, net):
+    @pytest.mark.parametrize("preload", [False, True])
+    def test_inputs_are_never_written_to(self, blobs, net, preload):
         X, _, y = blobs
+        before = X.copy(), y.copy()
+        in_place = lambda batch: batch.add_(1)  # noqa: E731
+        net.set_params(preload=preload, train_transform=in_place, eval_transform=in_place)
+        net.fit(X, y, validation_data=(X, y)).predict(X)
+        np.testing.assert_array_equal(X, before[0])
+        np.testing.assert_array_equal(y, before[1])
+
+    @pytest.mark.parametrize("preload", [False, True])
+    def test_read_only_arrays_are_taken(self, blobs, net, preload):
+        X, _, y = blobs
+        expected = clone(net).fit(X, y).predict_proba(X)
         for array in (X, y):
             array.flags.writeable = False
-        net.fit(X, y, validation_data=(X, y)).predict(X)
+        net.set_params(preload=preload).fit(X, y, validation_data=(X, y))
+        np.testing.assert_array_equal(net.predict_proba(X), expected)
 
     def test_iterators_of_the_user_are_honoured(self, blobs):
         X, _, y = blobs
@@ -543,17 +557,7 @@ def test_in_a_pipeline_and_a_grid_search(blobs):
     assert search.best_estimator_[-1].clean_mask_.shape == y.shape
 
 
-class TestAfterReview:
-    def test_batches_of_one_stay_batches_of_one(self, blobs):
-        from torch.utils.data import BatchSampler
-
-        from noisyactive.coteaching._batches import MergeLastBatch
-
-        for n, size, expected in [(5, 1, [1] * 5), (5, 2, [2, 3]), (4, 2, [2, 2]), (1, 3, [1])]:
-            batches = MergeLastBatch(BatchSampler(range(n), size, drop_last=False))
-            assert [len(batch) for batch in batches] == expected
-            assert len(batches) == len(expected)
-
+class TestTrainingCalls:
     def test_a_refused_fit_leaves_the_classifier_as_it_was(self, blobs, net):
         X, _, y = blobs
         proba = net.fit(X, y).predict_proba(X)
@@ -580,7 +584,7 @@ class TestAfterReview:
         with pytest.raises(ValueError, match="warmup_epochs must be at least 1"):
             CoTeachingClassifier(warmup_epochs=0).fit(X, y)
 
-    def test_drop_last_gives_no_verdict_on_what_was_dropped(self, blobs):
+    def test_dropped_samples_have_no_loss_and_are_not_trusted(self, blobs):
         X, _, y = blobs
         net = CoTeachingClassifier(**QUICK, iterator_train__drop_last=True)
         net.set_params(batch_size=50).fit(X, y)
@@ -596,10 +600,3 @@ class TestAfterReview:
         )
         net.partial_fit(X, y, epochs=1)
         assert net.history[-1, "acc"] > 0.5
-
-    def test_an_activation_in_place_hides_the_head(self):
-        from noisyactive.coteaching._pair import find_head
-
-        X = torch.rand(2, 4)
-        assert find_head(nn.Sequential(nn.Linear(4, 3)), X) == "0"
-        assert find_head(nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True)), X) is None

@@ -66,12 +66,12 @@ class TestTransforms:
     def test_same_as_transforming_beforehand(self, images):
         X, y = images
         scale = {"train_transform": scaled, "eval_transform": scaled}
-        inside = CoTeachingVOGClassifier(**QUICK, **scale).fit(X, y)
+        ours = CoTeachingVOGClassifier(**QUICK, **scale).fit(X, y)
         before = CoTeachingVOGClassifier(**QUICK).fit(X.astype(np.float32) / 255, y)
         floats = X.astype(np.float32) / 255
-        np.testing.assert_array_equal(inside.predict_proba(X), before.predict_proba(floats))
-        np.testing.assert_array_equal(inside.extract_features(X), before.extract_features(floats))
-        np.testing.assert_array_equal(inside.vog_, before.vog_)
+        np.testing.assert_array_equal(ours.predict_proba(X), before.predict_proba(floats))
+        np.testing.assert_array_equal(ours.extract_features(X), before.extract_features(floats))
+        np.testing.assert_array_equal(ours.vog_, before.vog_)
 
     @pytest.mark.parametrize("lazy", [False, True])
     def test_training_and_everything_else_are_kept_apart(self, images, lazy):
@@ -190,8 +190,8 @@ class TestHead:
         [
             ("nowhere", 1, "no part of the network"),
             ("body", 1, r"must name a torch.nn.Linear, got a Sequential"),
-            ("other", 1, "not the layer whose output are the logits"),
-            ("last", 2, "not the layer whose output are the logits"),
+            ("other", 1, "not the layer that computes the logits"),
+            ("last", 2, "not the layer that computes the logits"),
         ],
     )
     def test_a_wrong_name_is_refused(self, images, head, factor, message):

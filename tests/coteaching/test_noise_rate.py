@@ -1,192 +1,49 @@
-"""The estimate of the noise rate, on posteriors whose noise is known."""
+"""Held-out predictions that are gathered during warm-up."""
 
-import numpy as np
 import pytest
 import torch
 
-from noisyactive._noise_model import NoiseModel, fit_noise
+from noisyactive._noise_model import fit_noise
+from noisyactive.coteaching import _noise_rate
 from noisyactive.coteaching._noise_rate import CrossFit
 
 
-def posteriors(rng, n, n_classes, sharpness, weights=None):
-    """True-class posteriors and labels drawn from them: as good as a classifier can get."""
-    logits = rng.normal(size=(n, n_classes)) * sharpness + np.log(
-        np.full(n_classes, 1 / n_classes) if weights is None else weights
-    )
-    q = np.exp(logits - logits.max(axis=1, keepdims=True))
-    q /= q.sum(axis=1, keepdims=True)
-    y = (q.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    return q, y
-
-
-def flatten(q):
-    """What a network that has not learned for long, and from noisy labels, says: doubt."""
-    flat = q**0.3
-    return flat / flat.sum(axis=1, keepdims=True)
-
-
-def corrupt(rng, y, T):
-    return (T[y].cumsum(axis=1) > rng.random((len(y), 1))).argmax(axis=1)
-
-
-def uniform(n_classes, rate):
-    T = np.full((n_classes, n_classes), rate / (n_classes - 1))
-    np.fill_diagonal(T, 1 - rate)
-    return T
-
-
-def pair(n_classes, rate):
-    return (1 - rate) * np.eye(n_classes) + rate * np.roll(np.eye(n_classes), 1, axis=1)
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
-@pytest.mark.parametrize("matrix", [uniform, pair])
-def test_known_noise_is_recovered_from_a_flattened_posterior(rate, matrix):
-    if matrix is pair and rate == 0.5:
-        pytest.skip("half of a class moved to one other: which half is wrong cannot be told")
-    rng = np.random.default_rng(0)
-    long_tail = 10.0 ** -np.linspace(0, 1, 5)
-    q, y = posteriors(rng, 4000, 5, 6, long_tail / long_tail.sum())
-    T = matrix(5, rate)
-    given = corrupt(rng, y, T)
-    estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
-    assert estimate == pytest.approx((given != y).mean(), abs=0.05)
-
-
-def test_two_classes_will_do():
-    rng = np.random.default_rng(1)
-    q, y = posteriors(rng, 4000, 2, 8)
-    given = corrupt(rng, y, uniform(2, 0.25))
-    estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
-    assert estimate == pytest.approx(0.25, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "proba",
-    [np.full((60, 3), 1 / 3), np.eye(3)[np.arange(60) % 3], np.eye(3)[np.arange(60) // 20]],
-    ids=["says nothing", "certain and right", "certain and mostly wrong"],
-)
-def test_extreme_predictions_give_a_rate_that_can_be_used(proba):
-    estimate = fit_noise(torch.from_numpy(proba), torch.arange(60) % 3).rate
-    assert 0 <= estimate < 1
-
-
-def test_many_rows_are_thinned_out_without_changing_the_answer():
-    rng = np.random.default_rng(2)
-    q, y = posteriors(rng, 50_000, 3, 6)
-    given = corrupt(rng, y, uniform(3, 0.2))
+@pytest.fixture
+def crossfit():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        estimate = fit_noise(torch.from_numpy(flatten(q)), torch.from_numpy(given)).rate
-    assert estimate == pytest.approx(0.2, abs=0.03)
+        return CrossFit(torch.arange(40) % 4, 4, "cpu")
 
 
-def test_posterior_is_bayes_rule_on_the_calibrated_probabilities():
-    rng = np.random.default_rng(3)
-    proba = rng.dirichlet(np.ones(3), 20)
-    codes = rng.integers(3, size=20)
-    T = rng.dirichlet(np.ones(3), 3)
-    shift = rng.normal(size=3)
-    model = NoiseModel(0.3, torch.from_numpy(T), 1.7, torch.from_numpy(shift))
-    found = model.posterior(torch.from_numpy(proba), torch.from_numpy(codes)).numpy()
-    for row in range(20):
-        joint = [proba[row, j] ** 1.7 * np.exp(shift[j]) * T[j, codes[row]] for j in range(3)]
-        np.testing.assert_allclose(found[row], np.array(joint) / np.sum(joint))
+def test_every_class_is_halved(crossfit):
+    for label in range(4):
+        assert crossfit.half[label::4].sum() == 5
 
 
-def test_posterior_of_the_fitted_model_is_nearly_that_of_the_true_one():
-    rng = np.random.default_rng(4)
-    q, y = posteriors(rng, 4000, 4, 6)
-    T = uniform(4, 0.4)
-    given = corrupt(rng, y, T)
-    truth = q * T[:, given].T
-    truth /= truth.sum(axis=1, keepdims=True)
-    proba, codes = torch.from_numpy(flatten(q)), torch.from_numpy(given)
-    model = fit_noise(proba, codes)
-    assert abs(model.posterior(proba, codes).numpy() - truth).mean() < 0.01
-    assert abs(model.transition.numpy() - T).max() < 0.03
-    # Nearly all of the confusion was in the scale, which flatten() took to the power 0.3.
-    assert model.scale == pytest.approx(1 / 0.3, rel=0.1)
+def test_each_network_learns_from_the_halves_of_a_batch(crossfit):
+    index = torch.tensor([3, 17, 8, 30, 2])
+    first, second = crossfit.chosen(index)
+    assert sorted([*first.tolist(), *second.tolist()]) == [0, 1, 2, 3, 4]
+    assert (crossfit.half[index[first]] == 0).all()
+    assert (crossfit.half[index[second]] == 1).all()
 
 
-def test_rows_that_somebody_looked_at_tell_what_held_out_predictions_cannot():
-    rng = np.random.default_rng(5)
-    y = rng.integers(3, size=3000)
-    T = pair(3, 0.4)
-    given = corrupt(rng, y, T)
-    says_nothing = torch.full((3000, 3), 1 / 3), torch.from_numpy(given)
-    looked = np.where(np.arange(3000) < 600, y, -1)
-    without, with_them = (
-        fit_noise(*says_nothing),
-        fit_noise(*says_nothing, torch.from_numpy(looked)),
-    )
-    assert abs(without.transition.numpy() - T).max() > 0.2
-    assert abs(with_them.transition.numpy() - T).max() < 0.05
+def test_only_predictions_of_the_network_that_did_not_learn_count(crossfit, monkeypatch):
+    said = {}
 
+    def spy(proba, codes):
+        said.update(proba=proba, codes=codes)
+        return fit_noise(proba, codes)
 
-def test_no_answer_is_thinned_out():
-    rng = np.random.default_rng(6)
-    y = rng.integers(3, size=60_000)
-    T = pair(3, 0.4)
-    says_nothing = torch.full((60_000, 3), 1 / 3), torch.from_numpy(corrupt(rng, y, T))
-    looked = np.where(np.arange(60_000) < 600, y, -1)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = fit_noise(*says_nothing, torch.from_numpy(looked))
-    whole = [part[:600] for part in says_nothing]
-    only = fit_noise(*whole, torch.from_numpy(y[:600]))
-    # The rest says how often labels are given, and nothing of where they come from.
-    assert abs(model.transition - only.transition).max() < 0.05
-
-
-class TestCrossFit:
-    @pytest.fixture
-    def crossfit(self):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return CrossFit(torch.arange(40) % 4, 4, "cpu")
-
-    def test_every_class_is_halved(self, crossfit):
-        for label in range(4):
-            assert crossfit.half[label::4].sum() == 5
-
-    def test_each_network_learns_from_the_halves_of_a_batch(self, crossfit):
-        index = torch.tensor([3, 17, 8, 30, 2])
-        first, second = crossfit.chosen(index)
-        assert sorted([*first.tolist(), *second.tolist()]) == [0, 1, 2, 3, 4]
-        assert (crossfit.half[index[first]] == 0).all()
-        assert (crossfit.half[index[second]] == 1).all()
-
-    def test_only_predictions_of_the_network_that_did_not_learn_count(self, crossfit, monkeypatch):
-        from noisyactive.coteaching import _noise_rate
-
-        said = {}
-
-        def spy(proba, codes):
-            said.update(proba=proba, codes=codes)
-            return fit_noise(proba, codes)
-
-        monkeypatch.setattr(_noise_rate, "fit_noise", spy)
-        index = torch.arange(30)
-        logits = [torch.randn(2, 30, 4).double(), torch.randn(2, 30, 4).double()]
-        crossfit.store(index, [torch.zeros(30, 4), torch.ones(30, 4)])
-        crossfit.forget()
-        for first, second in zip(*logits, strict=True):
-            crossfit.store(index, [first, second])
-        crossfit.noise_rate()
-        expected = torch.stack([torch.softmax(network, dim=2).mean(dim=0) for network in logits])
-        of_the_other = expected[1 - crossfit.half[:30], index]
-        torch.testing.assert_close(said["proba"].double(), of_the_other, rtol=1e-5, atol=1e-6)
-        assert torch.equal(said["codes"], index % 4)  # rows never held out are left out
-
-
-@pytest.mark.parametrize("start", [(0.0, 1.0), (0.75, 3.0), (0.2, 0.3)])
-def test_another_start_finds_the_same_noise(start):
-    rng = np.random.default_rng(0)
-    q, y = posteriors(rng, 4000, 4, 3.0)
-    codes = torch.from_numpy(corrupt(rng, y, uniform(4, 0.3)))
-    proba = torch.from_numpy(flatten(q))
-    ours, expected = fit_noise(proba, codes, start=start), fit_noise(proba, codes)
-    assert ours.rate == pytest.approx(expected.rate, abs=0.005)
-    assert ours.scale == pytest.approx(expected.scale, rel=0.02)
-    torch.testing.assert_close(ours.transition, expected.transition, atol=0.01, rtol=0)
+    monkeypatch.setattr(_noise_rate, "fit_noise", spy)
+    index = torch.arange(30)
+    logits = [torch.randn(2, 30, 4).double(), torch.randn(2, 30, 4).double()]
+    crossfit.store(index, [torch.zeros(30, 4), torch.ones(30, 4)])
+    crossfit.forget()
+    for first, second in zip(*logits, strict=True):
+        crossfit.store(index, [first, second])
+    crossfit.noise_rate()
+    expected = torch.stack([torch.softmax(network, dim=2).mean(dim=0) for network in logits])
+    of_the_other = expected[1 - crossfit.half[:30], index]
+    torch.testing.assert_close(said["proba"].double(), of_the_other, rtol=1e-5, atol=1e-6)
+    assert torch.equal(said["codes"], index % 4)  # rows never held out are left out

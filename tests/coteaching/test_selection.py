@@ -1,4 +1,4 @@
-"""Who is trusted in a mini-batch, against a second implementation written from the paper's text."""
+"""Selection in a mini-batch, against a second implementation written from the paper's text."""
 
 import numpy as np
 import pytest

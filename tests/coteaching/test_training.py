@@ -136,8 +136,8 @@ def test_no_network_learns_from_its_own_picks(blobs, monkeypatch):
     net.fit(X, y)
     x, t = torch.from_numpy(X), torch.from_numpy(y)
     for k, network in enumerate(networks):
-        lesson = picks[1 - k]
-        loss = nn.functional.cross_entropy(network(x[lesson]), t[lesson])
+        chosen = picks[1 - k]
+        loss = nn.functional.cross_entropy(network(x[chosen]), t[chosen])
         expected = torch.autograd.grad(loss, list(network.parameters()))
         torch.testing.assert_close(gradients[k], list(expected))
     assert net.clean_mask_.nonzero()[0].tolist() == [0, 1, 2]
@@ -201,17 +201,17 @@ def test_auto_forget_rate_discards_nothing_until_it_is_known(blobs):
 def test_during_warmup_each_network_learns_from_its_own_half(blobs, monkeypatch):
     X, _, y = blobs
     net = CoTeachingClassifier(Net, **{**SETTINGS, "forget_rate": "auto", "batch_size": -1})
-    lessons = []
+    chosen = []
 
     class Spy(_training.CrossFit):
         def chosen(self, index):
-            lessons.append(super().chosen(index))
-            return lessons[-1]
+            chosen.append(super().chosen(index))
+            return chosen[-1]
 
     monkeypatch.setattr(_training, "CrossFit", Spy)
     with pytest.warns(UserWarning, match="every label was trusted"):
         net.set_params(max_epochs=1).fit(X, y)
-    ((first, second),) = lessons
+    ((first, second),) = chosen
     assert sorted([*first.tolist(), *second.tolist()]) == list(range(len(X)))
     for label in np.unique(y):  # every class is halved
         assert abs((y[first] == label).sum() - (y[second] == label).sum()) <= 1
@@ -247,7 +247,9 @@ def test_history_never_holds_nan(blobs):
     X, y, y_noisy = blobs
     net = CoTeachingVOGClassifier(max_epochs=14, forget_rate=0.9, mix_ratio=1, batch_size=2)
     net.fit(X, y_noisy, validation_data=(X, y))
+    assert len(net.history) == 14
     for row in net.history:
+        assert row["batches"]
         for key, value in row.items():
             if isinstance(value, float):
                 assert np.isfinite(value), key
@@ -273,6 +275,7 @@ def test_gradient_norm_is_clipped_per_network(blobs):
             norms.append(torch.cat(grads).norm().item())
 
     CoTeachingClassifier(Net, **SETTINGS, callbacks=[Norms(gradient_clip_value=1e-3)]).fit(X, y)
+    assert len(norms) == 9 * 6 * 2  # epochs, batches, networks
     np.testing.assert_allclose(norms, 1e-3, rtol=1e-2)
 
 
@@ -354,7 +357,7 @@ class TestRandomness:
             for j in range(i):
                 assert not np.allclose(flat[i], flat[j])
 
-    def test_global_generators_are_seeded_inside(self, blobs):
+    def test_global_generators_are_seeded_during_training(self, blobs):
         X, _, y = blobs
 
         class Augmenting(Net):

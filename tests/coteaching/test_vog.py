@@ -207,3 +207,8 @@ class TestHead:
     )
     def test_none_where_logits_do_not_come_straight_from_a_linear_layer(self, network):
         assert find_head(network, torch.rand(2, 1, 8, 8)) is None
+
+    def test_an_activation_in_place_hides_the_head(self):
+        X = torch.rand(2, 4)
+        assert find_head(nn.Sequential(nn.Linear(4, 3)), X) == "0"
+        assert find_head(nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True)), X) is None

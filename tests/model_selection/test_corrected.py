@@ -158,7 +158,7 @@ def test_an_estimator_may_lack_a_class(data, scoring):
         noise_corrected_scorer(scoring, noise_rate=0.3, classes=["cat", "fox"])(model, X, y)
 
 
-def test_a_class_that_nobody_mentions_does_not_count():
+def test_a_class_without_labels_and_predictions_does_not_count():
     """As in scikit-learn: macro F1 is the mean over classes in the labels or the predictions."""
     y = np.repeat([0, 1], 50)
     X = y[:, None]

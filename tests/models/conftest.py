@@ -18,7 +18,7 @@ def checkpoints(tmp_path, monkeypatch):
     """Folder where pretrained weights are looked for; whoever tries to fetch one is refused."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("no_proxy", "")
     folder = tmp_path / "torch" / "hub" / "checkpoints"
