@@ -114,7 +114,8 @@ def fit_noise(
     weight = torch.ones(len(codes), dtype=torch.float64)
     unseen = (true_codes < 0).nonzero().squeeze(1)
     if len(unseen) > _MAX_ROWS:
-        kept = unseen[torch.randperm(len(unseen))[:_MAX_ROWS]]
+        generator = torch.Generator().manual_seed(0)
+        kept = unseen[torch.randperm(len(unseen), generator=generator)[:_MAX_ROWS]]
         weight[kept] = len(unseen) / _MAX_ROWS
         rows = torch.cat([(true_codes >= 0).nonzero().squeeze(1), kept])
         proba, codes, true_codes, weight = (

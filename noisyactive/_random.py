@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -49,12 +51,26 @@ def child_seed(seed: int, *keys: int) -> int:
     return int(np.random.SeedSequence([seed, *keys]).generate_state(1)[0])
 
 
+# Held by the thread that has seeded the global generators.
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a child lacks the thread that may have held the lock
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @contextmanager
 def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterator[None]:
     """Seed the global generators of torch, numpy and Python; restore them afterwards.
 
     Dropout, weight initialisation and users' augmentations draw from global generators, so these
-    are what has to be seeded. On a CUDA device its generator is treated alike.
+    are what has to be seeded. On a CUDA device its generator is treated alike. Other threads that
+    want the same wait until the block ends: what they draw does not depend on each other.
 
     Parameters
     ----------
@@ -63,11 +79,11 @@ def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterat
     device : str, torch.device or None, default="cpu"
         Device in use.
     """
-    numpy_state = np.random.get_state()
-    python_state = random.getstate()
     computes_on = torch.device("cpu" if device is None else device)
     cuda_devices = [computes_on] if computes_on.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda_devices):
+    with _lock, torch.random.fork_rng(devices=cuda_devices):
+        numpy_state = np.random.get_state()
+        python_state = random.getstate()
         torch.default_generator.manual_seed(seed)
         for cuda_device in cuda_devices:
             with torch.cuda.device(cuda_device):

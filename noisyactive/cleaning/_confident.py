@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import _check_method_params
 
 from .._codes import rank_within_class
+from .._interrupts import interrupts_raised
 from .._proba import aligned_proba
 from .._rows import take_rows
 
@@ -71,7 +72,8 @@ def out_of_fold_proba(
             proba[np.ix_(test, known)] = 1
             continue
         params = _check_method_params(X, fit_params or {}, train)
-        fitted = clone(estimator).fit(take_rows(X, train), classes[codes[train]], **params)
+        with interrupts_raised():
+            fitted = clone(estimator).fit(take_rows(X, train), classes[codes[train]], **params)
         proba[test] = aligned_proba(fitted, take_rows(X, test), classes)
     return proba
 

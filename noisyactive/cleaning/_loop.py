@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -34,14 +34,14 @@ from ..journal import (
     open_rows,
     rows_of,
 )
-from ..query import Learner, choose
+from ..query import Learner, choose, get_strategy
 from . import _checkpoint as checkpoint
 from ._annotators import settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
 from ._policies import POLICIES
 from ._policy import LabelSnapshot
-from ._training import Training, seeded_clone
+from ._training import Training, draws_globally, seeded_clone
 
 
 class CleaningLoop:
@@ -135,7 +135,7 @@ class CleaningLoop:
     def _begin(self, rng: np.random.RandomState) -> None:
         with self._isolated(0):
             self.policy.start(self.state.codes, self.params, rng)
-        first: list[Event] = [Started(self.seed), Refitted(self.training.score(self.policy.model))]
+        first: list[Event] = [Started(self.seed), Refitted(self._score())]
         if self._writer is not None:
             self._writer.publish(first)
         for event in first:
@@ -168,7 +168,7 @@ class CleaningLoop:
     def refit(self) -> None:
         """Bring the model up to date with the labels."""
         self._update_model(self._due_labels())
-        self._record(Refitted(self.training.score(self.policy.model)))
+        self._record(Refitted(self._score()))
         self._save_checkpoint()
 
     def ask(self) -> None:
@@ -290,7 +290,10 @@ class CleaningLoop:
         return np.random.RandomState(child_seed(self.seed, part))
 
     def _isolated(self, part: int) -> AbstractContextManager[None]:
-        """Seed the global generators that estimators and strategies draw from; restore them."""
+        """Seed the global generators and restore them, if others' code may draw from them."""
+        strategy = get_strategy(self.params.query_strategy)
+        if strategy is not None and not draws_globally(self.training.template):
+            return nullcontext()
         device = getattr(last_step(self.params.estimator), "device", "cpu")
         return isolated_rng(child_seed(self.seed, part, 0), device)
 
@@ -310,6 +313,10 @@ class CleaningLoop:
         if labels is not None:
             with self._isolated(labels.round):
                 self.policy.update(labels, self.params)
+
+    def _score(self) -> float:
+        with self._isolated(self.state.round):
+            return self.training.score(self.policy.model)
 
     def _save_checkpoint(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""

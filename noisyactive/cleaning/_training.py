@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import _check_method_params
 
+from .._interrupts import interrupts_raised
 from .._pipeline import changes_labels, last_step
 from .._rows import take_rows
 from ._class_balance import fit_balanced
@@ -51,11 +52,13 @@ class Training:
     validation_data: tuple[Any, Any] | None
     scoring: str | Callable[..., float]
 
+    @interrupts_raised()
     def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
         """Fit a clone of the template to some rows, with the labels `codes` of all rows."""
         X, y, params = self._training_data(rows, codes)
         return clone(self.template).fit(X, y, **params)
 
+    @interrupts_raised()
     def update(
         self,
         fitted: Any,
@@ -166,3 +169,36 @@ def seeded_clone(estimator: Any, classes: NDArray[Any], rng: np.random.RandomSta
         **{name: int(rng.randint(2**31 - 1)) for name in seeds}, **dict.fromkeys(knows, classes)
     )
     return twin
+
+
+def draws_globally(estimator: Any) -> bool:
+    """Whether an estimator may draw random numbers from global generators.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With its seeds set, as `seeded_clone` returns it.
+
+    Returns
+    -------
+    bool
+        False if it and all parts of it are known not to: they have a `random_state`, or are
+        scikit-learn's own and call no function of the user.
+    """
+    params = estimator.get_params(deep=False)
+    values = list(_flatten(params.values()))
+    parts = [v for v in values if hasattr(v, "get_params") and not isinstance(v, type)]
+    known = "random_state" in params or (
+        type(estimator).__module__.startswith("sklearn.")
+        and not any(callable(value) for value in values if not hasattr(value, "get_params"))
+    )
+    return not known or any(draws_globally(part) for part in parts)
+
+
+def _flatten(values: Iterable[Any]) -> Iterator[Any]:
+    """Values, and those in lists and tuples among them, as the steps of a pipeline are."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _flatten(value)
+        else:
+            yield value

@@ -372,7 +372,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         """
         self.check_is_fitted()
         features = []
-        with evaluating(self.module_):
+        with evaluating(self.module_), self._threads():
             for inputs, _ in self.get_iterator(self.get_dataset(X), training=False):
                 batch = self._network_input(inputs["X"])
                 if self.module_.head_name is None:  # loaded from a file, say

@@ -100,6 +100,7 @@ class CheckedInputs(NeuralNetClassifier):
     """
 
     _validation: IndexedDataset | None = None
+    _generator: torch.Generator | None = None
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -234,8 +235,9 @@ class CheckedInputs(NeuralNetClassifier):
             batch_size = len(dataset)
         if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
             return iterator(dataset, batch_size=batch_size, **arguments)
-        # A generator of its own, so that predicting leaves the global one alone.
-        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())) if training else 0)
+        # A generator of its own, so that the global one is left alone.
+        seed = torch.randint(2**62, (), generator=self._generator) if training else 0
+        generator = torch.Generator().manual_seed(int(seed))
         plain = iterator is DataLoader and arguments.keys() <= _FOR_WHOLE_BATCHES
         if plain and not is_lazy(whole_dataset(dataset)[0].X):
             arguments.setdefault("shuffle", training)

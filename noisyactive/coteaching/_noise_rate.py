@@ -19,10 +19,18 @@ class CrossFit:
         Classes.
     device : str or torch.device
         Where the networks compute.
+    generator : torch.Generator, default=None
+        Draws the halves.
     """
 
-    def __init__(self, codes: torch.Tensor, n_classes: int, device: str | torch.device):
-        shuffled = torch.randperm(len(codes))
+    def __init__(
+        self,
+        codes: torch.Tensor,
+        n_classes: int,
+        device: str | torch.device,
+        generator: torch.Generator | None = None,
+    ):
+        shuffled = torch.randperm(len(codes), generator=generator)
         by_class = shuffled[torch.argsort(codes[shuffled], stable=True)]
         half = torch.empty(len(codes), dtype=torch.int64)
         half[by_class] = torch.arange(len(codes)) % 2

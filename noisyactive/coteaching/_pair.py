@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ._process_state import eager
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -132,7 +134,7 @@ class NetworkPair(nn.Module):
         n_classes = len(self.spec.classes)
         first = self.networks[0]
         try:
-            with evaluating(self), torch.compiler.set_stance("force_eager"):
+            with evaluating(self), eager():
                 logits = first(X)
         except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
@@ -151,7 +153,7 @@ class NetworkPair(nn.Module):
             return
         self._watch_heads(found)
         if head is not None:
-            with evaluating(self), torch.compiler.set_stance("force_eager"):
+            with evaluating(self), eager():
                 logits, features = self.forward_each(X)[0]
                 again = None if features is None else self.heads()[0](features)
             if (
@@ -253,7 +255,7 @@ def find_head(network: nn.Module, X: torch.Tensor) -> str | None:
         if isinstance(layer, nn.Linear)
     ]
     try:
-        with evaluating(network), torch.compiler.set_stance("force_eager"):
+        with evaluating(network), eager():
             logits = network(X)
     finally:
         for handle in handles:

@@ -22,6 +22,7 @@ from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
 from ._inputs import CheckedInputs
 from ._pair import DataSpec, NetworkPair
+from ._process_state import is_small, single_thread
 
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
@@ -137,8 +138,10 @@ class PairClassifier(CheckedInputs):
 
     # --- randomness -------------------------------------------------------------------------
 
-    def _rng(self, part: int) -> AbstractContextManager[None]:
-        return isolated_rng(child_seed(self.seed_, part), self.device)
+    def _threads(self) -> AbstractContextManager[None]:
+        """One thread of torch where more would change the last bits for nothing."""
+        n_dims = len(self.module_.spec.sample_shape)
+        return single_thread(is_small(self.module_, n_dims, self.device))
 
     # --- building ---------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class PairClassifier(CheckedInputs):
             spec = DataSpec((), np.asarray([] if self.classes is None else self.classes))
         else:
             arguments = {**arguments_from_data(module, spec), **arguments}
-        with self._rng(0):
+        with isolated_rng(child_seed(self.seed_, 0), self.device):
             self.module_ = NetworkPair(lambda: module(**arguments), spec)
         if self.channels_last:
             self.module_.to(memory_format=torch.channels_last)
@@ -198,8 +201,9 @@ class PairClassifier(CheckedInputs):
         try:
             criterion = self.criterion(**arguments)
             n_classes = max(2, len(self.module_.spec.classes))
-            with warnings.catch_warnings():  # about the very shapes that are tried out
-                warnings.simplefilter("ignore")
+            # Filters of warnings belong to all threads, as global generators do.
+            with isolated_rng(0), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the very shapes that are tried out
                 loss = criterion(torch.zeros(2, n_classes), torch.arange(2))
         except (TypeError, RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{wanted} does not: {error}") from error
@@ -282,7 +286,9 @@ class PairClassifier(CheckedInputs):
         """Yield averaged logits batch by batch, in the order of X also when `training`."""
         self.check_is_fitted()
         for batch in self.get_iterator(self.get_dataset(X), training=False):
-            yield self.evaluation_step(batch, training=training).to(device)
+            with self._threads():
+                logits = self.evaluation_step(batch, training=training)
+            yield logits.to(device)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Class probabilities: softmax of the average of both networks' logits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
 from .._progress import Hooks, progress
+from .._random import child_seed, isolated_rng
 from ._batches import is_lazy
 from ._callbacks import raised_by_callback
 from ._noise_rate import CrossFit
+from ._process_state import may_draw_globally
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
 from ._sklearn_net import PairClassifier
 
@@ -51,10 +54,17 @@ class CoTraining(PairClassifier):
         self._weights = weights
         self._record: SampleRecord | None = None
         self._crossfit: CrossFit | None = None
+        seed = child_seed(self.seed_, 1 + self._n_trainings)
+        self._n_trainings += 1
+        self._generator = torch.Generator().manual_seed(seed)
+        lazy = is_lazy(dataset.X)
+        shared = may_draw_globally(self, lazy=lazy)
         try:
-            with self._rng(1 + self._n_trainings):
-                self._n_trainings += 1
-                if self.preload and not is_lazy(dataset.X):
+            with (
+                isolated_rng(seed, self.device) if shared else nullcontext(),
+                self._threads(),
+            ):
+                if self.preload and not lazy:
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
@@ -86,7 +96,7 @@ class CoTraining(PairClassifier):
 
     def _end_training(self) -> None:
         """Drop the state of one training call, also after an error."""
-        self._record = self._crossfit = self._validation = self._weights = None
+        self._record = self._crossfit = self._validation = self._weights = self._generator = None
 
     def initialize_module(self) -> Self:
         """Build both networks; delete the fitted attributes of earlier ones."""
@@ -105,7 +115,9 @@ class CoTraining(PairClassifier):
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
         elif not self._rate_is_estimated:
-            self._crossfit = CrossFit(dataset.codes, len(self.classes_), self.device)
+            self._crossfit = CrossFit(
+                dataset.codes, len(self.classes_), self.device, self._generator
+            )
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Set the forget rate of the epoch; end the warm-up after `warmup_epochs`."""

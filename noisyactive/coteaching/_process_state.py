@@ -1,0 +1,121 @@
+"""What a training shares with the whole process: global random generators, torch's threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.utils.data import DataLoader
+
+_RANDOM_LAYERS = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+
+# Up to here, batches of some hundred rows are too little work to share.
+_FEW_WEIGHTS = 2**18
+
+_lock = threading.RLock()
+_n_single = 0
+_n_threads_before = 0
+
+
+def may_draw_globally(net: Any, *, lazy: bool) -> bool:
+    """Whether a training may draw random numbers from global generators.
+
+    Parameters
+    ----------
+    net : PairClassifier
+        Initialized.
+    lazy : bool
+        Whether samples are read by code of the user.
+
+    Returns
+    -------
+    bool
+        False if it is known not to: all that runs is code of torch and of this package, and no
+        layer is random.
+    """
+    named = [net.optimizer, net.criterion]
+    layers = [layer for network in net.module_.networks for layer in network.modules()]
+    options = net.get_params_for("iterator_train").keys() | net.get_params_for("iterator_valid")
+    return (
+        lazy
+        or net.compile
+        or bool(net.callbacks)
+        or net.train_split is not None
+        or net.train_transform is not None
+        or net.eval_transform is not None
+        or {net.iterator_train, net.iterator_valid} != {DataLoader}
+        or not options <= {"batch_size", "shuffle", "drop_last"}
+        or any(not _is_known(part) for part in named)
+        or any(not _is_known(type(layer)) or _is_random(layer) for layer in layers)
+    )
+
+
+def _is_known(code: Any) -> bool:
+    return getattr(code, "__module__", "").partition(".")[0] in ("torch", "noisyactive")
+
+
+def _is_random(layer: nn.Module) -> bool:
+    return isinstance(layer, _RANDOM_LAYERS) or bool(getattr(layer, "dropout", 0))
+
+
+def is_small(networks: nn.Module, n_dims: int, device: str | torch.device | None) -> bool:
+    """Whether one thread trains the networks about as fast as several do.
+
+    Parameters
+    ----------
+    networks : nn.Module
+        What is trained.
+    n_dims : int
+        Dimensions of one sample. Rows have one, and use each weight once.
+    device : str, torch.device or None
+        Where they compute.
+
+    Returns
+    -------
+    bool
+        Whether it is so.
+    """
+    n_weights = sum(weights.numel() for weights in networks.parameters())
+    on_cpu = torch.device("cpu" if device is None else device).type == "cpu"
+    return on_cpu and n_dims == 1 and n_weights <= _FEW_WEIGHTS
+
+
+@contextmanager
+def single_thread(single: bool = True) -> Iterator[None]:
+    """Compute with one thread of torch in this thread, so that sums do not depend on the cores.
+
+    The number of threads decides about the last bits of a sum, and it differs between a process
+    and the workers that joblib starts. Several threads of Python may be in such a block at once.
+
+    Parameters
+    ----------
+    single : bool, default=True
+        False does nothing.
+    """
+    global _n_single, _n_threads_before
+    if not single:
+        yield
+        return
+    with _lock:
+        if not _n_single:
+            _n_threads_before = torch.get_num_threads()
+        _n_single += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_single -= 1
+            torch.set_num_threads(_n_threads_before)
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Run compiled networks as they are written; one thread at a time, for it holds for all."""
+    with _lock, torch.compiler.set_stance("force_eager"):
+        yield
