@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import SGDClassifier
+from skorch import NeuralNetClassifier
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
 from noisyactive.cleaning import Journal
@@ -23,6 +24,7 @@ WRITES = ("BEGIN IMMEDIATE", "INSERT", "UPDATE", "CREATE", "COMMIT", "PRAGMA APP
 
 def data():
     X, y = make_blobs([20, 12, 8], n_features=3, cluster_std=2.0, random_state=1)
+    X = X.astype(np.float32)  # as skorch needs it
     ids = [f"case-{row:03}" for row in range(len(y))]
     return X, y, UniformLabelNoise(0.3, random_state=1).fit_transform(y), ids
 
@@ -34,6 +36,15 @@ def make_cleaner(journal=None, model="sgd", **changes):
         "sgd": SGDClassifier(loss="log_loss", random_state=0),
         "net": CoTeachingVOGClassifier(
             max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2
+        ),
+        "skorch": NeuralNetClassifier(
+            torch.nn.Linear,
+            module__in_features=3,
+            module__out_features=3,
+            criterion=torch.nn.CrossEntropyLoss,
+            max_epochs=10,
+            train_split=None,
+            verbose=0,
         ),
     }
     settings.update(changes)
@@ -51,6 +62,12 @@ def outcome(cleaner):
     }
 
 
+def interrupt_at_alarm():
+    """An alarm, at any instruction, becomes the signal that Ctrl-C sends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 def run_rounds(journal, log=None, result=None, n_at_once=2, ends=None, **changes):
     """Rounds to the end; a line in `log` for each answer, once `teach` has returned.
 
@@ -60,7 +77,7 @@ def run_rounds(journal, log=None, result=None, n_at_once=2, ends=None, **changes
     X, y, y_noisy, ids = data()
     how, n_lines, share = ("never", -1, 0.0) if ends is None else ends
     if how == "interrupt":
-        signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, at any instruction
+        interrupt_at_alarm()
     began, n_answers = time.monotonic(), 0
 
     def end_soon():
@@ -82,6 +99,38 @@ def run_rounds(journal, log=None, result=None, n_at_once=2, ends=None, **changes
         end_soon()
     if result is not None:
         np.savez(result, **outcome(cleaner))
+
+
+def run_on(result, n_interrupts, **changes):
+    """Rounds without a journal: a call that is interrupted is made again, and nothing else."""
+    X, y, y_noisy, _ = data()
+    chance, n_interrupted = np.random.default_rng(0), 0
+    interrupt_at_alarm()
+
+    def again(call, seconds):
+        """Call until it comes to its end; the first time it is interrupted."""
+        nonlocal n_interrupted
+        try:
+            if n_interrupted < n_interrupts:
+                signal.setitimer(signal.ITIMER_REAL, max(1e-4, seconds * chance.random()))
+            value = call()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            n_interrupted += 1
+            return call()
+        return value
+
+    n_finished = 0
+    while n_interrupted < n_interrupts:
+        cleaner = make_cleaner(None, **changes)
+        began = time.monotonic()
+        make_cleaner(None, **changes).start(X, y_noisy)
+        seconds = time.monotonic() - began
+        again(lambda: cleaner.start(X, y_noisy), seconds)
+        while len(rows := again(cleaner.query, seconds)):
+            cleaner.teach(rows, y[rows])
+        n_finished += 1
+        np.savez(f"{result}{n_finished}", **outcome(cleaner))
 
 
 def answer(journal, annotator=None, n_at_once=1):

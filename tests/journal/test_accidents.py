@@ -108,6 +108,7 @@ class TestKills:
             ("kill", "net", N_KILLS // 4),
             ("interrupt", "sgd", N_KILLS // 2),
             ("interrupt", "net", N_KILLS // 2),
+            ("interrupt", "skorch", N_KILLS // 2),
         ],
     )
     def test_at_random_moments(self, launch, tmp_path, how, model, n_ends):
@@ -135,6 +136,17 @@ class TestKills:
                 n_finished += 1
             n_told.add(assert_nothing_lost(files["journal"], files["log"]))
         assert any(0 < n < 12 for n in n_told), (n_told, n_finished)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("model", ["sgd", "net", "skorch"])
+    def test_interrupts_without_a_journal(self, launch, tmp_path, model):
+        expected = finish(start(None, model=model))
+        child = launch("run_on", result=str(tmp_path / "run"), n_interrupts=N_KILLS, model=model)
+        join(child)
+        runs = sorted(tmp_path.iterdir())
+        assert 4 <= len(runs)
+        for run in runs:
+            assert_same(np.load(run), expected)
 
     @pytest.mark.slow
     def test_at_every_statement_that_writes(self, launch, tmp_path, uninterrupted):
