@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from ._interrupts import interrupts_deferred
+
 
 def private_random_state(
     random_state: int | np.random.RandomState | None, stream: str
@@ -93,5 +95,6 @@ def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterat
         try:
             yield
         finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)
+            with interrupts_deferred():
+                np.random.set_state(numpy_state)
+                random.setstate(python_state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._interrupts import interrupts_deferred
 from .._pipeline import last_step
 from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
@@ -166,9 +168,16 @@ class CleaningLoop:
     # --- rounds ---------------------------------------------------------------------------------
 
     def refit(self) -> None:
-        """Bring the model up to date with the labels."""
-        self._update_model(self._due_labels())
-        self._record(Refitted(self._score()))
+        """Bring the model up to date with the labels; if that breaks off, it stays as it was."""
+        before = self.policy
+        self.policy = copy.copy(before)
+        known = len(self.events)
+        try:
+            self._update_model(self._due_labels())
+            self._record(Refitted(self._score()))
+        finally:
+            if len(self.events) == known:
+                self.policy = before
         self._save_checkpoint()
 
     def ask(self) -> None:
@@ -185,17 +194,19 @@ class CleaningLoop:
 
     def answer(self, answered: Answered, only_open: bool) -> None:
         """Record answers; with `only_open`, those alone that a row waits for."""
-        if self._writer is not None:
-            for new in self._writer.write(answered, len(self.events), only_open=only_open):
-                self._apply(new)
-        elif first := first_answers(self.state, answered) if only_open else answered:
-            self._apply(first)
+        with interrupts_deferred():
+            if self._writer is not None:
+                for new in self._writer.write(answered, len(self.events), only_open=only_open):
+                    self._apply(new)
+            elif first := first_answers(self.state, answered) if only_open else answered:
+                self._apply(first)
 
     def catch_up(self) -> None:
         """Read answers that others wrote to the journal; aggregate those of several annotators."""
         if self._writer is not None:
-            for event in self._writer.news(len(self.events)):
-                self._apply(event)
+            with interrupts_deferred():
+                for event in self._writer.news(len(self.events)):
+                    self._apply(event)
         settled = settle(self.state, self.params.aggregate)
         if settled is not None:
             self._record(settled)
@@ -281,8 +292,9 @@ class CleaningLoop:
     def _record(self, event: Event) -> None:
         """Apply an event; with a journal, write it first."""
         known = len(self.events)
-        for new in [event] if self._writer is None else self._writer.write(event, known):
-            self._apply(new)
+        with interrupts_deferred():  # what is in the journal is known here
+            for new in [event] if self._writer is None else self._writer.write(event, known):
+                self._apply(new)
 
     # --- the model ------------------------------------------------------------------------------
 
