@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 
+from ._arrays import refuse_masked
 from ._codes import is_missing
 
 
@@ -31,15 +33,27 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     Raises
     ------
     ValueError
-        If `y` is None, is empty, is not one-dimensional, has missing values, mixes strings with
-        other kinds, or holds continuous numbers.
+        If `y` is None, is empty, is not one-dimensional, has missing or masked values, mixes
+        strings with other kinds, holds continuous numbers, or text that ends with NUL characters,
+        which NumPy drops.
     """
     if y is None:
         raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
-    labels = np.asarray(y)
-    if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
-        if not all(isinstance(label, str) for label in y):
+    refuse_masked(y, name)
+    try:
+        labels = np.asarray(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be a 1d array of class labels: {error}.") from error
+    if labels.ndim == 0:
+        raise ValueError(
+            f"{name} should be a 1d array with one label per sample, got a single "
+            f"{type(y).__name__}."
+        )
+    if labels.dtype.kind in "US" and isinstance(y, (list, tuple)):
+        if not all(isinstance(label, (str, bytes)) for label in y):
             labels = np.asarray(y, dtype=object)  # where nan is not the string "nan"
+        if any(label[-1:] in ("\0", b"\0") for label in y if isinstance(label, (str, bytes))):
+            raise ValueError(f"{name} has labels that end with NUL characters, which NumPy drops.")
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise ValueError(
             f"{name} should be a 1d array with one label per sample, got an array of shape "
@@ -48,8 +62,11 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     labels = column_or_1d(labels, warn=True)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
-    if labels.dtype.kind == "O" and any(is_missing(label) for label in labels):
-        raise ValueError(f"{name} must have no missing values (None, NaN) among its labels.")
+    missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
+    if missing or (labels.dtype.kind in "mM" and np.isnat(labels).any()):
+        raise ValueError(f"{name} must have no missing values (None, NaN, NaT) among its labels.")
+    if labels.dtype.kind in "cV":
+        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -59,6 +76,10 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
             f"{name} must hold labels of one kind, without missing values; "
             f"it mixes {', '.join(kinds)}, which cannot be sorted."
         ) from error
+    if classes.dtype.kind == "O" and not all(isinstance(one, Hashable) for one in classes):
+        raise ValueError(f"{name} must hold labels, got {type(classes[0]).__name__} objects.")
+    if any(str(one)[-1:] == "\0" for one in classes if classes.dtype.kind == "O"):
+        raise ValueError(f"{name} has labels that end with NUL characters, which NumPy drops.")
     if classes.dtype.kind == "f" and (classes != np.trunc(classes)).any():
         raise ValueError(
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."

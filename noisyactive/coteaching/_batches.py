@@ -58,7 +58,10 @@ class IndexedDataset(SkorchDataset):
         if is_lazy(self.X) and isinstance(item, (tuple, list)):
             item = item[0]
         x = item if isinstance(item, torch.Tensor) else torch.from_numpy(np.array(item))
-        return {"X": _single_precision(x), "index": torch.tensor(int(i))}, self.codes[i]
+        x = _single_precision(x)
+        if is_lazy(self.X) and x.is_floating_point() and not torch.isfinite(x).all():
+            raise ValueError(f"X[{int(i)}] has NaN, or values that are infinite in float32.")
+        return {"X": x, "index": torch.tensor(int(i))}, self.codes[i]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch | list[Batch]:
         if not self.batched or is_lazy(self.X):

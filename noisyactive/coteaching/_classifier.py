@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from .._params import check_params
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
 from ._pair import AverageLogits, evaluating
 from ._sklearn_net import SKORCH_PARAMS
@@ -146,8 +147,6 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         "classes": ["array-like", None],
         "random_state": ["random_state"],
         "module": [callable, None],
-        "criterion": [callable],
-        "optimizer": [callable],
     }
 
     def __init__(
@@ -191,14 +190,16 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         self.preload = preload
         self.random_state = random_state
 
-    def _check_params(self, epochs: int | None = None) -> None:
+    def _check_params(self, epochs: Any = None, lr: Any = None) -> None:
         super()._check_params()
         if self.forget_rate == "auto" and self.warmup_epochs == 0:
             raise ValueError(
                 'forget_rate="auto" is estimated during warm-up: warmup_epochs must be at least 1.'
             )
-        if epochs is not None and not (isinstance(epochs, Integral) and epochs >= 1):
-            raise ValueError(f"epochs must be an int of at least 1, got {epochs!r}.")
+        given = {} if epochs is None else {"epochs": epochs}
+        given |= {} if lr is None else {"lr": lr}
+        limits = {"epochs": self._parameter_constraints["max_epochs"], "lr": self._parameter_constraints["lr"]}
+        check_params(given, {name: limits[name] for name in given}, type(self).__name__)
 
     # --- training -----------------------------------------------------------------------------
 
@@ -335,7 +336,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             The classifier.
         """
         self.check_is_fitted()
-        self._check_params(epochs)
+        self._check_params(epochs, lr)
         dataset = self._training_dataset(X, y, reset=False)
         weights = self._checked_weights(sample_weight, dataset)
         validation = self._validation_dataset(validation_data)

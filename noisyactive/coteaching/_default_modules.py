@@ -125,6 +125,11 @@ def default_module(input_shape: tuple[int, ...]) -> type[nn.Module]:
     """
     if len(input_shape) == 1:
         return SmallMLP
+    if len(input_shape) == 2:
+        raise ValueError(
+            f"module=None offers networks for X of 2 or 4 dimensions, got samples of shape "
+            f"{input_shape}; if these are grey images, give them a channel: X[:, None]."
+        )
     if len(input_shape) != 3:
         raise ValueError(
             f"module=None offers networks for X of 2 or 4 dimensions, got samples of shape "

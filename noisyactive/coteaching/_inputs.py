@@ -1,5 +1,6 @@
 """Check X and y; turn them into data sets and batches."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from torch.utils.data import Subset as TorchSubset
 
 from .._codes import find_codes
 from .._labels import find_classes
+from .._samples import as_native, check_samples, labels_of_dataset
 from ._batches import (
     IndexedDataset,
     MergeLastBatch,
@@ -66,33 +68,6 @@ def encode_labels(
     return present[positions], classes, torch.from_numpy(codes.astype(np.int64))
 
 
-def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
-    """Labels that a torch Dataset carries itself.
-
-    Its attribute ``targets``, ``labels`` or ``y`` is taken if it has one of its own length;
-    otherwise, or if it has a ``target_transform``, every item is read once.
-
-    Parameters
-    ----------
-    dataset : torch.utils.data.Dataset
-        Items are ``(x, y)``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The labels.
-    """
-    raw = getattr(dataset, "target_transform", None) is None
-    for attribute in ("targets", "labels", "y") if raw else ():
-        labels = getattr(dataset, attribute, None)
-        if labels is not None and not callable(labels) and len(labels) == len(dataset):  # type: ignore[arg-type]
-            return np.asarray(labels)
-    first = dataset[0]
-    if not isinstance(first, (tuple, list)) or len(first) < 2:
-        raise ValueError("y is required, since the items of the Dataset X hold no label.")
-    return np.asarray([np.asarray(dataset[i][1]).item() for i in range(len(dataset))])  # type: ignore[arg-type]
-
-
 class CheckedInputs(NeuralNetClassifier):
     """skorch's classifier with data that is checked, labels of any kind, and quick batches.
 
@@ -117,12 +92,18 @@ class CheckedInputs(NeuralNetClassifier):
 
     def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
         """Samples as an array or a Dataset."""
+        check_samples(X)
         if is_lazy(X):
             return X
         if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
             raise TypeError(
                 "X is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
                 "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
+            )
+        if np.ndim(X) == 1 and len(X) and isinstance(X[0], (str, bytes, os.PathLike)):
+            raise TypeError(
+                "X holds text. If these are paths of images, pass "
+                "noisyactive.datasets.ImageTable(paths, labels), which reads them."
             )
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu()
@@ -131,15 +112,15 @@ class CheckedInputs(NeuralNetClassifier):
             self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
         )
         # A categorical column of pandas makes it an array of objects, of text perhaps.
-        return X.astype(np.float64) if X.dtype.kind == "O" else X
+        return as_native(X.astype(np.float64) if X.dtype.kind == "O" else X)
 
     def _checked(
         self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
     ) -> tuple[IndexedDataset, NDArray[Any]]:
         """Samples with their labels encoded, all checked, and the classes."""
+        X = self._check_X(X, **options)
         if isinstance(X, Dataset) and y is None:
             y = labels_of_dataset(X)
-        X = self._check_X(X, **options)
         labels, classes, codes = encode_labels(y, classes, name=f"y{suffix}")
         if len(X) != len(labels):
             raise ValueError(
@@ -164,7 +145,7 @@ class CheckedInputs(NeuralNetClassifier):
                 f"y must hold at least 2 classes, got one class only: {present.tolist()}."
             )
         sample = dataset[0][0]["X"]
-        taken = self._network_input(sample[None])[0]
+        taken = self._network_input(sample[None].clone())[0]  # a transform may work in place
         self._spec = DataSpec(tuple(taken.shape), classes, tuple(sample.shape))
         return dataset
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
 _RANDOM_LAYERS = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
@@ -50,6 +51,7 @@ def may_draw_globally(net: Any, *, lazy: bool) -> bool:
         or net.eval_transform is not None
         or {net.iterator_train, net.iterator_valid} != {DataLoader}
         or not options <= {"batch_size", "shuffle", "drop_last"}
+        or _has_lazy(net.module_)
         or any(not _is_known(part) for part in named)
         or any(not _is_known(type(layer)) or _is_random(layer) for layer in layers)
     )
@@ -80,9 +82,15 @@ def is_small(networks: nn.Module, n_dims: int, device: str | torch.device | None
     bool
         Whether it is so.
     """
-    n_weights = sum(weights.numel() for weights in networks.parameters())
     on_cpu = torch.device("cpu" if device is None else device).type == "cpu"
-    return on_cpu and n_dims == 1 and n_weights <= _FEW_WEIGHTS
+    if not on_cpu or n_dims != 1 or _has_lazy(networks):
+        return False
+    return sum(weights.numel() for weights in networks.parameters()) <= _FEW_WEIGHTS
+
+
+def _has_lazy(networks: nn.Module) -> bool:
+    """Whether weights are drawn in the first forward pass only."""
+    return any(is_lazy(weights) for weights in networks.parameters())
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,12 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import StrOptions
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from torch.utils.data import DataLoader
 
 from .._loggers import copy_with_loggers
+from .._params import check_params
 from .._random import child_seed, draw_seed, isolated_rng
 from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
@@ -43,6 +46,25 @@ SKORCH_PARAMS: Mapping[str, Any] = MappingProxyType(
         "use_caching": "auto",
         "verbose": 0,
         "warm_start": False,
+    }
+)
+
+
+SKORCH_CONSTRAINTS: Mapping[str, list[Any]] = MappingProxyType(
+    {
+        "callbacks": [list, StrOptions({"disable"}), None],
+        "compile": ["boolean"],
+        "criterion": [callable],
+        "device": [str, torch.device, None],
+        "iterator_train": [callable],
+        "iterator_valid": [callable],
+        "optimizer": [callable],
+        "predict_nonlinearity": [callable, StrOptions({"auto"}), None],
+        "torch_load_kwargs": [Mapping, None],
+        "train_split": [callable, None],
+        "use_caching": ["boolean", StrOptions({"auto"})],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
     }
 )
 
@@ -108,9 +130,22 @@ class PairClassifier(CheckedInputs):
 
     def _check_params(self) -> None:
         """Raise before anything starts if a parameter has a wrong type or value."""
-        validate_parameter_constraints(
-            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
-        )
+        constraints = {**SKORCH_CONSTRAINTS, **self._parameter_constraints}
+        check_params(self.get_params(deep=False), constraints, type(self).__name__)
+        if isinstance(self.callbacks, list):
+            for item in self.callbacks:
+                callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+                kind = callback if isinstance(callback, type) else type(callback)
+                if not (callback is None or issubclass(kind, Callback)):
+                    raise TypeError(
+                        "callbacks must be a list of skorch callbacks or of pairs (name, "
+                        f"callback), got {item!r} in it."
+                    )
+        if self.device is not None:
+            try:
+                torch.device(self.device)
+            except (RuntimeError, TypeError) as error:
+                raise ValueError(f"device must name a device of torch: {error}.") from error
         if isinstance(self.module, torch.nn.Module):
             raise TypeError(
                 "module must be a class (or a function that returns a new network), got an "
@@ -231,6 +266,13 @@ class PairClassifier(CheckedInputs):
             if isinstance(callback, CosineSchedule):
                 callback.on_train_end(self)
 
+    def check_is_fitted(self, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Raise scikit-learn's NotFittedError if there are no networks."""
+        if not self.initialized_:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet: call fit first."
+            )
+
     # --- running ----------------------------------------------------------------------------
 
     @property
@@ -303,8 +345,14 @@ class PairClassifier(CheckedInputs):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        self.check_is_fitted()
-        return super().predict_proba(X)
+        proba = super().predict_proba(X)
+        if not np.isfinite(proba).all():
+            row = int(np.argmin(np.isfinite(proba).all(axis=1)))
+            raise FloatingPointError(
+                f"The networks' output for X[{row}] is not finite: check that the values of X are "
+                "of the size that the networks were trained on."
+            )
+        return proba
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample.
@@ -357,9 +405,16 @@ class PairClassifier(CheckedInputs):
             source = checkpoint.get_formatted_files(self).get("f_params")
         if source is not None:
             self._adopt_spec(_read_spec(source, use_safetensors))
+        optimizer = getattr(self, "optimizer_", None)
+        before = None if optimizer is None else copy.deepcopy(optimizer.state_dict())
         super().load_params(
             f_params, f_optimizer, f_criterion, f_history, checkpoint, use_safetensors, **kwargs
         )
+        if before is not None and _options_of(optimizer.state_dict()) != _options_of(before):
+            optimizer.load_state_dict(before)
+            raise ValueError(
+                f"f_optimizer holds the state of another optimizer than {type(optimizer).__name__}."
+            )
 
     def _adopt_spec(self, spec: DataSpec) -> None:
         known = getattr(self, "_spec", None)
@@ -406,6 +461,11 @@ def html_of(net: Any) -> str:
             f"<pre>{escape(repr(network))}</pre></details>"
         )
     return f'<div class="noisyactive-networks">{"".join(parts)}</div>'
+
+
+def _options_of(state: dict[str, Any]) -> list[set[str]]:
+    """Names of an optimizer's options, apart from what schedules add."""
+    return [set(group) - {"initial_lr"} for group in state["param_groups"]]
 
 
 def _read_spec(source: Any, use_safetensors: bool) -> DataSpec:
