@@ -26,7 +26,7 @@ def refuse_masked(values: Any, name: str) -> None:
         )
 
 
-def as_list(values: Any, name: str, what: str = "entries") -> list[Any]:
+def as_list(values: Any, name: str, what: str = "entries", *, ordered: bool = True) -> list[Any]:
     """A one-dimensional sequence as a list of Python objects.
 
     Parameters
@@ -37,6 +37,8 @@ def as_list(values: Any, name: str, what: str = "entries") -> list[Any]:
         What errors call it.
     what : str, default="entries"
         What it holds, for errors.
+    ordered : bool, default=True
+        Whether their order means something, so that sets are refused.
 
     Returns
     -------
@@ -49,11 +51,13 @@ def as_list(values: Any, name: str, what: str = "entries") -> list[Any]:
         If it is a single value, a mapping, a set, of other dimensions, or masked.
     """
     refuse_masked(values, name)
-    unordered = isinstance(values, (str, bytes, Mapping, Set))
-    if unordered or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
-        raise ValueError(
-            f"{name} must be a sequence of {what}, got {_described(values)}."
-        )
+    refused = (str, bytes, Mapping, Set) if ordered else (str, bytes, Mapping)
+    if (
+        isinstance(values, refused)
+        or not isinstance(values, Iterable)
+        or getattr(values, "ndim", 1) != 1
+    ):
+        raise ValueError(f"{name} must be a sequence of {what}, got {_described(values)}.")
     if isinstance(values, np.ndarray) and values.dtype.kind not in "mM":
         return values.tolist()
     if hasattr(values, "detach"):  # a tensor of torch, which is not imported here
@@ -96,9 +100,7 @@ def as_numbers(values: Any, name: str, *, shape: str, n_dims: int) -> NDArray[np
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{name} must be numbers of shape {shape}: {error}.") from error
     if numbers.ndim != n_dims:
-        raise ValueError(
-            f"{name} must be of shape {shape}, got an array of shape {numbers.shape}."
-        )
+        raise ValueError(f"{name} must be of shape {shape}, got an array of shape {numbers.shape}.")
     return numbers
 
 

@@ -13,7 +13,7 @@ from ._arrays import refuse_masked
 from ._codes import is_missing
 
 
-def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArray[np.intp]]:
+def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Check the labels `y`; find the classes and the class of every sample.
 
     Parameters
@@ -34,8 +34,7 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
     ------
     ValueError
         If `y` is None, is empty, is not one-dimensional, has missing or masked values, mixes
-        strings with other kinds, holds continuous numbers, or text that ends with NUL characters,
-        which NumPy drops.
+        strings with other kinds, or holds continuous numbers.
     """
     if y is None:
         raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
@@ -53,7 +52,7 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
         if not all(isinstance(label, (str, bytes)) for label in y):
             labels = np.asarray(y, dtype=object)  # where nan is not the string "nan"
         if any(label[-1:] in ("\0", b"\0") for label in y if isinstance(label, (str, bytes))):
-            raise ValueError(f"{name} has labels that end with NUL characters, which NumPy drops.")
+            labels = np.asarray(y, dtype=object)  # NumPy's text drops NUL characters at the end
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise ValueError(
             f"{name} should be a 1d array with one label per sample, got an array of shape "
@@ -78,8 +77,6 @@ def find_classes(y: ArrayLike, *, name: str = "y") -> tuple[NDArray[Any], NDArra
         ) from error
     if classes.dtype.kind == "O" and not all(isinstance(one, Hashable) for one in classes):
         raise ValueError(f"{name} must hold labels, got {type(classes[0]).__name__} objects.")
-    if any(str(one)[-1:] == "\0" for one in classes if classes.dtype.kind == "O"):
-        raise ValueError(f"{name} has labels that end with NUL characters, which NumPy drops.")
     if classes.dtype.kind == "f" and (classes != np.trunc(classes)).any():
         raise ValueError(
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."

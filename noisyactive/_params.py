@@ -10,7 +10,19 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 
-def check_params(params: Mapping[str, Any], constraints: Mapping[str, list[Any]], owner: str) -> None:
+class CheckedParams:
+    """Mix-in of estimators whose ``_parameter_constraints`` `check_params` checks."""
+
+    _parameter_constraints: dict[str, list[Any]]
+
+    def _validate_params(self) -> None:
+        params = self.get_params(deep=False)  # type: ignore[attr-defined]
+        check_params(params, self._parameter_constraints, type(self).__name__)
+
+
+def check_params(
+    params: Mapping[str, Any], constraints: Mapping[str, list[Any]], owner: str
+) -> None:
     """Raise if a parameter is not as its constraints say; True is no number, nor is infinity.
 
     Parameters

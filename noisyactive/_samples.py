@@ -111,9 +111,17 @@ def with_end(X: Any) -> Any:
     Returns
     -------
     object
-        X, but a `Subset` of all of a Dataset.
+        X; a `Subset` of all of a Dataset that has no end.
     """
-    return Subset(X, range(len(X))) if isinstance(X, Dataset) else X  # type: ignore[arg-type]
+    if not isinstance(X, Dataset):
+        return X
+    try:
+        X[len(X)]  # type: ignore[arg-type]
+    except IndexError:
+        return X
+    except Exception:  # noqa: BLE001  # whatever it is, it does not end a loop
+        pass
+    return Subset(X, range(len(X)))  # type: ignore[arg-type]
 
 
 def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:

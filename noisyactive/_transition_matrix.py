@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._arrays import as_numbers
+
 
 def check_noise_rate(noise_rate: float) -> None:
     """Raise a ValueError unless it is a number in [0, 1)."""
@@ -34,11 +36,10 @@ def check_transition_matrix(transition_matrix: Any) -> NDArray[np.float64]:
         If it is not square with at least two rows, has entries that are negative or NaN, or a row
         does not sum to 1.
     """
-    try:
-        matrix = np.asarray(transition_matrix, dtype=float).copy()
-    except (TypeError, ValueError) as error:
-        raise ValueError("transition_matrix must be a square array of numbers.") from error
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+    matrix = as_numbers(
+        transition_matrix, "transition_matrix", shape="(n_classes, n_classes)", n_dims=2
+    ).copy()
+    if matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(
             "transition_matrix must be square, with a row and a column for each of at least two "
             f"classes; its shape is {matrix.shape}."

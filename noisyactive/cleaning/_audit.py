@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
+from .._arrays import as_list
 from .._codes import is_missing
 from .._labels import find_classes
 from .._random import private_random_state
@@ -83,7 +84,13 @@ def audit_sample(
     >>> audit_sample(1000, 100, random_state=0).shape
     (100,)
     """
-    if not isinstance(n_audited, Integral) or not 1 <= n_audited <= n_samples:
+    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
+        raise ValueError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
+    if (
+        isinstance(n_audited, bool)
+        or not isinstance(n_audited, Integral)
+        or not 1 <= n_audited <= n_samples
+    ):
         raise ValueError(
             f"n_audited must be an int from 1 to n_samples={n_samples}, got {n_audited!r}."
         )
@@ -146,14 +153,21 @@ def estimate_noise(
     """
     classes, codes = find_classes(y_given, name="y_given")
     # NaN is how a table says None.
-    answers = [None if is_missing(answer) else answer for answer in y_answered]  # type: ignore[union-attr]
+    listed = as_list(y_answered, "y_answered", "labels and None")
+    answers = [None if is_missing(answer) else answer for answer in listed]
     if len(answers) != len(codes):
         raise ValueError(
             f"y_given and y_answered must be of the same length, got {len(codes)} and "
             f"{len(answers)}."
         )
-    if n_samples is not None and n_samples < len(codes):
-        raise ValueError(f"n_samples={n_samples} is smaller than the audit of {len(codes)} rows.")
+    whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+    if n_samples is not None and not (whole and n_samples >= len(codes)):
+        raise ValueError(
+            f"n_samples must be an int, not smaller than the audit of {len(codes)} rows; got "
+            f"{n_samples!r}."
+        )
+    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
+        raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
     answered = np.array([answer is not None for answer in answers])
     labels = classes[codes].tolist()
     texts = {isinstance(answer, str) for answer in answers if answer is not None}

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import indexable
 from sklearn.utils.validation import _num_samples
+from skorch import NeuralNet
 from torch.utils.data import Dataset
 
+from .._arrays import refuse_masked
 from .._codes import find_codes
 from .._labels import find_classes
 from .._pipeline import last_step
+from .._samples import check_samples, labels_of_dataset, with_end
 from ..journal import check_ids
 from ..query import get_strategy
 from ._policies import POLICIES
@@ -121,7 +124,7 @@ class RunData:
 def check_data(
     estimator: Any,
     X: Any,
-    y: ArrayLike,
+    y: ArrayLike | None,
     y_clean: Any,
     *,
     ids: Any,
@@ -148,7 +151,12 @@ def check_data(
     ValueError, TypeError
         If something is not as described.
     """
+    check_samples(X)
+    if isinstance(X, Dataset) and y is None:
+        y = labels_of_dataset(X)
     X = X if isinstance(X, Dataset) else indexable(X)[0]
+    if not isinstance(last_step(estimator), NeuralNet):
+        X = with_end(X)
     known = getattr(last_step(estimator), "classes", None)
     classes, codes = check_labels(X, y, known, y_clean)
     check_validation_data(validation_data, classes)
@@ -164,7 +172,7 @@ def check_data(
 
 
 def check_labels(
-    X: Any, y: ArrayLike, known: Any, y_clean: Any
+    X: Any, y: ArrayLike | None, known: Any, y_clean: Any
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Check that there is a label for each sample, and find all classes.
 
@@ -210,6 +218,7 @@ def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
     """Group of each sample, of shape (n_samples,), or None."""
     if groups is None:
         return None
+    refuse_masked(groups, "groups")
     groups = np.asarray(groups)
     if groups.shape != (n_samples,):
         raise ValueError(
@@ -224,6 +233,7 @@ def check_validation_data(validation_data: Any, classes: NDArray[Any]) -> None:
         return
     if not isinstance(validation_data, tuple) or len(validation_data) != 2:
         raise TypeError("validation_data must be a tuple (X_val, y_val).")
+    check_samples(validation_data[0], "X_val")
     present, codes = find_classes(validation_data[1], name="y_val")
     find_codes(present.tolist(), classes, name="y_val")
     if (n_samples := _num_samples(validation_data[0])) != len(codes):

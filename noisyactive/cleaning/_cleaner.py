@@ -17,12 +17,13 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._labels import find_classes
+from .._params import CheckedParams
 from .._proba import aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
+from .._samples import with_end
 from ..journal import (
     Answered,
     CleaningState,
@@ -56,7 +57,9 @@ PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ActiveLabelCleaner(
+    CheckedParams, CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Correct the labels that matter most, round after round, within a budget of answers.
 
     A classifier is fitted to the labels as they are. In each round a query strategy picks rows
@@ -285,7 +288,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         oracle: Callable[[NDArray[np.intp], Any], Sequence[Any]] | None = None,
         y_clean: ArrayLike | None = None,
@@ -300,8 +303,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ----------
         X : object of length n_samples
             Samples, of any kind that the estimator takes.
-        y : array-like of shape (n_samples,)
-            Labels, some of them wrong. Not written to.
+        y : array-like of shape (n_samples,), default=None
+            Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
         oracle : callable, default=None
             ``oracle(rows, X_rows) -> answers``: a label or None for each row. With
             `answers_per_item` above 1 each call counts as another annotator's.
@@ -331,14 +334,15 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ValueError, TypeError
             If a parameter or the data is not as described, before training starts.
         """
+        self._checked_params()
         if oracle is not None and y_clean is not None:
             raise ValueError("Pass oracle or y_clean, not both.")
         if oracle is not None and not callable(oracle):
             raise TypeError(f"oracle must be callable, got {oracle!r}.")
         if y_clean is not None:
             oracle = GroundTruthOracle(y_clean)
-            if len(oracle) != len(find_classes(y)[1]):
-                raise ValueError(f"y_clean must be as long as y, got {len(oracle)} labels.")
+            if len(oracle) != _num_samples(X):
+                raise ValueError(f"y_clean must be as long as X, got {len(oracle)} labels.")
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
         n_steps = 1 if oracle is None else 1 + self.n_rounds
         hooks = Hooks(self, X, y, n_steps, "round")
@@ -360,7 +364,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     def start(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
@@ -375,8 +379,8 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
         ----------
         X : object of length n_samples
             Samples, of any kind that the estimator takes.
-        y : array-like of shape (n_samples,)
-            Labels, some of them wrong. Not written to.
+        y : array-like of shape (n_samples,), default=None
+            Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
         ids : array-like of str of shape (n_samples,), default=None
             As for `fit`.
         groups : array-like of shape (n_samples,), default=None
@@ -531,7 +535,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
     def _start(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None,
         y_clean: Any,
         fit_params: dict[str, Any],
         *,
@@ -592,7 +596,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
             Class labels.
         """
         check_is_fitted(self, "estimator_")
-        return self.estimator_.predict(X)
+        return self.estimator_.predict(with_end(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict class probabilities.
@@ -608,7 +612,7 @@ class ActiveLabelCleaner(CallbackSupportMixin, ClassifierMixin, MetaEstimatorMix
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self, "estimator_")
-        return aligned_proba(self.estimator_, X, self.classes_)
+        return aligned_proba(self.estimator_, with_end(X), self.classes_)
 
     @property
     def estimator_(self) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_list
 from .._labels import find_classes
 from .._random import private_random_state
+from ..journal import check_rows
 
 
 class GroundTruthOracle:
@@ -42,7 +45,8 @@ class GroundTruthOracle:
         random_state: int | np.random.RandomState | None = None,
     ):
         for name, rate in (("error_rate", error_rate), ("skip_rate", skip_rate)):
-            if not 0 <= rate < 1:
+            number = isinstance(rate, Real) and not isinstance(rate, bool)
+            if not number or not 0 <= rate < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {rate!r}.")
         classes, codes = find_classes(y_clean, name="y_clean")
         if error_rate > 0 and len(classes) < 2:
@@ -71,6 +75,6 @@ class GroundTruthOracle:
         list of length n
             A label for each row, or None.
         """
-        rows = np.asarray(indices, dtype=np.intp)
+        rows = check_rows(as_list(indices, "indices", "row numbers"), len(self), name="indices")
         answers, skips = self._answers[rows].tolist(), self._skips[rows].tolist()
         return [None if skip else label for label, skip in zip(answers, skips, strict=True)]

@@ -198,7 +198,10 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             )
         given = {} if epochs is None else {"epochs": epochs}
         given |= {} if lr is None else {"lr": lr}
-        limits = {"epochs": self._parameter_constraints["max_epochs"], "lr": self._parameter_constraints["lr"]}
+        limits = {
+            "epochs": self._parameter_constraints["max_epochs"],
+            "lr": self._parameter_constraints["lr"],
+        }
         check_params(given, {name: limits[name] for name in given}, type(self).__name__)
 
     # --- training -----------------------------------------------------------------------------

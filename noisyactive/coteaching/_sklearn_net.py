@@ -1,6 +1,5 @@
 """skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
-import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -406,11 +405,13 @@ class PairClassifier(CheckedInputs):
         if source is not None:
             self._adopt_spec(_read_spec(source, use_safetensors))
         optimizer = getattr(self, "optimizer_", None)
-        before = None if optimizer is None else copy.deepcopy(optimizer.state_dict())
+        before = None if optimizer is None else optimizer.state_dict()
         super().load_params(
             f_params, f_optimizer, f_criterion, f_history, checkpoint, use_safetensors, **kwargs
         )
-        if before is not None and _options_of(optimizer.state_dict()) != _options_of(before):
+        if optimizer is None or before is None:
+            return
+        if _options_of(optimizer.state_dict()) != _options_of(before):
             optimizer.load_state_dict(before)
             raise ValueError(
                 f"f_optimizer holds the state of another optimizer than {type(optimizer).__name__}."

@@ -12,16 +12,19 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
+from .._arrays import as_list
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
+from .._params import CheckedParams
 from .._random import private_random_state
 from .._samplers import BaseSampler
+from .._samples import check_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class LongTailSampler(BaseSampler):
+class LongTailSampler(CheckedParams, BaseSampler):
     """Keep a long-tailed subset of the samples.
 
     The class sizes fall off exponentially (a Pareto profile): of `n_classes` classes, the one at
@@ -117,8 +120,9 @@ class LongTailSampler(BaseSampler):
         ValueError
             As `fit_resample`.
         """
+        check_samples(X)
         classes, codes = find_classes(y)
-        check_consistent_length(X, y)
+        check_consistent_length(X, codes)
         n_classes = len(classes)
         if n_classes < 2:
             raise ValueError(
@@ -169,7 +173,7 @@ class LongTailSampler(BaseSampler):
         """Find the place of each class in `order`, 0 for the most frequent one."""
         if self.order is None:
             return np.arange(len(classes))
-        codes = find_codes(self.order, classes, name="order")
+        codes = find_codes(as_list(self.order, "order", "labels"), classes, name="order")
         if not np.array_equal(np.sort(codes), np.arange(len(classes))):
             raise ValueError(
                 f"order must hold each of the classes {classes.tolist()} once; "

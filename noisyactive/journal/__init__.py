@@ -3,7 +3,7 @@
 It imports neither torch nor scikit-learn.
 """
 
-from ._answers import check_answers, check_ids, check_remarks, rows_of
+from ._answers import check_answers, check_ids, check_remarks, check_rows, rows_of
 from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 from ._fingerprint import describe, describe_data, fingerprint
 from ._journal import Journal
@@ -29,6 +29,7 @@ __all__ = [
     "check_answers",
     "check_ids",
     "check_remarks",
+    "check_rows",
     "describe",
     "describe_data",
     "fingerprint",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
-from numbers import Real
+from collections.abc import Callable, Hashable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arrays import as_list
 from .._codes import find_codes
 
 
@@ -35,7 +36,7 @@ def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
     """
     if ids is None:
         return np.arange(n_samples).astype(np.str_)
-    names = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    names = as_list(ids, "ids", "strings")
     if wrong := [name for name in names if not isinstance(name, str) or not name]:
         raise ValueError(
             "ids must be non-empty strings, since an int would be taken for a row number; got "
@@ -145,6 +146,32 @@ def _check_text(name: str, texts: list[str]) -> None:
         raise ValueError(f"{name} must be valid Unicode text: {error}.") from error
 
 
+def check_rows(rows: Any, n_samples: int, *, name: str = "rows") -> NDArray[np.intp]:
+    """Check row numbers.
+
+    Parameters
+    ----------
+    rows : array-like of int of shape (n_rows,)
+        Rows.
+    n_samples : int
+        Rows there are.
+    name : str, default="rows"
+        What errors call them.
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+        The rows.
+    """
+    listed = as_list(rows, name, "row numbers")
+    whole = (isinstance(row, Integral) and not isinstance(row, bool) for row in listed)
+    if not all(whole):
+        raise ValueError(f"{name} must be a list of row numbers, got {rows!r}.")
+    if outside := [row for row in listed if not 0 <= row < n_samples]:
+        raise ValueError(f"{name} must be from 0 to {n_samples - 1}, got {outside}.")
+    return np.array(listed, dtype=np.intp)
+
+
 def check_answers(
     rows: Any, answers: Any, n_samples: int, classes: NDArray[Any]
 ) -> tuple[tuple[int, ...], tuple[Any, ...]]:
@@ -168,18 +195,12 @@ def check_answers(
     answers : tuple
         For each, one of the classes, as a Python object, or None.
     """
-    index = np.asarray(rows)
-    if not isinstance(answers, Iterable) or isinstance(answers, str):
-        raise ValueError(f"answers must be a sequence of labels and None, got {answers!r}.")
-    labels = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
+    labels = as_list(answers, "answers", "labels and None")
     if unhashable := [label for label in labels if not isinstance(label, Hashable)]:
         raise ValueError(f"answers must be labels or None, got {unhashable[0]!r}.")
-    if index.ndim != 1 or (len(index) and index.dtype.kind not in "iu"):
-        raise ValueError(f"rows must be a list of row numbers, got {rows!r}.")
+    index = check_rows(rows, n_samples)
     if len(index) != len(labels):
         raise ValueError(f"Got {len(labels)} answers for {len(index)} rows.")
-    if len(outside := index[(index < 0) | (index >= n_samples)]):
-        raise ValueError(f"rows must be from 0 to {n_samples - 1}, got {outside.tolist()}.")
     if len(np.unique(index)) < len(index):
         raise ValueError("rows must hold each row once; a row answered twice is ambiguous.")
     codes = find_codes([label for label in labels if label is not None], classes, name="answers")

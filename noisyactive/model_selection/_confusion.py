@@ -12,6 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring
 
+from .._arrays import as_numbers
 from .._transition_matrix import check_invertible, check_transition_matrix
 
 _ROUND_OFF = 1e-12
@@ -74,7 +75,7 @@ def correct_confusion_matrix(
            [  0.,  20.]])
     """
     matrix = check_invertible(check_transition_matrix(transition_matrix))
-    counts = np.array(confusion, dtype=float)
+    counts = as_numbers(confusion, "confusion", shape="(n_classes, n_classes)", n_dims=2)
     if counts.shape != matrix.shape:
         raise ValueError(
             "confusion and transition_matrix must be of the same shape; got "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import refuse_masked
 from .._codes import find_codes
 from .._labels import find_classes
 from ._confusion import check_label_scoring, score_confusion_matrix
@@ -91,7 +92,13 @@ def consensus_scores(
     noise = Noise.check(transition_matrix, noise_rate, classes)
     scorer = check_label_scoring(scoring)
     present, codes = find_classes(y_noisy, name="y_noisy")
-    votes = np.asarray(predictions)
+    refuse_masked(predictions, "predictions")
+    try:
+        votes = np.asarray(predictions)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"predictions must be of shape (n_candidates, n_samples): {error}."
+        ) from error
     if votes.ndim != 2 or not len(votes) or votes.shape[1] != len(codes):
         raise ValueError(
             f"predictions must be of shape (n_candidates, n_samples), here (n_candidates, "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_list
 from .._labels import find_classes
 from .._transition_matrix import check_invertible, check_noise_rate, check_transition_matrix
 
@@ -76,12 +77,12 @@ class Noise:
             matrix = check_invertible(check_transition_matrix(transition_matrix))
         if classes is None:
             return cls(matrix, noise_rate, None)
-        given = np.asarray(list(classes))
+        given = as_list(classes, "classes", "labels")
         known, _ = find_classes(given, name="classes")
-        if len(known) < 2 or known.tolist() != given.tolist():
+        if len(known) < 2 or known.tolist() != given:
             raise ValueError(
                 "classes must be at least two labels, sorted, each once: rows of "
-                f"transition_matrix are in this order; got {given.tolist()}."
+                f"transition_matrix are in this order; got {given}."
             )
         noise = cls(matrix, noise_rate, known)
         noise.matrix_of(known)  # raises if it does not fit

@@ -12,6 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from .._arrays import as_list
 from .._codes import is_missing
 from .._rows import take_rows
 
@@ -122,7 +123,7 @@ class _VerifiedScorer:
                 else "fit inside sklearn.config_context(enable_metadata_routing=True)"
             )
             raise ValueError(f"{self!r} got no y_clean: {hint}.")
-        labels = list(y_clean)
+        labels = as_list(y_clean, "y_clean", "labels and None")
         n_samples = len(labels if y is None else y)  # type: ignore[arg-type]
         if len(labels) != n_samples:
             raise ValueError(
@@ -169,7 +170,7 @@ def hold_out_verified(y_clean: Iterable[Any]) -> PredefinedSplit:
     >>> [(train.tolist(), test.tolist()) for train, test in cv.split()]
     [([1, 2], [0, 3])]
     """
-    labels = list(y_clean)
+    labels = as_list(y_clean, "y_clean", "labels and None")
     rows = find_verified(labels)
     if not 0 < len(rows) < len(labels):
         raise ValueError(

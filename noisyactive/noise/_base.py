@@ -13,14 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
+from .._params import CheckedParams
 from .._random import private_random_state
+from .._samples import check_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
-    TransformerMixin, BaseEstimator, metaclass=ABCMeta, auto_wrap_output_keys=None
+    CheckedParams, TransformerMixin, BaseEstimator, metaclass=ABCMeta, auto_wrap_output_keys=None
 ):
     """Base class of transformers that replace some labels by wrong ones.
 
@@ -96,8 +98,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
             If `y` is not a list of class labels without missing values, has fewer than two
             classes or another length than `X`, or if a parameter is out of range.
         """
-        classes, codes = find_classes(y)
-        check_consistent_length(y, X)
+        classes, codes = _checked(y, X)
         if len(classes) < 2:
             raise ValueError(
                 f"Label noise needs at least two classes; y has only one class: {classes.tolist()}."
@@ -129,8 +130,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
             not seen in `fit`, or has another length than `X`.
         """
         check_is_fitted(self)
-        seen, positions = find_classes(y)
-        check_consistent_length(y, X)
+        seen, positions = _checked(y, X)
         codes = find_codes(seen.tolist(), self.classes_, name="y")[positions]
         rng = private_random_state(self.random_state, type(self).__name__)
         score = rng.random_sample(len(codes))
@@ -182,6 +182,14 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         tags.target_tags.required = True
         tags.target_tags.one_d_labels = True
         return tags
+
+
+def _checked(y: ArrayLike, X: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    classes, codes = find_classes(y)
+    if X is not None:
+        check_samples(X)
+        check_consistent_length(codes, X)
+    return classes, codes
 
 
 def _transition_matrix(

@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._samples import with_end
 from ._sampler import LabelNoiseSampler
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the noise refuses the labels, or the estimator refuses anything.
         """
+        X = with_end(X)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         sampler = LabelNoiseSampler(self.noise)
@@ -170,7 +172,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Predicted classes.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(X)
+        return self.estimator_.predict(with_end(X))
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -187,7 +189,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Probability of each class, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
+        return self.estimator_.predict_proba(with_end(X))
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:
@@ -204,7 +206,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Decision values, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.decision_function(X)
+        return self.estimator_.decision_function(with_end(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._arrays import as_list
 from .._codes import find_codes
 from ._base import BaseLabelNoise
 
@@ -39,7 +40,8 @@ class BaseRateLabelNoise(BaseLabelNoise):
 
     def _fit_noise(self, codes: NDArray[np.intp], X: Any) -> None:
         keep = () if self.keep_classes is None else self.keep_classes
-        kept = find_codes(keep, self.classes_, name="keep_classes")
+        name = "keep_classes"
+        kept = find_codes(as_list(keep, name, "labels", ordered=False), self.classes_, name=name)
         free = np.setdiff1d(np.arange(len(self.classes_)), kept)
         if len(free) < 2:
             if self.noise_rate > 0:

@@ -56,9 +56,9 @@ def label_disagreement_scores(
     >>> label_disagreement_scores(["cat", "cat", "dog"], proba).round(2).tolist()
     [-0.22, 0.0, 1.98]
     """
-    proba = check_proba(proba)
     present, positions = find_classes(y)
-    known = present if classes is None else np.asarray(classes)
+    known = _columns(proba, present) if classes is None else np.asarray(classes)
+    proba = check_proba(proba)
     if known.shape != proba.shape[1:] or len(set(known.tolist())) < len(known):
         raise ValueError(
             f"proba has {proba.shape[1]} columns, which must be as many different classes; "
@@ -72,6 +72,14 @@ def label_disagreement_scores(
     codes = find_codes(present.tolist(), known, name="y")[positions]
     p_label = proba[np.arange(len(proba)), codes]
     return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropy_scores(proba)
+
+
+def _columns(proba: Any, present: NDArray[Any]) -> NDArray[Any]:
+    """Class of each column: what a DataFrame calls them, if these are labels, else `present`."""
+    names = getattr(proba, "columns", None)
+    if names is None or set(names) == set(range(len(names))):
+        return present
+    return np.array(list(names), dtype=present.dtype if present.dtype.kind == "O" else None)
 
 
 def rank_suspects(

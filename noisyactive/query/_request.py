@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import as_numbers
 from .._random import private_random_state
+from .._samples import check_samples
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
 
@@ -42,6 +44,7 @@ def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str
         raise ValueError(f"n_instances must be an int of at least 1, got {n_instances!r}.")
     if not isinstance(random_tie_break, (bool, np.bool_)):
         raise ValueError(f"random_tie_break must be True or False, got {random_tie_break!r}.")
+    check_samples(X, name)
     n_samples = _num_samples(X)
     if n_samples == 0:
         raise ValueError(f"{name} holds no samples to choose from.")
@@ -66,8 +69,8 @@ def check_proba(proba: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If it is not such a matrix, or a row is not finite, not in [0, 1] or does not sum to 1.
     """
-    proba = np.asarray(proba, dtype=np.float64)
-    if proba.ndim != 2 or proba.shape[1] == 0:
+    proba = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
+    if proba.shape[1] == 0:
         raise ValueError(
             f"proba must be of shape (n_samples, n_classes), got an array of shape {proba.shape}."
         )

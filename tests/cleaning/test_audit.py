@@ -63,7 +63,9 @@ def test_per_class_and_without_an_answer():
 def test_bad_input():
     with pytest.raises(ValueError, match="same length, got 2 and 3"):
         estimate_noise([0, 1], [0, 1, 1])
-    with pytest.raises(ValueError, match="n_samples=1 is smaller"):
+    with pytest.raises(
+        ValueError, match="n_samples must be an int, not smaller than the audit of 2 rows; got 1"
+    ):
         estimate_noise([0, 1], [0, 1], n_samples=1)
 
 

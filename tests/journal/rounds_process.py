@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -126,7 +127,7 @@ def run_on(result, n_interrupts, **changes):
         began = time.monotonic()
         make_cleaner(None, **changes).start(X, y_noisy)
         seconds = time.monotonic() - began
-        again(lambda: cleaner.start(X, y_noisy), seconds)
+        again(partial(cleaner.start, X, y_noisy), seconds)
         while len(rows := again(cleaner.query, seconds)):
             cleaner.teach(rows, y[rows])
         n_finished += 1

@@ -89,8 +89,8 @@ def test_small_samples_are_nearly_right_on_average():
         (np.eye(2), [[1.5, -0.5], [0, 1]], "transition_matrix must hold probabilities"),
         (np.eye(2), [[np.nan, 1], [0, 1]], "transition_matrix must hold probabilities"),
         (np.eye(2), [[0.5, 0.5], [0.5, 0.5]], "transition_matrix must be invertible"),
-        (np.eye(2), [1, 0], "transition_matrix must be square"),
-        (np.eye(2), [["a", "b"], ["c", "d"]], "transition_matrix must be a square array"),
+        (np.eye(2), [1, 0], r"transition_matrix must be of shape \(n_classes, n_classes\)"),
+        (np.eye(2), [["a", "b"], ["c", "d"]], "transition_matrix must be numbers of shape"),
     ],
 )
 def test_bad_input(confusion, matrix, message):

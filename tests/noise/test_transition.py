@@ -119,7 +119,7 @@ def test_properties(labels, weights, exact, seed):
     "matrix, message",
     [
         ([[0.5, 0.5]], r"must be square, .*; its shape is \(1, 2\)"),
-        ([1, 0, 0], r"must be square, .*; its shape is \(3,\)"),
+        ([1, 0, 0], r"must be of shape \(n_classes, n_classes\), got .* shape \(3,\)"),
         (np.eye(2), r"for each of the 3 classes \['a', 'b', 'c'\]; its shape is \(2, 2\)"),
         (np.eye(4), "for each of the 3 classes"),
         ([[1.5, -0.5, 0], [0, 1, 0], [0, 0, 1]], "negative or not a number"),
