@@ -2,11 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections.abc import Iterator, KeysView, Sequence, Set, ValuesView
+from contextlib import contextmanager
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Let errors of libraries in the block say what they are about.
+
+    Parameters
+    ----------
+    name : str
+        What was passed. A ValueError or TypeError that has it already is left alone.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError, OverflowError, LookupError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        if isinstance(error, kind) and re.search(rf"\b{name}\b", str(error)):
+            raise
+        raise kind(f"{name}: {error}") from error
+
+
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """An array of what is like one.
+
+    Parameters
+    ----------
+    values : array-like
+        A sequence, a number, or anything that NumPy can read at once. Iterating is no way to read:
+        a Dataset of torch may never end.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    ndarray
+        The same, of any type and shape.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not like an array, or has masked entries.
+    """
+    refuse_masked(values, name)
+    if hasattr(values, "toarray"):
+        raise TypeError(f"{name} must be dense, got a sparse matrix: pass {name}.toarray().")
+    if not (values is None or isinstance(values, (Number, Sequence)) or _has_array(values)):
+        raise TypeError(f"{name} must be an array or a sequence, got {described(values)}.")
+    with naming(name):
+        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _has_array(values: Any) -> bool:
+    return any(hasattr(values, one) for one in ("__array__", "__array_interface__"))
 
 
 def refuse_masked(values: Any, name: str) -> None:
@@ -51,17 +106,15 @@ def as_list(values: Any, name: str, what: str = "entries", *, ordered: bool = Tr
         If it is a single value, a mapping, a set, of other dimensions, or masked.
     """
     refuse_masked(values, name)
-    refused = (str, bytes, Mapping, Set) if ordered else (str, bytes, Mapping)
-    if (
-        isinstance(values, refused)
-        or not isinstance(values, Iterable)
-        or getattr(values, "ndim", 1) != 1
-    ):
-        raise ValueError(f"{name} must be a sequence of {what}, got {_described(values)}.")
+    kinds = (Sequence, Iterator, KeysView, ValuesView, *([] if ordered else [Set]))
+    readable = _has_array(values) or isinstance(values, kinds)
+    single = isinstance(values, (str, bytes, type)) or getattr(values, "ndim", 1) != 1
+    if not readable or single:
+        raise ValueError(f"{name} must be a sequence of {what}, got {described(values)}.")
     if isinstance(values, np.ndarray) and values.dtype.kind not in "mM":
         return values.tolist()
     if hasattr(values, "detach"):  # a tensor of torch, which is not imported here
-        return values.detach().cpu().tolist()
+        return as_array(values, name).tolist()
     return list(values)
 
 
@@ -89,22 +142,18 @@ def as_numbers(values: Any, name: str, *, shape: str, n_dims: int) -> NDArray[np
     ValueError
         If they are of another shape, masked, or not real numbers.
     """
-    refuse_masked(values, name)
-    if hasattr(values, "toarray"):
-        raise ValueError(f"{name} must be a dense array of shape {shape}: pass {name}.toarray().")
-    try:
-        array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    array = as_array(values, name)
+    with naming(name):
         if array.dtype.kind in "cmMSUV":
-            raise TypeError(f"it is of dtype {array.dtype}")
+            raise ValueError(f"{name} must be real numbers, got the type {array.dtype}.")
         numbers = array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"{name} must be numbers of shape {shape}: {error}.") from error
     if numbers.ndim != n_dims:
         raise ValueError(f"{name} must be of shape {shape}, got an array of shape {numbers.shape}.")
     return numbers
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """What a value is, for errors: its type and shape, or itself where that is short."""
     shape = getattr(value, "shape", None)
     if shape is not None:
         return f"{type(value).__name__} of shape {tuple(shape)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ def find_codes(labels: Iterable[Any], classes: NDArray[Any], *, name: str) -> ND
     """
     code_of = {label: code for code, label in enumerate(classes.tolist())}
     labels = list(labels)
+    if odd := [label for label in labels if not isinstance(label, Hashable)]:
+        raise ValueError(f"{name} must hold labels, got {odd[0]!r}.")
     unknown = [label for label in labels if label not in code_of]
     if unknown:
         raise ValueError(

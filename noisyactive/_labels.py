@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from ._arrays import refuse_masked
+from ._arrays import as_array, naming
 from ._codes import is_missing
 
 
@@ -38,11 +38,7 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     """
     if y is None:
         raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
-    refuse_masked(y, name)
-    try:
-        labels = np.asarray(y)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name} must be a 1d array of class labels: {error}.") from error
+    labels = as_array(y, name)
     if labels.ndim == 0:
         raise ValueError(
             f"{name} should be a 1d array with one label per sample, got a single "
@@ -58,7 +54,8 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"{name} should be a 1d array with one label per sample, got an array of shape "
             f"{labels.shape}: multi-label and one-hot labels are not supported."
         )
-    labels = column_or_1d(labels, warn=True)
+    with naming(name):
+        labels = column_or_1d(labels, warn=True)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)

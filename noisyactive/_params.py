@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Number, Real
 from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 
@@ -39,11 +40,21 @@ def check_params(
     ValueError
         scikit-learn's ``InvalidParameterError``, or one that names the parameter.
     """
+    for name, value in params.items():
+        odd = isinstance(value, Number) and not isinstance(value, (int, float, np.number))
+        if odd and _is_number(constraints, name):  # a fraction, which scikit-learn trips over
+            raise ValueError(f"The {name!r} parameter of {owner} must be an int or a float.")
     validate_parameter_constraints(dict(constraints), dict(params), caller_name=owner)
     for name, value in params.items():
-        if not any(isinstance(one, Interval) for one in constraints.get(name, [])):
+        if not _is_number(constraints, name):
             continue
         if isinstance(value, bool):
             raise ValueError(f"The {name!r} parameter of {owner} must be a number, got {value!r}.")
+        if isinstance(value, Integral) and abs(int(value)) > np.iinfo(np.int64).max:
+            raise ValueError(f"The {name!r} parameter of {owner} is too large, got {value!r}.")
         if isinstance(value, Real) and not math.isfinite(value):
             raise ValueError(f"The {name!r} parameter of {owner} must be finite, got {value!r}.")
+
+
+def _is_number(constraints: Mapping[str, list[Any]], name: str) -> bool:
+    return any(isinstance(one, Interval) for one in constraints.get(name, []))

@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
+
+from ._arrays import naming
+from ._labels import find_classes
 
 
 def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -32,3 +36,25 @@ def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]
     aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
     aligned[:, np.searchsorted(classes, known)] = proba
     return aligned
+
+
+def accuracy(predicted: NDArray[Any], y: Any, sample_weight: Any = None) -> float:
+    """Share of samples whose class is predicted right, of labels that are checked.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (n_samples,)
+        Predictions.
+    y : array-like of shape (n_samples,)
+        True labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each sample counts.
+
+    Returns
+    -------
+    float
+        Accuracy.
+    """
+    classes, codes = find_classes(y)
+    with naming("y"):
+        return float(accuracy_score(classes[codes], predicted, sample_weight=sample_weight))

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -35,11 +36,22 @@ def private_random_state(
     -------
     rng : RandomState instance
         A new generator, or the instance that was given.
+
+    Raises
+    ------
+    ValueError
+        If `random_state` is nothing of the kind.
     """
     if isinstance(random_state, np.random.RandomState):
         return random_state
     if random_state is None:
         return np.random.RandomState()
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if not whole or not 0 <= random_state < 2**32:
+        raise ValueError(
+            "random_state must be an int from 0 to 2**32 - 1, a RandomState or None, got "
+            f"{random_state!r}."
+        )
     return np.random.RandomState([random_state, *stream.encode()])
 
 

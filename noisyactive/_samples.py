@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from ._arrays import refuse_masked
+from ._arrays import described, refuse_masked
 
 
 def check_samples(X: Any, name: str = "X") -> None:
@@ -30,6 +31,8 @@ def check_samples(X: Any, name: str = "X") -> None:
     refuse_masked(X, name)
     if X is None:
         raise ValueError(f"{name} is None: pass the samples.")
+    if isinstance(X, np.matrix):
+        raise TypeError(f"{name} is a np.matrix: pass np.asarray({name}).")
     if isinstance(X, DataLoader):
         raise TypeError(f"{name} is a DataLoader: pass its dataset, {name}.dataset.")
     if isinstance(X, IterableDataset):
@@ -39,6 +42,12 @@ def check_samples(X: Any, name: str = "X") -> None:
         )
     if isinstance(X, Dataset) and not hasattr(X, "__len__"):
         raise TypeError(f"{name} is a Dataset without __len__: give its class one.")
+    one = isinstance(X, (str, bytes, Mapping, Set, type)) or getattr(X, "shape", None) == ()
+    if one or not (hasattr(X, "shape") or hasattr(X, "__len__")):
+        raise TypeError(
+            f"{name} must hold samples along its first axis, got {described(X)}: pass an array, a "
+            "DataFrame, a tensor or a Dataset."
+        )
     if isinstance(X, torch.Tensor) and (remedy := _remedy_for_tensor(X)):
         raise TypeError(f"{name} is a {remedy}.")
     columns = getattr(X, "columns", None)
@@ -86,7 +95,7 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
             f"{name} holds dates or durations: pass numbers, as days since the first one, "
             f"({name} - {name}.min()) / np.timedelta64(1, 'D')."
         )
-    if X.dtype.kind in "USV":
+    if X.dtype.kind in "cUSV":
         raise ValueError(f"{name} must hold numbers, got the type {X.dtype}.")
     if X.dtype.kind == "f" and X.dtype.itemsize > 4 and X.size:
         largest = max(abs(float(X.min())), abs(float(X.max())))

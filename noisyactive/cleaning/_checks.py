@@ -13,7 +13,6 @@ from sklearn.utils.validation import _num_samples
 from skorch import NeuralNet
 from torch.utils.data import Dataset
 
-from .._arrays import refuse_masked
 from .._codes import find_codes
 from .._labels import find_classes
 from .._pipeline import last_step
@@ -218,8 +217,8 @@ def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
     """Group of each sample, of shape (n_samples,), or None."""
     if groups is None:
         return None
-    refuse_masked(groups, "groups")
-    groups = np.asarray(groups)
+    members, codes = find_classes(groups, name="groups")
+    groups = members[codes]
     if groups.shape != (n_samples,):
         raise ValueError(
             f"groups must be of shape ({n_samples},), one for each sample, got {groups.shape}."

@@ -20,10 +20,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._params import CheckedParams
-from .._proba import aligned_proba
+from .._proba import accuracy, aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from .._samples import with_end
+from .._samples import check_samples, with_end
 from ..journal import (
     Answered,
     CleaningState,
@@ -472,6 +472,8 @@ class ActiveLabelCleaner(
             If another cleaner has gone on with the journal, or this is a copy.
         """
         loop = self._fitted_loop()
+        if not isinstance(only_open, (bool, np.bool_)):
+            raise TypeError(f"only_open must be True or False, got {only_open!r}.")
         state = loop.state
         index, labels = check_answers(loop.rows_of(rows), answers, len(state.codes), state.classes)
         remarks = check_remarks(len(index), state.answers_per_item, annotator, seconds, comments)
@@ -596,6 +598,7 @@ class ActiveLabelCleaner(
             Class labels.
         """
         check_is_fitted(self, "estimator_")
+        check_samples(X)
         return self.estimator_.predict(with_end(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -612,7 +615,27 @@ class ActiveLabelCleaner(
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self, "estimator_")
+        check_samples(X)
         return aligned_proba(self.estimator_, with_end(X), self.classes_)
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Share of samples whose class is predicted right.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts.
+
+        Returns
+        -------
+        float
+            Accuracy.
+        """
+        return accuracy(self.predict(X), y, sample_weight)
 
     @property
     def estimator_(self) -> Any:

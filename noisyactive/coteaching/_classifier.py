@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from torch.utils.data import Dataset
 
 from .._params import check_params
+from .._proba import accuracy
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
+from .._samples import labels_of_dataset
 from ._pair import AverageLogits, evaluating
 from ._sklearn_net import SKORCH_PARAMS
 from ._training import CoTraining
@@ -351,6 +354,27 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             return self._train(dataset, epochs, validation, weights, selecting=False)
         finally:
             self._initialize_optimizer()  # what comes after has its own learning rate
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Share of samples whose class is predicted right.
+
+        Parameters
+        ----------
+        X : array-like, tensor or Dataset of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,), default=None
+            True labels. None takes those that a Dataset has.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sample counts.
+
+        Returns
+        -------
+        float
+            Accuracy.
+        """
+        if isinstance(X, Dataset) and y is None:
+            y = labels_of_dataset(X)
+        return accuracy(self.predict(X), y, sample_weight)
 
     # --- what the networks have learned ---------------------------------------------------------
 

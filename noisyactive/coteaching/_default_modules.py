@@ -167,5 +167,8 @@ def arguments_from_data(module: Callable[..., nn.Module], spec: DataSpec) -> dic
     elif len(spec.input_shape) == 3:
         known |= dict.fromkeys(_N_CHANNELS, spec.input_shape[0])
         known["image_size"] = min(spec.input_shape[1:])
-    parameters = inspect.signature(module).parameters
+    try:
+        parameters = inspect.signature(module).parameters
+    except ValueError:  # built-in types have none that could be read
+        return {}
     return {name: value for name, value in known.items() if name in parameters}

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 from skorch import NeuralNetClassifier
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
+from .._arrays import as_numbers, naming
 from .._codes import find_codes
 from .._labels import find_classes
 from .._samples import as_native, check_samples, labels_of_dataset
@@ -108,11 +109,12 @@ class CheckedInputs(NeuralNetClassifier):
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu()
             X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-        X = validate_data(
-            self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
-        )
-        # A categorical column of pandas makes it an array of objects, of text perhaps.
-        return as_native(X.astype(np.float64) if X.dtype.kind == "O" else X)
+        with naming("X"):
+            X = validate_data(
+                self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
+            )
+            # A categorical column of pandas makes it an array of objects, of text perhaps.
+            return as_native(X.astype(np.float64) if X.dtype.kind == "O" else X)
 
     def _checked(
         self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
@@ -145,7 +147,8 @@ class CheckedInputs(NeuralNetClassifier):
                 f"y must hold at least 2 classes, got one class only: {present.tolist()}."
             )
         sample = dataset[0][0]["X"]
-        taken = self._network_input(sample[None].clone())[0]  # a transform may work in place
+        with naming("eval_transform"):
+            taken = self._network_input(sample[None].clone())[0]  # it may work in place
         self._spec = DataSpec(tuple(taken.shape), classes, tuple(sample.shape))
         return dataset
 
@@ -153,9 +156,16 @@ class CheckedInputs(NeuralNetClassifier):
         """Weights of mean 1, so that the learning rate means the same whatever their scale."""
         if sample_weight is None:
             return None
-        weights = _check_sample_weight(sample_weight, dataset, dtype=np.float64)
-        if (weights < 0).any() or not weights.any():
-            raise ValueError("sample_weight must not be negative, nor zero for all samples.")
+        weights = as_numbers(sample_weight, "sample_weight", shape="(n_samples,)", n_dims=1)
+        if len(weights) != len(dataset):
+            raise ValueError(
+                f"sample_weight.shape == {weights.shape}, expected {(len(dataset),)}: one for each "
+                "sample."
+            )
+        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+            raise ValueError(
+                "sample_weight must be finite, not negative, and not zero for all samples."
+            )
         return torch.as_tensor(weights / weights.mean(), dtype=torch.float32, device=self.device)
 
     def _validation_dataset(self, validation_data: Any) -> IndexedDataset | None:
@@ -193,7 +203,8 @@ class CheckedInputs(NeuralNetClassifier):
         """Training and validation data; ``validation_data`` of `fit` goes before `train_split`."""
         if self._validation is not None:
             return X, self._validation
-        train, valid = super().get_split_datasets(X, y, **fit_params)
+        with naming("train_split"):
+            train, valid = super().get_split_datasets(X, y, **fit_params)
         whole = valid.dataset if isinstance(valid, TorchSubset) else valid
         if valid is not None and not isinstance(whole, IndexedDataset):  # a predefined_split
             of_skorch = isinstance(valid, SkorchDataset)

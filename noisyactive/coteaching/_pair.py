@@ -73,7 +73,10 @@ class NetworkPair(nn.Module):
 
     def __init__(self, build: Callable[[], nn.Module], spec: DataSpec):
         super().__init__()
-        self.networks = nn.ModuleList([build(), build()])
+        networks = [build(), build()]
+        if odd := [one for one in networks if not isinstance(one, nn.Module)]:
+            raise TypeError(f"module must build a torch.nn.Module, got {odd[0]!r}.")
+        self.networks = nn.ModuleList(networks)
         self.spec = spec
         self.head_name: str | None = None
         self._head_inputs: list[HeadInput] = []

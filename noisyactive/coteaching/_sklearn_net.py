@@ -17,6 +17,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from torch.utils.data import DataLoader
 
+from .._arrays import naming
 from .._loggers import copy_with_loggers
 from .._params import check_params
 from .._random import child_seed, draw_seed, isolated_rng
@@ -99,8 +100,8 @@ class PairClassifier(CheckedInputs):
         return sorted({*own, *SKORCH_PARAMS, *beside})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("train_transform", "eval_transform"):
-            # skorch would register a torch module as a part of the model, which these are not.
+        if isinstance(value, torch.nn.Module) and not name.endswith("_"):
+            # skorch would register a torch module as a part of the model, which parameters are not.
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -204,7 +205,8 @@ class PairClassifier(CheckedInputs):
         else:
             arguments = {**arguments_from_data(module, spec), **arguments}
         with isolated_rng(child_seed(self.seed_, 0), self.device):
-            self.module_ = NetworkPair(lambda: module(**arguments), spec)
+            with naming("module"):
+                self.module_ = NetworkPair(lambda: module(**arguments), spec)
         if self.channels_last:
             self.module_.to(memory_format=torch.channels_last)
         half = self.autocast == "float16"
@@ -251,9 +253,20 @@ class PairClassifier(CheckedInputs):
         verbose: int = self.verbose
         self.verbose = verbose if verbose > 1 else 0
         try:
-            return super()._initialize_optimizer(reason)
+            super()._initialize_optimizer(reason)
         finally:
             self.verbose = verbose
+        return self
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> "PairClassifier":
+        """Build the optimizer of both networks."""
+        with naming("optimizer"):
+            super().initialize_optimizer(*args, **kwargs)
+        if not isinstance(self.optimizer_, torch.optim.Optimizer):
+            raise TypeError(
+                f"optimizer must build a torch.optim.Optimizer, got {self.optimizer_!r}."
+            )
+        return self
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Mean loss of averaged logits, as validation reports it."""

@@ -13,6 +13,7 @@ from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
+from .._arrays import naming
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
 from ._batches import is_lazy
@@ -69,6 +70,11 @@ class CoTraining(PairClassifier):
                     dataset.X = torch.as_tensor(X, device=self.device)
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
+                if self.train_transform is not None:
+                    with isolated_rng(0, self.device), naming("train_transform"):
+                        self.module_.probe(
+                            self._network_input(probe.clone(), training=True), self.head
+                        )
                 if selecting:
                     self._begin_selecting(dataset)
                 title, verbose = type(self).__name__, self.verbose == 1

@@ -12,7 +12,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
-from .._arrays import as_list
+from .._arrays import as_list, naming
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
 from .._params import CheckedParams
@@ -122,7 +122,8 @@ class LongTailSampler(CheckedParams, BaseSampler):
         """
         check_samples(X)
         classes, codes = find_classes(y)
-        check_consistent_length(X, codes)
+        with naming("X and y"):
+            check_consistent_length(X, codes)
         n_classes = len(classes)
         if n_classes < 2:
             raise ValueError(

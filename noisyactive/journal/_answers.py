@@ -76,7 +76,7 @@ def rows_of(rows: Any, find: Callable[[list[str]], list[int | None]], known: str
     ValueError
         If an id is unknown.
     """
-    names = list(rows) if np.ndim(rows) == 1 else []
+    names = as_list(rows, "rows", "row numbers or ids")
     if not any(isinstance(name, str) for name in names):
         return rows
     found = find(names)
@@ -119,7 +119,7 @@ def check_remarks(
             f"annotator must be named, since answers_per_item={answers_per_item} asks several."
         )
     for name, values in (("seconds", seconds), ("comments", comments)):
-        if values is not None and (np.ndim(values) != 1 or len(values) != n_rows):
+        if values is not None and len(as_list(values, name)) != n_rows:
             raise ValueError(f"{name} must have one entry for each of the {n_rows} rows.")
     texts = [] if comments is None else list(comments)
     if wrong := [text for text in texts if text is not None and not isinstance(text, str)]:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import naming
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
 from .._params import CheckedParams
@@ -188,7 +189,8 @@ def _checked(y: ArrayLike, X: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
     classes, codes = find_classes(y)
     if X is not None:
         check_samples(X)
-        check_consistent_length(codes, X)
+        with naming("X and y"):
+            check_consistent_length(codes, X)
     return classes, codes
 
 

@@ -8,13 +8,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 
+from .._params import CheckedParams
 from .._samplers import BaseSampler
+from .._samples import check_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class LabelNoiseSampler(BaseSampler):
+class LabelNoiseSampler(CheckedParams, BaseSampler):
     """Put noise into the training labels of an imbalanced-learn pipeline.
 
     A pipeline of imbalanced-learn runs its samplers in `fit` alone: the steps that follow learn
@@ -87,6 +89,7 @@ class LabelNoiseSampler(BaseSampler):
         ValueError
             As `fit_resample`.
         """
+        check_samples(X)
         self.noise_ = clone(self.noise).fit(y, X)
         return self
 

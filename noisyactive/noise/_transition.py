@@ -138,7 +138,9 @@ class TransitionLabelNoise(BaseLabelNoise):
     def _flips_to_candidates(self, candidates: Mapping[Any, Iterable[Any]]) -> NDArray[np.float64]:
         """Turn candidate classes into the off-diagonal part of a transition matrix."""
         if self.noise_rate is None:
-            raise ValueError("A dict of candidate classes needs a noise_rate.")
+            raise ValueError(
+                "transition_matrix is a dict of candidate classes, which needs a noise_rate."
+            )
         flips = np.zeros((len(self.classes_), len(self.classes_)))
         sources = find_codes(candidates, self.classes_, name="transition_matrix")
         for source, label in zip(sources, candidates, strict=True):
