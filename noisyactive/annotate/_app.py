@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -27,7 +27,7 @@ FILES = {  # no other file is sent, apart from images
     "/viewer.js": ("viewer.js", "text/javascript"),
 }
 MAX_BODY = 32_768
-BODY_SECONDS = 20.0
+BODY_SECONDS = 10.0
 CLOSE = {"Connection": "close"}  # without reading the rest
 
 _T = TypeVar("_T")
@@ -126,6 +126,8 @@ async def _read_json(request: Request) -> dict[str, Any]:
                     raise HTTPException(413, f"An answer takes at most {MAX_BODY} bytes.", CLOSE)
     except TimeoutError as error:
         raise HTTPException(408, "The answer did not arrive in time.", CLOSE) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The answer did not arrive.", CLOSE) from error  # nobody hears it
     try:
         sent = json.loads(body)
     except (RecursionError, ValueError) as error:

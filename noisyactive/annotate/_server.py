@@ -91,6 +91,11 @@ def serve(
             while len(cleaner.query()):
                 cleaner.wait()
 
+    Who does not know the token can neither read nor write, nor keep annotators out: there are 64
+    places for connections without it, of which the oldest makes room for a new one, and 64 for
+    those with it. A request's headers must arrive within 10 seconds and an answer, of at most
+    32 KiB, within another 10; a response must be read within 60.
+
     Parameters
     ----------
     cleaner_or_journal : ActiveLabelCleaner, Journal or path
@@ -155,6 +160,7 @@ def serve(
         import uvicorn
 
         from ._app import make_app
+        from ._connections import BACKLOG, KEEP_ALIVE_SECONDS, Connection, trusting
         from ._guard import Guard, is_local
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
@@ -180,15 +186,17 @@ def serve(
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        Guard(make_app(service), token, host, port),
-        http="h11",
+        Guard(trusting(make_app(service)), token, host, port),
+        loop="asyncio",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,  # it would show the token
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=100,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=5,
     )
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
@@ -242,7 +250,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if os.name != "nt":  # where it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen()
     except OSError as error:
         listener.close()
         raise OSError(
