@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from noisyactive.annotate import _app, _connections
-from noisyactive.annotate._connections import PLACES, Connection, trusting, who_leaves
+from noisyactive.annotate._connections import BACKLOG, PLACES, Connection, trusting, who_leaves
 
 PATIENCE = 300  # seconds for what takes none on a machine that is not busy
 
@@ -176,9 +176,7 @@ class TestWhoLeaves:
     def choose(self, newcomer, *others):
         one = {"address": "a", "known": False, "busy": False}
         everyone = [
-            SimpleNamespace(
-                **{"address": "a", "known": False, "busy": False, "heard": time, **other}
-            )
+            SimpleNamespace(**{**one, "heard": time, **other})
             for time, other in enumerate([*others, newcomer])
         ]
         leaving = who_leaves(everyone[-1], everyone[:-1])
@@ -437,7 +435,7 @@ def test_an_annotator_labels_a_round(start_run, serve_apart, visit, attack, coun
     run = start_run()
     with serve_apart(run.journal) as server:
         with Attackers(server.address, *attack(server), count):
-            assert server.n_open() <= server.n_open_at_start + 2 * PLACES + _connections.BACKLOG
+            assert server.n_open() <= server.n_open_at_start + 2 * (PLACES + BACKLOG)
             visitor = visit(server)
             label_the_round(visitor, run.rows)
             visitor.http.close()
