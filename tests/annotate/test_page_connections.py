@@ -279,7 +279,7 @@ class Loop:
             alarm.action()
 
 
-class TestTheClock:
+class TestOneConnection:
     @pytest.fixture
     def loop(self):
         return Loop()
@@ -348,7 +348,13 @@ class TestTheClock:
         connection.resume_writing()
         assert connection.transport.abort.called is not stays
 
-    def test_it_ends_with_the_connection(self, loop, connection):
+    def test_headers_that_arrive_at_once_are_limited_too(self, loop, connection):
+        headers = b"".join(b"X%d: \r\n" % number for number in range(4000))
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: me\r\n" + headers + b"\r\n")
+        assert connection.transport.write.call_args_list[0].args[0].startswith(b"HTTP/1.1 400")
+        assert loop.waiting == []
+
+    def test_the_clock_ends_with_the_connection(self, loop, connection):
         self.ask(loop, connection)
         connection.connection_lost(None)
         assert loop.alarms == []
@@ -360,7 +366,8 @@ class TestStrangeTalk:
     @pytest.fixture(autouse=True)
     def no_error(self, caplog):
         yield
-        assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+        records = caplog.get_records("call")
+        assert [record for record in records if record.levelno >= logging.ERROR] == []
 
     @pytest.mark.parametrize(
         "noise",
