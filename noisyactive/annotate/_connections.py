@@ -25,6 +25,7 @@ SECONDS = {  # that the client has to
     "take": 60.0,  # read a response
 }
 KEEP_ALIVE_SECONDS = 5  # without a byte between requests
+CLOSING_SECONDS = 3.0  # for requests and responses in progress when the page is closed
 PIECE = 16_384  # bytes: h11 limits only headers that do not arrive at once
 
 
@@ -106,6 +107,11 @@ class Connection(H11Protocol):
         """Go on, since the client has taken all."""
         super().resume_writing()
         self._note()
+
+    def shutdown(self) -> None:
+        """Close, after the response in progress if it is taken soon."""
+        super().shutdown()
+        self.loop.call_later(CLOSING_SECONDS, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; the application's response, if any, is dropped."""

@@ -197,7 +197,7 @@ def serve(
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=5,  # more than CLOSING_SECONDS
     )
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     address = f"[{shown}]" if ":" in shown else shown

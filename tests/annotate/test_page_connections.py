@@ -414,6 +414,15 @@ class TestStrangeTalk:
             say(page, sent, end=True)  # until the server closes the other half, too
         visit(page)
 
+    def test_the_page_can_be_closed_while_they_stay(self, page, monkeypatch):
+        monkeypatch.setattr(_connections, "CLOSING_SECONDS", 0.5)
+        address = urlsplit(page.url).hostname, urlsplit(page.url).port
+        with contextlib.ExitStack() as stack:
+            for attack in (no_headers, slow_headers, slow_body, slow_reader):
+                stack.enter_context(Attackers(address, *attack(page), 3))
+            assert say(page, request(page, Connection="close")).startswith(b"HTTP/1.1 200")
+            page.close()
+
     def test_they_leave_in_the_middle(self, page, visit):
         address = urlsplit(page.url).hostname, urlsplit(page.url).port
         for sent in (b"GET /", request(page), slow_body(page)[0], slow_reader(page)[0]):
