@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _sqlite as file
@@ -172,7 +171,7 @@ class Journal:
             If the file cannot be written.
         """
         rows = rows_of(rows, self._find, "of the journal")
-        index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
+        index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
         answered = Answered(index, labels, *remarks, tables.now())
         with self._view.writing() as (connection, state):

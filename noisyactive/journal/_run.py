@@ -11,6 +11,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ._fingerprint import describe_items
 from ._schema import Damaged
 
 
@@ -57,14 +61,9 @@ class Run:
             texts = getattr(self, name)
             if not isinstance(texts, dict) or not all(isinstance(x, str) for x in texts.values()):
                 raise _wrong(name, texts)
-        # What is written twice, where it was described.
-        for described, name, value in [
-            (self.parameters, "answers_per_item", str(self.answers_per_item)),
-            (self.data, "number of samples", str(self.n_samples)),
-            (self.data, "classes", json.dumps(self.classes)),
-        ]:
-            if described.get(name, value) != value:
-                raise Damaged(f"the table run says both {value} and {described[name]} of {name}")
+        several = str(self.answers_per_item)
+        if self.parameters.get("answers_per_item", several) != several:
+            raise Damaged("the table run contradicts itself on answers_per_item")
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[Any, Any]]) -> Run:
@@ -76,8 +75,22 @@ class Run:
         return cls(**table)
 
     @cached_property
+    def class_array(self) -> NDArray[Any]:
+        """The classes as they are: NumPy would cut NUL characters off strings."""
+        return np.array(self.classes, dtype=object)
+
+    @cached_property
     def _label_of(self) -> dict[Any, Any]:
         return {json.dumps(label): label for label in self.classes}
+
+    def check_items(self, items: Iterable[tuple[int, str, Any]]) -> None:
+        """See that rows, ids and labels at the start are those that `data` describes."""
+        _, names, labels = zip(*items, strict=True)
+        code_of = {label: code for code, label in enumerate(self.classes)}
+        codes = np.array([code_of[label] for label in labels], dtype=np.intp)
+        found = describe_items(self.class_array, codes, list(names))
+        if wrong := [name for name, value in found.items() if self.data.get(name, value) != value]:
+            raise Damaged(f"its items are not those of the run, which has other {wrong[0]}")
 
     def row(self, value: Any) -> int:
         """A row of the data set."""

@@ -141,7 +141,7 @@ def check(path: Path) -> Run:
     with transaction(path) as connection:
         run = read_run(connection)
         check_content(connection, run.n_samples)
-        read_items(connection, run)
+        run.check_items(read_items(connection, run))
         return run
 
 
@@ -169,7 +169,7 @@ def _explained(path: Path, write: bool) -> Iterator[None]:
     """Say what SQLite's errors mean for the journal."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of a message about the file
         causes = [cause for words, cause in _SYSTEM.items() if words in str(error)]
         if causes and isinstance(error, sqlite3.OperationalError):
             done = "read"

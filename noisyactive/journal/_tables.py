@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
-from ._run import Run, listed, number, parsed, text, whole
+from ._codec import answer_columns, decode, encode
+from ._events import Answered, Event, Started
+from ._run import Run, text
 from ._schema import Damaged
-
-_FIELDS = {
-    kind.__name__.lower(): {field.name for field in fields(kind)}
-    for kind in (Started, Asked, Settled, Closed, Refitted, Ended)
-} | {"answered": set[str]()}  # see the table ``answers``
-_LARGEST = 1.7e308  # as a float
 
 
 class Record(NamedTuple):
@@ -58,13 +51,9 @@ def insert(connection: sqlite3.Connection, event: Event, position: int | None) -
     int
         Its id.
     """
-    kind = type(event).__name__.lower()
-    payload = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
-    if isinstance(event, Refitted) and math.isnan(event.score):
-        payload["score"] = None
     cursor = connection.execute(
         "INSERT INTO events (position, kind, payload, time) VALUES (?, ?, ?, ?)",
-        (position, kind, json.dumps(payload), now()),
+        (position, *encode(event), now()),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -142,79 +131,10 @@ def _read(connection: sqlite3.Connection, run: Run, which: str, value: int) -> l
     for (key, position, kind, payload), rows in groupby(cursor, itemgetter(0, 1, 2, 3)):
         answers = [row[4:] for row in rows if row[4] is not None]
         try:
-            found.append(Record(key, position, _event(run, kind, payload, answers)))
+            found.append(Record(key, position, decode(run, kind, payload, answers)))
         except Damaged as error:
             raise Damaged(f"event {key} cannot be understood: {error}") from error
     return found
-
-
-def _event(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) -> Event:
-    content = parsed(payload, "its payload")
-    if not isinstance(content, dict) or content.keys() != _FIELDS.get(kind):
-        raise Damaged("it has an unknown kind or payload")
-    if kind == "answered":
-        return _answered(run, answers)
-    if answers:
-        raise Damaged("it has answers")
-    match kind:
-        case "started":
-            return Started(whole(content["seed"], "its seed", 0))
-        case "asked":
-            rows = run.rows(content["rows"])
-            probability = listed(content["probability"], "the list of probabilities")
-            n_suggested = len(rows) if probability else 0
-            if len(probability) != n_suggested:
-                raise Damaged(f"there are {len(probability)} probabilities of {len(rows)} rows")
-            return Asked(
-                rows,
-                run.labels(content["suggested"], n_suggested),
-                tuple(number(p, "a probability", -_LARGEST, _LARGEST) for p in probability),
-                whole(content["budget_left"], "its budget", 0),
-                text(content["reason"], "its reason"),
-            )
-        case "settled":
-            rows = run.rows(content["rows"])
-            return Settled(rows, run.labels(content["labels"], len(rows), ties=True))
-        case "refitted":
-            score = content["score"]
-            return Refitted(math.nan if score is None else number(score, "its score"))
-        case "closed":
-            return Closed()
-    return Ended()
-
-
-def _answered(run: Run, answers: list[tuple[Any, ...]]) -> Answered:
-    if not answers:
-        return Answered((), ())
-    rows, labels, annotators, times, seconds, comments = zip(
-        *(_checked(run, *answer) for answer in answers), strict=True
-    )
-    if len({*zip(annotators, times, strict=True)}) > 1:
-        raise Damaged("its answers are of several people or times")
-    return Answered(
-        rows,
-        labels,
-        annotators[0],
-        seconds if any(value is not None for value in seconds) else (),
-        comments if any(value is not None for value in comments) else (),
-        times[0],
-    )
-
-
-def _checked(
-    run: Run, row: Any, label: Any, annotator: Any, time: Any, seconds: Any, comment: Any
-) -> tuple[int, Any, str | None, str, float | None, str | None]:
-    """The columns of an answer, as they may be."""
-    if annotator == "" or annotator is None and run.answers_per_item > 1:
-        raise Damaged("an answer is of nobody")
-    return (
-        run.row(row),
-        None if label is None else run.label(label),
-        None if annotator is None else text(annotator, "an annotator"),
-        text(time, "a time"),
-        None if seconds is None else number(seconds, "a number of seconds", 0, _LARGEST),
-        None if comment is None else text(comment, "a comment"),
-    )
 
 
 def read_answers(connection: sqlite3.Connection, run: Run) -> list[dict[str, Any]]:
@@ -240,7 +160,7 @@ def _answers(
     )
     found = []
     for item, old_label, *columns in cursor:
-        row, new_label, annotator, time, seconds, comment = _checked(run, *columns)
+        row, new_label, annotator, time, seconds, comment = answer_columns(run, *columns)
         found.append(
             {
                 "row": row,
@@ -261,10 +181,10 @@ def read_run(connection: sqlite3.Connection) -> Run:
     return Run.of(connection.execute("SELECT key, value FROM run"))
 
 
-def read_items(connection: sqlite3.Connection, run: Run) -> list[tuple[int, str, Any]]:
+def read_items(connection: sqlite3.Connection, run: Run) -> Iterator[tuple[int, str, Any]]:
     """Row, name and label at the start of all items."""
-    found = connection.execute("SELECT row, item, label FROM items ORDER BY row")
-    return [(run.row(row), text(item, "an id"), run.label(label)) for row, item, label in found]
+    for row, item, label in connection.execute("SELECT row, item, label FROM items ORDER BY row"):
+        yield run.row(row), text(item, "an id"), run.label(label)
 
 
 def item_of(connection: sqlite3.Connection, rows: Iterable[int]) -> dict[int, str]:

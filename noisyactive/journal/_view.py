@@ -49,7 +49,7 @@ class JournalView:
     def _forget(self) -> None:
         # Labels without an answer are not read: their codes are 0, and never looked at.
         given = np.zeros(self._run.n_samples, dtype=np.intp)
-        self._state = CleaningState(np.array(self._run.classes), given, self._run.answers_per_item)
+        self._state = CleaningState(self._run.class_array, given, self._run.answers_per_item)
         self.latest: dict[str | None, dict[int, int]] = {}
         self._last_id = 0  # of the events that are folded
         self._last: tuple[str, str, str] | None = None  # kind, payload and time of that one
