@@ -88,7 +88,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self.run = file.check(self.path)
+        self.run = file.check(self.path)  # for the process that runs the rounds
         self.classes: list[Any] = self.run.classes
         self.n_samples: int = self.run.n_samples
         self.answers_per_item: int = self.run.answers_per_item

@@ -63,7 +63,7 @@ def transaction(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         raise ValueError(f"{path} is empty: no journal, or what is left of one. Delete it, or put "
                          "a copy back.")  # fmt: skip
     mode = "mode=rw" if write else _mode_to_read(path)
-    with _explained(path, write), closing(_connect(path, mode)) as connection:
+    with _explained(path, write), _connected(path, mode) as connection:
         with _begun(connection, path, write):
             yield connection
 
@@ -96,7 +96,7 @@ def draft(path: Path, run: Run, ids: Iterable[str], labels: Iterable[Any]) -> No
         Their labels.
     """
     discard_draft(path)
-    with _explained(path, True), closing(_connect(_draft_of(path), "mode=rwc")) as connection:
+    with _explained(path, True), _connected(_draft_of(path), "mode=rwc") as connection:
         connection.execute("BEGIN IMMEDIATE")
         create(connection)
         rows = ((key, json.dumps(value)) for key, value in asdict(run).items())
@@ -110,7 +110,7 @@ def draft(path: Path, run: Run, ids: Iterable[str], labels: Iterable[Any]) -> No
 def publish(path: Path, first: list[Event]) -> None:
     """Give a draft its first events and its name: a journal appears when it is whole."""
     with _explained(path, True):
-        with closing(_connect(_draft_of(path), "mode=rw")) as connection:
+        with _connected(_draft_of(path), "mode=rw") as connection:
             with _begun(connection, path, write=True):
                 for position, event in enumerate(first):
                     insert(connection, event, position)
@@ -145,14 +145,18 @@ def check(path: Path) -> Run:
         return run
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+@contextmanager
+def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?{mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-    for pragma in (
-        "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON"
-    ):  # fmt: skip
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
+    with closing(
+        sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    ) as connection:
+        for setting in (
+            "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF",
+            "cell_size_check = ON",
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {setting}")
+        yield connection
 
 
 def _mode_to_read(path: Path) -> str:

@@ -272,7 +272,7 @@ def test_every_field_replaced(whole):
             else:
                 assert is_legit(name, value), (name, value)
                 found["legit"] += 1
-    assert min(found.values()) > 10, found
+    assert min(found.values()) > 2 and found["damaged"] > 50, found
 
 
 def harm(content, chance):
