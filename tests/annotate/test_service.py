@@ -69,7 +69,7 @@ def test_an_item_that_was_answered_is_held_no_more(desk):
     [
         "UPDATE items SET label = '\"z\"'",
         "UPDATE items SET label = '['",
-        "UPDATE items SET item = x'ff'",
+        "UPDATE items SET item = CAST(row AS BLOB)",
         "DELETE FROM items WHERE row = 2",
         "UPDATE answers SET row = 10000000000",
         "UPDATE answers SET new_label = '[[', old_label = 7",
