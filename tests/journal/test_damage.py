@@ -299,7 +299,7 @@ def harm(content, chance):
 def test_bytes_flipped_cut_and_inserted(whole):
     path, content, run = whole
     chance, n_damaged, longest = random.Random(0), 0, 0.0
-    for number in range(200 * TIMES):
+    for number in range(80 * TIMES):
         harmed = harm(content, chance)
         put(path, harmed)
         begin = time.process_time()
@@ -309,7 +309,7 @@ def test_bytes_flipped_cut_and_inserted(whole):
             raise AssertionError(f"draw {number}") from error
         longest = max(longest, time.process_time() - begin)
         n_damaged += seen is None
-    assert n_damaged > 30 * TIMES
+    assert n_damaged > 10 * TIMES
     assert longest < 60
 
 
