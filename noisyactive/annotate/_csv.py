@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._files import write_whole
 from .._images import ImageFolder
+from ._slips import refuse_slips
 from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 
@@ -24,6 +25,7 @@ COLUMNS = (
     "answer", "annotator", "comment", "seconds",
 )  # fmt: skip
 NEEDED, OPTIONAL = ("id", "answer"), ("annotator", "comment", "seconds")  # columns that are read
+SHOWN = ("label", "choices")  # and those that are looked at, since answers may be there by mistake
 
 
 def write_queries(
@@ -153,6 +155,9 @@ def read_answers(
     1252) are detected. A label that a spreadsheet has changed is understood if only one class can
     be meant: 1.0 or 1,0 for 1, TRUE for "true", 1 for "01". An id must not be changed.
 
+    A file in which answers stand elsewhere is refused: a ``label`` that its item never had, or a
+    choice in ``comment`` or ``choices``, beside an empty ``answer``.
+
     Parameters
     ----------
     path : path
@@ -171,8 +176,8 @@ def read_answers(
     ------
     ValueError
         If an answer is not among the choices, an id is not of this run or has two answers of one
-        annotator, a required annotator is missing, or this is not such a file. The message gives
-        the number of the line, as a spreadsheet counts.
+        annotator, a required annotator is missing, answers stand in another column, or this is not
+        such a file. The message gives the number of the line, as a spreadsheet counts.
     TypeError
         If `cleaner` is neither a cleaner nor a journal.
     OSError
@@ -185,7 +190,8 @@ def read_answers(
     wording = Wording(cleaner)
     answers: list[Answer] = []
     line_of: dict[tuple[str, str | None], int] = {}
-    for number, cells in read_table(Path(path), NEEDED, OPTIONAL):
+    lines = list(read_table(Path(path), NEEDED, (*OPTIONAL, *SHOWN)))
+    for number, cells in lines:
         if not cells["answer"]:
             continue
         try:
@@ -196,6 +202,10 @@ def read_answers(
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}.") from error
         answers.append(answer)
+    try:
+        refuse_slips(lines, cleaner, wording)
+    except ValueError as error:
+        raise ValueError(f"{path}, {error}.") from error
     return batches(answers)
 
 

@@ -140,6 +140,10 @@ class Wording:
             raise ValueError(f"{text!r} may be {_listed(found)}; write it exactly as here")
         raise ValueError(f"{text!r} is not among the choices: {_listed(self.choices)}")
 
+    def find_item(self, text: str) -> str | None:
+        """Find the id that is written as this text, or None."""
+        return self._item_of.get(text)
+
     def item_of(self, text: str) -> str:
         """Find the id that is written as this text.
 

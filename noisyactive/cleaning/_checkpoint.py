@@ -19,7 +19,7 @@ from ..coteaching import CoTeachingClassifier
 from ..journal import Event, Refitted
 
 _INDEX = "index.json"
-_FORMAT = 4  # files of another format are ignored
+_FORMAT = 5  # files of another format are ignored
 _KINDS = ("weights", "history", "attributes")
 
 
@@ -85,7 +85,7 @@ def save(folder: Path, key: str, models: Sequence[Any], arrays: Mapping[str, NDA
             written += files
         index["files"] = {file.name: _hash(file) for file in written}
         draft = _file(folder, key, "index")
-        draft.write_text(json.dumps(index))
+        draft.write_text(json.dumps({"index": index, "hash": _hash_of_index(index)}))
     except SafetensorError as error:
         raise OSError(str(error)) from error
     os.replace(draft, folder / _INDEX)
@@ -115,17 +115,27 @@ def load(
         of another run or incomplete.
     """
     try:
-        index = json.loads((folder / _INDEX).read_text())
+        content = json.loads((folder / _INDEX).read_text())
+        index = content["index"]
         key, hashes = index["key"], index["files"]
-        if key not in keys or any(_hash(folder / name) != h for name, h in hashes.items()):
+        files = {_file(folder, key, "arrays")} | {
+            _file(folder, key, kind, n) for n in range(len(index["models"])) for kind in _KINDS
+        }
+        if key not in keys or content["hash"] != _hash_of_index(index):
+            return None
+        if hashes != {file.name: _hash(file) for file in files}:
             return None
         arrays = load_file(_file(folder, key, "arrays"))
         models = [
             _load_model(template, described, *(_file(folder, key, kind, number) for kind in _KINDS))
             for number, described in enumerate(index["models"])
         ]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError):
-        return None  # a cache may be missing; the network's code may have changed, too
+    # A cache may be missing or damaged; the network's code may have changed, too. (Nesting that is
+    # too deep is a RuntimeError.)
+    except (
+        OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError
+    ):  # fmt: skip
+        return None
     return keys[key], models, arrays
 
 
@@ -166,15 +176,22 @@ def _load_model(
 ) -> Any:
     model = clone(template)
     model.load_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
-    for name, value in index["scalars"].items():
-        strings = isinstance(value, dict)
-        setattr(model, name, np.array(value["strings"], dtype=object) if strings else value)
-    for name, array in load_file(attributes).items():
-        setattr(model, name, array)
+    values = {
+        name: np.array(value["strings"], dtype=object) if isinstance(value, dict) else value
+        for name, value in index["scalars"].items()
+    } | load_file(attributes)
+    for name, value in values.items():
+        if name.startswith("__") or callable(getattr(type(model), name, None)):
+            raise ValueError(f"{name} is no attribute that is saved.")
+        setattr(model, name, value)
     for name, callback in model.callbacks_:
         if name in index["best"]:
             callback.best_score_ = index["best"][name]
     return model
+
+
+def _hash_of_index(index: Any) -> str:
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _hash(file: Path) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples
 
 from .._noise_model import fit_noise
 from .._pipeline import features_of, last_step
@@ -22,8 +23,9 @@ from ._policy import LabelSnapshot, TrustPolicy
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
-_SCALARS = ("noise_rate_", "inverse_temperature_")
-_ARRAYS = ("label_posterior_", "clean_mask_", "transition_matrix_")
+_SAVED = (
+    "label_posterior_", "clean_mask_", "transition_matrix_", "noise_rate_", "inverse_temperature_"
+)  # fmt: skip
 
 
 class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
@@ -227,17 +229,21 @@ class CrossFitted(TrustPolicy):
 
     def get_state(self) -> tuple[list[Any], dict[str, NDArray[Any]]]:
         """The classifiers, their folds, and the attributes that describe the labels."""
-        names = (*_ARRAYS, *_SCALARS)
-        arrays = {name: np.asarray(getattr(self.model, name)) for name in names}
+        arrays = {name: np.asarray(getattr(self.model, name)) for name in _SAVED}
         return self.model.models, {"folds": self.model.folds, **arrays}
 
     def set_state(self, models: list[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Restore what `get_state` returned."""
-        ensemble = CrossFitEnsemble(models, arrays["folds"], self.training.classes)
-        for name in _ARRAYS:
-            setattr(ensemble, name, arrays[name])
-        for name in _SCALARS:
-            setattr(ensemble, name, float(arrays[name]))
+        n, k = _num_samples(self.training.X), len(self.training.classes)
+        folds = self._fitting(arrays["folds"], "i", n)
+        if np.unique(folds).tolist() != list(range(len(models))):
+            raise ValueError("The folds that were saved are not those of the models.")
+        ensemble = CrossFitEnsemble(models, folds, self.training.classes)
+        ensemble.label_posterior_ = self._fitting(arrays["label_posterior_"], "f", n, k)
+        ensemble.clean_mask_ = self._fitting(arrays["clean_mask_"], "b", n)
+        ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
+        ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
+        ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble
 
 

@@ -357,7 +357,10 @@ class CleaningLoop:
         if kept is None:
             return 0
         n_known, models, arrays = kept
-        self.policy.set_state(models, arrays)
+        try:
+            self.policy.set_state(models, arrays)
+        except (KeyError, ValueError):
+            return 0  # it does not fit this run: trained again
         return n_known
 
     # --- the choice of rows ---------------------------------------------------------------------

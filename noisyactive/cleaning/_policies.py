@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
 
 from .._pipeline import last_step
 from ._ensemble import CrossFitted
@@ -79,9 +80,10 @@ class SingleModelPolicy(TrustPolicy):
 
     def set_state(self, models: list[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Restore what `get_state` returned."""
-        self.model = models[0]
-        self._doubted = arrays["doubted"]
-        self._first_forget_rate = float(arrays["forget_rate"])
+        doubted = self._fitting(arrays["doubted"], "b", _num_samples(self.training.X))
+        forget_rate = self._fitting(arrays["forget_rate"], "f")
+        (self.model,) = models
+        self._doubted, self._first_forget_rate = doubted, float(forget_rate)
 
 
 class TrustedOnce(SingleModelPolicy):

@@ -114,7 +114,13 @@ class TrustPolicy(ABC):
 
     @abstractmethod
     def set_state(self, models: list[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Restore what `get_state` returned."""
+        """Restore what `get_state` returned, if it fits the run; a ValueError says that not."""
+
+    def _fitting(self, array: NDArray[Any], kind: str, *shape: int) -> NDArray[Any]:
+        """An array that was saved, if it is of a kind (of NumPy's) and shape."""
+        if array.dtype.kind != kind or array.shape != shape:
+            raise ValueError(f"An array that was saved does not fit: {array.dtype} {array.shape}.")
+        return array
 
     @staticmethod
     def refit_of(params: Any) -> Refit:

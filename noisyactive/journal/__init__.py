@@ -8,8 +8,8 @@ from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, S
 from ._fingerprint import describe, describe_data, fingerprint
 from ._journal import Journal
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
-from ._sqlite import now
 from ._state import CleaningState, fold
+from ._tables import now
 from ._writer import JournalWriter
 
 __all__ = [

@@ -148,16 +148,24 @@ def describe_data(
     dict of str
         Name and text of each.
     """
-    names = np.asarray(ids, dtype=np.str_).tolist()
+    return {
+        **describe_items(classes, codes, np.asarray(ids, dtype=np.str_).tolist()),
+        "samples": fingerprint(X),
+        **{name: fingerprint(value) for name, value in others.items() if value is not None},
+        **_describe_all("fit parameter", fit_params),
+    }
+
+
+def describe_items(
+    classes: NDArray[Any], codes: NDArray[np.intp], names: list[str]
+) -> dict[str, str]:
+    """Describe the part of the data that the journal has itself; parameters are as above."""
     return {
         "number of samples": str(len(codes)),
         "classes": json.dumps(classes.tolist()),
         "labels": fingerprint(codes.astype(np.int64)),
         "ids": _hash_of(sorted(names)),
         "order of the ids": _hash_of(names),
-        "samples": fingerprint(X),
-        **{name: fingerprint(value) for name, value in others.items() if value is not None},
-        **_describe_all("fit parameter", fit_params),
     }
 
 

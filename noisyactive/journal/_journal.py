@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _sqlite as file
+from . import _tables as tables
 from ._answers import check_answers, check_remarks, rows_of
 from ._events import Answered, Event
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
@@ -88,13 +88,11 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        file.check(self.path)
-        with file.transaction(self.path) as connection:
-            run = file.read_run(connection)
-        self.classes: list[Any] = run["classes"]
-        self.n_samples: int = run["n_samples"]
-        self.answers_per_item: int = run["answers_per_item"]
-        self._view = JournalView(self.path, self.classes, self.n_samples, self.answers_per_item)
+        self.run = file.check(self.path)  # for the process that runs the rounds
+        self.classes: list[Any] = self.run.classes
+        self.n_samples: int = self.run.n_samples
+        self.answers_per_item: int = self.run.answers_per_item
+        self._view = JournalView(self.path, self.run)
         with self._view.reading():
             pass  # see that the events can be understood
 
@@ -119,7 +117,7 @@ class Journal:
         with self._view.reading() as (connection, state):
             rows = list(islice(open_rows(state, annotator), limit))
             labels = self._labels(connection, state, rows)
-            return open_items(state, rows, file.item_of(connection, rows), labels)
+            return open_items(state, rows, tables.item_of(connection, rows), labels)
 
     def n_open(self, annotator: str | None = None) -> int:
         """Number of rows that wait for an answer; see `open_items`."""
@@ -173,9 +171,9 @@ class Journal:
             If the file cannot be written.
         """
         rows = rows_of(rows, self._find, "of the journal")
-        index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
+        index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
-        answered = Answered(index, labels, *remarks, file.now())
+        answered = Answered(index, labels, *remarks, tables.now())
         with self._view.writing() as (connection, state):
             first = first_answers(state, answered) if only_open else answered
             if first is None:
@@ -186,7 +184,7 @@ class Journal:
     def labels(self) -> dict[str, Any]:
         """The label of each item as it is now, by its id."""
         with self._view.reading() as (connection, state):
-            given = file.read_items(connection)
+            given = tables.read_items(connection, self.run)
             return {
                 item: self.classes[state.codes[row]] if state.verified[row] else label
                 for row, item, label in given
@@ -208,7 +206,7 @@ class Journal:
         with self._view.reading() as (connection, state):
             if row not in state.open_rows and row not in state.answers:
                 return None
-            return file.item_of(connection, [row])[row]
+            return tables.item_of(connection, [row])[row]
 
     def answers(self) -> list[dict[str, Any]]:
         """Every answer, in the order in which they came in.
@@ -220,7 +218,7 @@ class Journal:
             annotator, time (UTC, ISO 8601), seconds, comment.
         """
         with file.transaction(self.path) as connection:
-            return file.read_answers(connection)
+            return tables.read_answers(connection, self.run)
 
     def latest_answer(
         self, annotator: str | None, *, row: int | None = None, back: int = 1
@@ -249,12 +247,14 @@ class Journal:
                 row = next(islice(reversed(latest), max(back, 1) - 1, None), None)
             if row not in latest:
                 return None, len(latest)
-            return file.read_answer(connection, latest[row], row), len(latest)
+            return tables.read_answer(connection, self.run, latest[row], row), len(latest)
 
     def events(self) -> list[Event]:
         """Events in order; answers that the cleaner has not read yet are the last."""
         with file.transaction(self.path) as connection:
-            return [record.event for record in file.read_events(connection, "true")]
+            records = tables.read_placed(connection, self.run, 0)
+            records += tables.read_waiting(connection, self.run, 0)
+        return [record.event for record in records]
 
     # --- for the process that runs the rounds ----------------------------------------------------
 
@@ -270,15 +270,15 @@ class Journal:
         position: int | None,
     ) -> None:
         """Write an event in a transaction; of answers, with the labels before them."""
-        number = file.insert(connection, event, position)
+        number = tables.insert(connection, event, position)
         if isinstance(event, Answered):
             labels = self._labels(connection, state, event.rows)
-            file.insert_answers(connection, number, event, labels)
+            tables.insert_answers(connection, number, event, labels)
 
     def _labels(
         self, connection: sqlite3.Connection, state: CleaningState, rows: Sequence[int]
     ) -> dict[int, Any]:
-        given = file.given_label_of(connection, rows)
+        given = tables.given_label_of(connection, self.run, rows)
         return {
             row: self.classes[state.codes[row]] if state.verified[row] else given[row]
             for row in rows
@@ -286,4 +286,4 @@ class Journal:
 
     def _find(self, ids: list[str]) -> list[int | None]:
         with file.transaction(self.path) as connection:
-            return [file.row_of(connection, item) for item in ids]
+            return [tables.row_of(connection, item) for item in ids]

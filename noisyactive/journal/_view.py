@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from . import _sqlite as file
+from . import _tables as tables
 from ._events import Answered
+from ._run import Run
 from ._state import CleaningState
 
 
@@ -28,12 +30,8 @@ class JournalView:
     ----------
     path : Path
         The journal.
-    classes : list
-        Class labels, sorted.
-    n_samples : int
-        Rows of the data set.
-    answers_per_item : int
-        Annotators who have to answer for a row.
+    run : Run
+        What the journal is of.
 
     Attributes
     ----------
@@ -41,18 +39,17 @@ class JournalView:
         Annotator, row, and the event of the latest answer; rows answered last come last.
     """
 
-    def __init__(self, path: Path, classes: list[Any], n_samples: int, answers_per_item: int):
+    def __init__(self, path: Path, run: Run):
         self._path = path
-        self._run = (classes, n_samples, answers_per_item)
+        self._run = run
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._forget()
 
     def _forget(self) -> None:
-        classes, n_samples, answers_per_item = self._run
         # Labels without an answer are not read: their codes are 0, and never looked at.
-        given = np.zeros(n_samples, dtype=np.intp)
-        self._state = CleaningState(np.array(classes), given, answers_per_item)
+        given = np.zeros(self._run.n_samples, dtype=np.intp)
+        self._state = CleaningState(self._run.class_array, given, self._run.answers_per_item)
         self.latest: dict[str | None, dict[int, int]] = {}
         self._last_id = 0  # of the events that are folded
         self._last: tuple[str, str, str] | None = None  # kind, payload and time of that one
@@ -91,20 +88,19 @@ class JournalView:
             records = self._news(connection) if last == self._last else None
             if records is None:
                 self._forget()
-                records = file.read_events(connection, "true")
+                records = tables.read_placed(connection, self._run, 0)
+                records += tables.read_waiting(connection, self._run, 0)
             for record in records:
                 self._fold(record)
-        except BaseException as error:
+        except BaseException:
             self._forget()
-            if isinstance(error, (IndexError, TypeError, ValueError)):
-                raise ValueError(f"{self._path} is damaged, or no journal: {error}.") from error
             raise
         if records:
             self._last = connection.execute(
                 "SELECT kind, payload, time FROM events WHERE id = ?", (self._last_id,)
             ).fetchone()
 
-    def _news(self, connection: sqlite3.Connection) -> list[file.Record] | None:
+    def _news(self, connection: sqlite3.Connection) -> list[tables.Record] | None:
         """Events to fold; None if those that are folded are others, or in another order."""
         placed = connection.execute(
             "SELECT id FROM events WHERE position >= ? ORDER BY position", (self._n_placed,)
@@ -116,10 +112,10 @@ class JournalView:
         if n_same:
             del self._waiting[:n_same]
             self._n_placed += n_same
-        new = file.read_events(connection, "e.position >= ?", self._n_placed) if ids else []
-        return new + file.read_events(connection, "e.position IS NULL AND e.id > ?", self._last_id)
+        new = tables.read_placed(connection, self._run, self._n_placed) if ids else []
+        return new + tables.read_waiting(connection, self._run, self._last_id)
 
-    def _fold(self, record: file.Record) -> None:
+    def _fold(self, record: tables.Record) -> None:
         self._state.apply(record.event)
         self._last_id = max(self._last_id, record.id)
         if record.position is None:

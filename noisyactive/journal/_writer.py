@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _sqlite as file
+from . import _tables as tables
 from ._events import Answered, Event
 from ._fingerprint import differences
 from ._journal import Journal
 from ._lock import RunnerLock
 from ._queue import first_answers
+from ._run import Run
 
 
 class JournalWriter:
@@ -58,26 +59,27 @@ class JournalWriter:
         self._journal: Journal | None = None
         try:
             if self.path.exists():
-                self._compare()
-                self._journal = Journal(self.path)
+                self._journal = self._opened()
         except BaseException:
             self._lock.release()
             raise
 
-    def _compare(self) -> None:
-        file.check(self.path)
-        with file.transaction(self.path) as connection:
-            run = file.read_run(connection)
+    def _opened(self) -> Journal:
+        """The journal that is there: of this run, and such that it can be written to."""
+        journal = Journal(self.path)
         found = [
             f"other {kind}: {', '.join(phrases)}"
             for kind, ours in self._described.items()
-            if (phrases := differences(run[kind], ours))
+            if (phrases := differences(getattr(journal.run, kind), ours))
         ]
         if found:
             raise ValueError(
                 f"The journal {self.path} is that of another run, with {'; and '.join(found)}. "
                 "Name another file, or give the run what it was started with."
             )
+        with journal.writing():
+            pass
+        return journal
 
     @property
     def checkpoint(self) -> Path:
@@ -104,13 +106,13 @@ class JournalWriter:
         from .. import __version__
 
         self._own().check()
-        run = {
-            "classes": classes.tolist(),
-            "n_samples": len(codes),
-            "answers_per_item": answers_per_item,
-            "written_by": f"noisyactive {__version__}",
+        run = Run(
+            classes=classes.tolist(),
+            n_samples=len(codes),
+            answers_per_item=answers_per_item,
+            written_by=f"noisyactive {__version__}",
             **self._described,
-        }
+        )
         file.draft(self.path, run, ids.tolist(), classes[codes].tolist())
 
     def publish(self, first: list[Event]) -> None:
@@ -133,12 +135,13 @@ class JournalWriter:
             Those that come after, in order.
         """
         self._own().check()
+        journal = self._published()
         with file.transaction(self.path) as connection:
             waiting = connection.execute(
                 "SELECT 1 FROM events WHERE position IS NULL LIMIT 1"
             ).fetchone()
             if waiting is None:
-                return _events_since(connection, since)
+                return _events(tables.read_placed(connection, journal.run, since))
         return self._write(None, since)
 
     def write(self, event: Event, since: int, *, only_open: bool = False) -> list[Event]:
@@ -162,9 +165,8 @@ class JournalWriter:
         return self._write(event, since, only_open)
 
     def _write(self, event: Event | None, since: int, only_open: bool = False) -> list[Event]:
-        if self._journal is None:
-            raise RuntimeError("The journal was not written yet.")
-        with self._journal.writing() as (connection, state):
+        journal = self._published()
+        with journal.writing() as (connection, state):
             (position,) = connection.execute(
                 "SELECT coalesce(max(position) + 1, 0) FROM events"
             ).fetchone()
@@ -180,8 +182,8 @@ class JournalWriter:
             if only_open and isinstance(event, Answered):
                 event = first_answers(state, event)
             if event is not None:
-                self._journal.insert(connection, state, event, position)
-            return _events_since(connection, since)
+                journal.insert(connection, state, event, position)
+            return _events(tables.read_placed(connection, journal.run, since))
 
     def close(self) -> None:
         """Let another process run the rounds."""
@@ -190,6 +192,11 @@ class JournalWriter:
         if self._journal is None:
             file.discard_draft(self.path)
         self._lock.release()
+
+    def _published(self) -> Journal:
+        if self._journal is None:
+            raise RuntimeError("The journal was not written yet.")
+        return self._journal
 
     def _own(self) -> RunnerLock:
         if self._lock is None:
@@ -201,5 +208,5 @@ class JournalWriter:
         return {**vars(self), "_lock": None}
 
 
-def _events_since(connection: sqlite3.Connection, since: int) -> list[Event]:
-    return [record.event for record in file.read_events(connection, "e.position >= ?", since)]
+def _events(records: list[tables.Record]) -> list[Event]:
+    return [record.event for record in records]

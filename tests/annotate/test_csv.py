@@ -430,6 +430,99 @@ class TestHabitsOfSpreadsheets:
         assert shown == {f"'{text}", "y"}
 
 
+class TestSlips:
+    """Answers in a column that is not read for them."""
+
+    @pytest.fixture(params=["cleaner", "journal"])
+    def run(self, request, tmp_path):
+        classes, ids = ["melanoma", "Nävus", "other"], ["a1", "a2", "a3"]
+        if request.param == "cleaner":
+            return make_cleaner(classes, ids)
+        make_cleaner(classes, ids, journal=tmp_path / "run.db").close()
+        return Journal(tmp_path / "run.db")
+
+    def change(self, path, column, *cells):
+        table = pd.read_csv(path, keep_default_na=False, dtype=str)
+        table[column] = [cell or old for cell, old in zip(cells, table[column], strict=True)]
+        table.to_csv(path, index=False)
+
+    def others(self, path):
+        """For each line, a class that is not its label."""
+        labels = [line["label"] for line in read_lines(path)]
+        return ["melanoma" if label != "melanoma" else "other" for label in labels]
+
+    @pytest.mark.parametrize("column", ["label", "comment", "choices"])
+    def test_the_column_is_named_with_the_ids(self, path, run, column):
+        write_queries(path, run)
+        first, second, _ = (line["id"] for line in read_lines(path))
+        answers = self.others(path)
+        self.change(path, column, answers[0], answers[1].upper(), None)
+        message = (
+            f"line 2: '{answers[0]}' stands in the column '{column}', which is not read as an "
+            f"answer; so for '{first}', '{second}'. Put answers into the column 'answer'"
+        )
+        with pytest.raises(ValueError, match=message):
+            read_answers(path, run)
+
+    def test_text_that_is_no_class_in_place_of_a_label(self, path, run):
+        write_queries(path, run)
+        self.change(path, "label", None, "wrong!", None)
+        with pytest.raises(ValueError, match="line 3: 'wrong!' stands in the column 'label'"):
+            read_answers(path, run)
+
+    def test_an_answer_and_another_label(self, path, run):
+        write_queries(path, run)
+        answers = self.others(path)
+        self.change(path, "answer", *answers)
+        self.change(path, "label", *answers)  # corrected in both columns
+        [batch] = read_answers(path, run)
+        assert batch["answers"] == answers
+        self.change(path, "answer", "cannot tell", *answers[1:])
+        with pytest.raises(ValueError, match="line 2: .* stands in the column 'label'"):
+            read_answers(path, run)
+
+    def test_many_are_counted(self, path):
+        cleaner = make_cleaner([0, 1], [f"i{n}" for n in range(12)])
+        write_queries(path, cleaner)
+        lines = read_lines(path)
+        self.change(path, "label", *(str(1 - int(line["label"])) for line in lines))
+        names = ", ".join(f"'{line['id']}'" for line in lines[:5])
+        with pytest.raises(ValueError, match=f"so for {names} and 7 more"):
+            read_answers(path, cleaner)
+
+    def test_labels_that_changed_since_are_no_slip(self, path, run):
+        """Answers that were taken up, of this file or others, are in `label` no more."""
+        write_queries(path, run)
+        answers = self.others(path)
+        self.change(path, "answer", answers[0], None, None)
+        take = run.answer if isinstance(run, Journal) else run.teach
+        [batch] = read_answers(path, run)
+        take(**batch, only_open=True)
+        assert read_answers(path, run) == [batch]
+        later = [line["id"] for line in read_lines(path)][1]
+        take([later], [answers[1]])
+        take([later], ["Nävus"])
+        assert read_answers(path, run) == [batch]
+        self.change(path, "label", None, answers[1], None)  # a file written between these two
+        assert read_answers(path, run) == [batch]
+
+    def test_what_spreadsheets_do_to_labels_is_no_slip(self, path):
+        cleaner = make_cleaner([True, False], ["a1", "a2"])
+        write_queries(path, cleaner)
+        self.change(path, "label", *(line["label"].upper() for line in read_lines(path)))
+        self.change(path, "comment", "badly lit", None)
+        assert read_answers(path, cleaner) == []
+        cleaner = make_cleaner([1, 1000], ["a1", "a2"])
+        write_queries(path, cleaner, overwrite=True)
+        cells = {"1": "1.0", "1000": "1E+03"}
+        self.change(path, "label", *(cells[line["label"]] for line in read_lines(path)))
+        assert read_answers(path, cleaner) == []
+
+    def test_a_label_that_was_deleted_or_is_of_an_item_of_elsewhere(self, path, run):
+        text = "id,label,answer\na1,,\nb9,melanoma,\n"
+        assert read_answers(write(path, text), run) == []
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("text", "message"),

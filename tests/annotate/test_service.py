@@ -1,6 +1,11 @@
-"""What tabs of the labelling page are offered, where the round is longer than what they show."""
+"""What tabs of the labelling page are offered, where the round is longer than what they show.
 
+And what is said of a journal that was damaged while it is served.
+"""
+
+import sqlite3
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -57,3 +62,40 @@ def test_an_item_that_was_answered_is_held_no_more(desk):
     assert desk.answer(row, 1, **answer) == "recorded"
     assert offered(desk, "two") == 1 and offered(desk, "one") == 2
     assert set(desk._held) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE items SET label = '\"z\"'",
+        "UPDATE items SET label = '['",
+        "UPDATE items SET item = CAST(row AS BLOB)",
+        "DELETE FROM items WHERE row = 2",
+        "UPDATE answers SET row = 10000000000",
+        "UPDATE answers SET new_label = '[[', old_label = 7",
+        "UPDATE answers SET seconds = 'long', annotator = x'ff'",
+        "UPDATE events SET kind = 'other' WHERE kind = 'answered'",
+        "UPDATE events SET payload = '{\"rows\": [1e99]}' WHERE kind = 'asked'",
+        "UPDATE events SET position = NULL, id = id + 100",
+        "CREATE TRIGGER evil AFTER INSERT ON events BEGIN DELETE FROM answers; END",
+        "DROP TABLE answers",
+    ],
+)
+def test_damage_while_it_is_served_is_explained(desk, statement):
+    answer = {"annotator": None, "seconds": None, "comment": "", "corrects": None}
+    assert desk.answer(offered(desk, "one"), 1, **answer) == "recorded"
+    with closing(sqlite3.connect(desk._journal.path)) as connection, connection:
+        connection.execute(statement)
+    refused = []
+    for call in (
+        lambda: desk.state(None, "one"),
+        lambda: desk.previous(None, 1),
+        lambda: desk.answer(2, 1, **answer),
+        lambda: desk.state(None, "one"),
+    ):
+        try:
+            call()
+        except _service.JournalError as error:
+            refused.append(str(error))
+    assert refused or "kind" in statement  # of an event that was read already
+    assert all("damaged, or no journal" in message for message in refused)

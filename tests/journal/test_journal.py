@@ -513,6 +513,42 @@ class TestRefusals:
         path.write_bytes(whole)  # a copy is put back
         assert not len(start(path, data).query())
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE events SET kind = 'closed', payload = '{}' WHERE position = 0",
+            "UPDATE events SET payload = '{\"seed\": -1}' WHERE position = 0",
+            "UPDATE events SET payload = replace(payload, '[', '[1000000, ') WHERE kind = 'asked'",
+            "UPDATE events SET position = position + 1 WHERE position > 1",
+            "UPDATE events SET position = -1 WHERE position = 0",
+            "DELETE FROM events",
+            "DELETE FROM items WHERE row > 50",
+            "UPDATE items SET label = '2' WHERE row = 5",
+            "UPDATE run SET value = 100000000000 WHERE key = 'n_samples'",
+            "UPDATE run SET value = '[2, 1, 0]' WHERE key = 'classes'",
+            "UPDATE run SET value = 2 WHERE key = 'answers_per_item'",
+            "UPDATE answers SET new_label = '1.0', annotator = 'Ada'",
+        ],
+    )
+    def test_contents_that_no_run_has(self, data, path, statement):
+        cleaner = start(path, data, random_state=0)
+        rows = cleaner.query()
+        cleaner.teach(rows[:2], [0, 1]).close()
+        sql(path, "PRAGMA journal_mode = DELETE")
+        content = path.read_bytes()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            try:
+                connection.execute(statement)
+            except sqlite3.IntegrityError:  # on the way: positions that differ, the last first
+                connection.execute("UPDATE events SET position = 99 WHERE position = 2")
+        damaged = path.read_bytes()
+        for call in (lambda: Journal(path), lambda: start(path, data, random_state=0)):
+            with pytest.raises(ValueError, match="damaged, or no journal"):
+                call()
+        assert path.read_bytes() == damaged
+        path.write_bytes(content)
+        np.testing.assert_array_equal(start(path, data, random_state=0).query(), rows[2:])
+
     def test_no_file_no_folder(self, data, path):
         with pytest.raises(FileNotFoundError, match="no journal"):
             Journal(path)

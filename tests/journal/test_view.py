@@ -131,7 +131,7 @@ def test_a_write_that_fails_leaves_what_is_seen(tmp_path, monkeypatch):
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("noisyactive.journal._sqlite.insert_answers", fail)
+        patch.setattr("noisyactive.journal._tables.insert_answers", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             page.answer([4], ["b"])
     assert seen_by(page) == before == seen_by(Journal(path))
