@@ -15,7 +15,7 @@ from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
 from .._arrays import naming
-from .._interrupts import shielded
+from .._interrupts import interrupts_raised, shielded
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
 from ._batches import is_lazy
@@ -62,7 +62,7 @@ class CoTraining(PairClassifier):
         self._generator = torch.Generator().manual_seed(seed)
         lazy = is_lazy(dataset.X)
         shared = may_draw_globally(self, lazy=lazy)
-        with self._cleared_up():
+        with interrupts_raised(), self._cleared_up():
             with (
                 isolated_rng(seed, self.device) if shared else nullcontext(),
                 self._torch_settings(),
