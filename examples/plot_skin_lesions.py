@@ -81,7 +81,12 @@ def plot(train, y, rows, suggested):
     """Sheet of images with the label given and the one suggested; replaced labels are in blue."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(3, 8, figsize=(11, 5.4), layout="constrained")
+    n_shown = max(1, min(24, len(rows)))
+    n_rows = -(-n_shown // 8)
+    n_columns = -(-n_shown // n_rows)  # as many in every row, or one less in the last
+    figure, axes = plt.subplots(
+        n_rows, n_columns, figsize=(11, 0.6 + 1.6 * n_rows), layout="constrained", squeeze=False
+    )
     for axis in axes.flat:
         axis.axis("off")
     for axis, row in zip(axes.flat, rows, strict=False):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from tqdm.auto import tqdm
+
+from ._interrupts import shielded
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -147,7 +148,7 @@ def report(**values: float | int | str) -> bool:
     return task is not None and task.step(values)
 
 
-@contextmanager
+@shielded
 def progress(
     title: str, n_steps: int, *, verbose: bool | int, hooks: Hooks | None = None
 ) -> Iterator[None]:

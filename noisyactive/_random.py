@@ -6,13 +6,13 @@ import os
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from numbers import Integral
 
 import numpy as np
 import torch
 
-from ._interrupts import interrupts_deferred
+from ._interrupts import shielded
 
 
 def private_random_state(
@@ -68,17 +68,11 @@ def child_seed(seed: int, *keys: int) -> int:
 # Held by the thread that has seeded the global generators.
 _lock = threading.RLock()
 
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
 if hasattr(os, "register_at_fork"):  # a child lacks the thread that may have held the lock
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-@contextmanager
+@partial(shielded, lock=_lock)
 def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterator[None]:
     """Seed the global generators of torch, numpy and Python; restore them afterwards.
 
@@ -95,18 +89,17 @@ def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterat
     """
     computes_on = torch.device("cpu" if device is None else device)
     cuda_devices = [computes_on] if computes_on.type == "cuda" else []
-    with _lock, torch.random.fork_rng(devices=cuda_devices):
+    with torch.random.fork_rng(devices=cuda_devices):
         numpy_state = np.random.get_state()
         python_state = random.getstate()
-        torch.default_generator.manual_seed(seed)
-        for cuda_device in cuda_devices:
-            with torch.cuda.device(cuda_device):
-                torch.cuda.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        random.seed(seed)
         try:
+            torch.default_generator.manual_seed(seed)
+            for cuda_device in cuda_devices:
+                with torch.cuda.device(cuda_device):
+                    torch.cuda.manual_seed(seed)
+            np.random.seed(seed % 2**32)
+            random.seed(seed)
             yield
         finally:
-            with interrupts_deferred():
-                np.random.set_state(numpy_state)
-                random.setstate(python_state)
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -42,7 +42,7 @@ from ._annotators import settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
 from ._policies import POLICIES
-from ._policy import LabelSnapshot
+from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training, draws_globally, seeded_clone
 
 
@@ -137,7 +137,7 @@ class CleaningLoop:
     def _begin(self, rng: np.random.RandomState) -> None:
         with self._isolated(0):
             self.policy.start(self.state.codes, self.params, rng)
-        first: list[Event] = [Started(self.seed), Refitted(self._score())]
+        first: list[Event] = [Started(self.seed), Refitted(self._score(self.policy))]
         if self._writer is not None:
             self._writer.publish(first)
         for event in first:
@@ -159,25 +159,21 @@ class CleaningLoop:
             if isinstance(event, Refitted) and not is_first and number >= n_known:
                 due = self._due_labels() or due
                 if self.policy.depends_on_past(self.params):
-                    self._update_model(due)
+                    self.policy = self._updated(due)
                     due = None
             is_first &= not isinstance(event, Refitted)  # the first one was the first phase
             self._apply(event)
-        self._update_model(due)
+        self.policy = self._updated(due)
 
     # --- rounds ---------------------------------------------------------------------------------
 
     def refit(self) -> None:
         """Bring the model up to date with the labels; if that breaks off, it stays as it was."""
-        before = self.policy
-        self.policy = copy.copy(before)
-        known = len(self.events)
-        try:
-            self._update_model(self._due_labels())
-            self._record(Refitted(self._score()))
-        finally:
-            if len(self.events) == known:
-                self.policy = before
+        policy = self._updated(self._due_labels())
+        refitted = Refitted(self._score(policy))
+        with interrupts_deferred():
+            self._record(refitted)
+            self.policy = policy
         self._save_checkpoint()
 
     def ask(self) -> None:
@@ -321,14 +317,18 @@ class CleaningLoop:
         )
         return labels if self.policy.can_update(labels) else None
 
-    def _update_model(self, labels: LabelSnapshot | None) -> None:
-        if labels is not None:
-            with self._isolated(labels.round):
-                self.policy.update(labels, self.params)
+    def _updated(self, labels: LabelSnapshot | None) -> TrustPolicy:
+        """The policy, brought up to date with labels; what there is stays as it was."""
+        if labels is None:
+            return self.policy
+        policy = copy.copy(self.policy)
+        with self._isolated(labels.round):
+            policy.update(labels, self.params)
+        return policy
 
-    def _score(self) -> float:
+    def _score(self, policy: TrustPolicy) -> float:
         with self._isolated(self.state.round):
-            return self.training.score(self.policy.model)
+            return self.training.score(policy.model)
 
     def _save_checkpoint(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""

@@ -23,6 +23,7 @@ from skactiveml.utils import (
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._interrupts import interrupts_raised
 from .._random import private_random_state
 from ..query import Learner, choose, get_strategy, utilities_of
 
@@ -102,7 +103,8 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
             check_equal_missing_label(clf.missing_label, self.missing_label_)
             if fit_clf:
                 weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-                clf = clone(clf).fit(X, y, **weights)
+                with interrupts_raised():
+                    clf = clone(clf).fit(X, y, **weights)
             check_is_fitted(clf)
         strategy = self.strategy
         if isinstance(strategy, str):

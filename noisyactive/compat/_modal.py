@@ -14,6 +14,7 @@ from modAL.utils.data import data_vstack, retrieve_rows
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _num_samples
 
+from .._interrupts import interrupts_raised
 from .._rows import take_rows
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ class ActiveLearner(Queries, _ModALLearner):
             n_samples = _num_samples(X)
             rows = np.random.choice(range(n_samples), n_samples, replace=True)  # modAL's own draw
             X, y = take_rows(X, rows), take_rows(y, rows)
-        self.estimator.fit(X, y, **fit_kwargs)
+        with interrupts_raised():
+            self.estimator.fit(X, y, **fit_kwargs)
         return self
 
 

@@ -52,11 +52,13 @@ class CosineSchedule(Callback):
         self.schedule_.step()
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Restore the learning rate of the optimizer."""
+        """Restore the optimizer's learning rate, also where an interrupt broke that off."""
         if not hasattr(self, "schedule_"):
             return
         for group in net.optimizer_.param_groups:
-            group["lr"] = group.pop("initial_lr")
+            if "initial_lr" in group:
+                group["lr"] = group["initial_lr"]
+                del group["initial_lr"]
         del self.schedule_
 
 

@@ -13,7 +13,7 @@ from .._params import check_params
 from .._proba import accuracy
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
 from .._samples import labels_of_dataset
-from ._pair import AverageLogits, evaluating
+from ._pair import AverageLogits
 from ._sklearn_net import SKORCH_PARAMS
 from ._training import CoTraining
 
@@ -400,7 +400,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         """
         self.check_is_fitted()
         features = []
-        with evaluating(self.module_), self._threads():
+        self._set_training(False)  # as to predict, which other threads may do meanwhile
+        with torch.no_grad(), self._torch_settings():
             for inputs, _ in self.get_iterator(self.get_dataset(X), training=False):
                 batch = self._network_input(inputs["X"])
                 if self.module_.head_name is None:  # loaded from a file, say

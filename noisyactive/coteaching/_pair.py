@@ -2,8 +2,8 @@
 
 import copy
 import json
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from .._interrupts import shielded
 from ._process_state import eager
 
 
@@ -80,6 +81,7 @@ class NetworkPair(nn.Module):
         self.spec = spec
         self.head_name: str | None = None
         self._head_inputs: list[HeadInput] = []
+        self._lock = threading.Lock()
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Average of both networks' logits."""
@@ -88,10 +90,11 @@ class NetworkPair(nn.Module):
 
     def forward_each(self, X: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         """Logits and features of each network; features are None where no head was found."""
-        logits = [network(X) for network in self.networks]
-        if not self._head_inputs:
-            return [(output, None) for output in logits]
-        features = [head_input.take() for head_input in self._head_inputs]
+        with self._lock:  # another thread's pass would change what the heads have kept
+            logits = [network(X) for network in self.networks]
+            if not self._head_inputs:
+                return [(output, None) for output in logits]
+            features = [head_input.take() for head_input in self._head_inputs]
         return list(zip(logits, features, strict=True))
 
     def heads(self) -> list[nn.Linear]:
@@ -185,6 +188,13 @@ class NetworkPair(nn.Module):
                 )
             self._head_inputs.append(HeadInput(layer))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._lock = threading.Lock()
+
     def get_extra_state(self) -> torch.Tensor:
         """Data spec as part of the ``state_dict``."""
         return self.spec.to_tensor()
@@ -214,7 +224,7 @@ class AverageLogits(nn.Module):
         return (first(X) + second(X)) / 2
 
 
-@contextmanager
+@shielded
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; the mode of every submodule is restored afterwards."""
     training = {part: part.training for part in module.modules()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,14 +13,17 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
+from .._interrupts import shielded
+
 _RANDOM_LAYERS = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
 # Up to here, batches of some hundred rows are too little work to share.
 _FEW_WEIGHTS = 2**18
 
 _lock = threading.RLock()
-_n_single = 0
+_n_blocks = 0
 _n_threads_before = 0
+_here = threading.local()  # what the innermost block of this thread has set
 
 
 def may_draw_globally(net: Any, *, lazy: bool) -> bool:
@@ -93,37 +96,40 @@ def _has_lazy(networks: nn.Module) -> bool:
     return any(is_lazy(weights) for weights in networks.parameters())
 
 
-@contextmanager
-def single_thread(single: bool = True) -> Iterator[None]:
-    """Compute with one thread of torch in this thread, so that sums do not depend on the cores.
+@shielded
+def torch_settings(single_thread: bool) -> Iterator[None]:
+    """Compute with settings of torch that do not depend on other threads; put them back.
 
     The number of threads decides about the last bits of a sum, and it differs between a process
-    and the workers that joblib starts. Several threads of Python may be in such a block at once.
+    and the workers that joblib starts. torch gives a number that one thread of Python sets to all
+    that compute later; several may be in such a block at once. Whether gradients are computed,
+    torch itself does not put back if it is interrupted in the wrong moment.
 
     Parameters
     ----------
-    single : bool, default=True
-        False does nothing.
+    single_thread : bool
+        Compute with one thread of torch; otherwise with as many as outside of all such blocks.
     """
-    global _n_single, _n_threads_before
-    if not single:
-        yield
-        return
+    global _n_blocks, _n_threads_before
+    gradients, outer = torch.is_grad_enabled(), getattr(_here, "n_threads", None)
     with _lock:
-        if not _n_single:
+        if not _n_blocks:
             _n_threads_before = torch.get_num_threads()
-        _n_single += 1
-        torch.set_num_threads(1)
+        _n_blocks += 1
+        _here.n_threads = 1 if single_thread else _n_threads_before
+        torch.set_num_threads(_here.n_threads)
     try:
         yield
     finally:
+        torch.set_grad_enabled(gradients)
         with _lock:
-            _n_single -= 1
-            torch.set_num_threads(_n_threads_before)
+            _n_blocks -= 1
+            _here.n_threads = outer
+            torch.set_num_threads(_n_threads_before if outer is None else outer)
 
 
-@contextmanager
+@partial(shielded, lock=_lock)
 def eager() -> Iterator[None]:
     """Run compiled networks as they are written; one thread at a time, for it holds for all."""
-    with _lock, torch.compiler.set_stance("force_eager"):
+    with torch.compiler.set_stance("force_eager"):
         yield

@@ -1,6 +1,5 @@
 """skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from html import escape
@@ -25,7 +24,7 @@ from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
 from ._inputs import CheckedInputs
 from ._pair import DataSpec, NetworkPair
-from ._process_state import is_small, single_thread
+from ._process_state import is_small, torch_settings
 
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
@@ -173,10 +172,10 @@ class PairClassifier(CheckedInputs):
 
     # --- randomness -------------------------------------------------------------------------
 
-    def _threads(self) -> AbstractContextManager[None]:
+    def _torch_settings(self) -> AbstractContextManager[None]:
         """One thread of torch where more would change the last bits for nothing."""
         n_dims = len(self.module_.spec.sample_shape)
-        return single_thread(is_small(self.module_, n_dims, self.device))
+        return torch_settings(is_small(self.module_, n_dims, self.device))
 
     # --- building ---------------------------------------------------------------------------
 
@@ -237,11 +236,11 @@ class PairClassifier(CheckedInputs):
         try:
             criterion = self.criterion(**arguments)
             n_classes = max(2, len(self.module_.spec.classes))
-            # Filters of warnings belong to all threads, as global generators do.
-            with isolated_rng(0), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about the very shapes that are tried out
+            with isolated_rng(0):
                 loss = criterion(torch.zeros(2, n_classes), torch.arange(2))
-        except (TypeError, RuntimeError, ValueError, IndexError) as error:
+        # A warning of the shapes may be an error here; it is not ignored, for filters of warnings
+        # belong to all threads.
+        except (TypeError, RuntimeError, ValueError, IndexError, Warning) as error:
             raise ValueError(f"{wanted} does not: {error}") from error
         if loss.shape != (2,):
             raise ValueError(f"{wanted} gives losses of shape {tuple(loss.shape)} for 2 samples.")
@@ -271,12 +270,6 @@ class PairClassifier(CheckedInputs):
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Mean loss of averaged logits, as validation reports it."""
         return super().get_loss(y_pred, y_true, X=X, training=training).mean()
-
-    def _end_schedule(self) -> None:
-        """Restore the learning rate, also after an error in training."""
-        for _, callback in self.callbacks_:
-            if isinstance(callback, CosineSchedule):
-                callback.on_train_end(self)
 
     def check_is_fitted(self, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
         """Raise scikit-learn's NotFittedError if there are no networks."""
@@ -340,7 +333,7 @@ class PairClassifier(CheckedInputs):
         """Yield averaged logits batch by batch, in the order of X also when `training`."""
         self.check_is_fitted()
         for batch in self.get_iterator(self.get_dataset(X), training=False):
-            with self._threads():
+            with self._torch_settings():
                 logits = self.evaluation_step(batch, training=training)
             yield logits.to(device)
 

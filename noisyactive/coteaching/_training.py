@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from skorch.utils import FirstStepAccumulator, to_tensor
 from torch.utils.data import default_collate
 
 from .._arrays import naming
+from .._interrupts import interrupts_raised, shielded
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
 from ._batches import is_lazy
-from ._callbacks import raised_by_callback
+from ._callbacks import CosineSchedule, raised_by_callback
 from ._noise_rate import CrossFit
 from ._process_state import may_draw_globally
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
@@ -60,10 +62,10 @@ class CoTraining(PairClassifier):
         self._generator = torch.Generator().manual_seed(seed)
         lazy = is_lazy(dataset.X)
         shared = may_draw_globally(self, lazy=lazy)
-        try:
+        with interrupts_raised(), self._cleared_up():
             with (
                 isolated_rng(seed, self.device) if shared else nullcontext(),
-                self._threads(),
+                self._torch_settings(),
             ):
                 if self.preload and not lazy:
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
@@ -80,10 +82,18 @@ class CoTraining(PairClassifier):
                 title, verbose = type(self).__name__, self.verbose == 1
                 with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
                     self._run_epochs(dataset)
-        finally:
-            self._end_schedule()
-            self._end_training()
         return self
+
+    @shielded
+    def _cleared_up(self) -> Iterator[None]:
+        """Drop the state of one training call and restore the learning rate; after errors too."""
+        try:
+            yield
+        finally:
+            for _, callback in self.callbacks_:
+                if isinstance(callback, CosineSchedule):
+                    callback.on_train_end(self)
+            self._forget_training()
 
     def _run_epochs(self, dataset: Any) -> None:
         """All epochs of a training call, as skorch's `partial_fit` runs them.
@@ -100,8 +110,8 @@ class CoTraining(PairClassifier):
                 raise
         self.notify("on_train_end", X=dataset, y=dataset.y)
 
-    def _end_training(self) -> None:
-        """Drop the state of one training call, also after an error."""
+    def _forget_training(self) -> None:
+        """Drop the state of one training call."""
         self._record = self._crossfit = self._validation = self._weights = self._generator = None
 
     def initialize_module(self) -> Self:

@@ -185,8 +185,8 @@ n_features_in_
             for _ in heads
         ]
 
-    def _end_training(self) -> None:
-        super()._end_training()
+    def _forget_training(self) -> None:
+        super()._forget_training()
         self._vog, self._vog_histories = None, []
 
     @property

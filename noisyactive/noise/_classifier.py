@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._interrupts import interrupts_raised
 from .._samples import with_end
 from ._sampler import LabelNoiseSampler
 
@@ -138,7 +139,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
-        self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
+        with interrupts_raised():
+            self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
         for attribute in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(attribute, None)  # of an earlier fit

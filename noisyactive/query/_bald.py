@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from .._interrupts import shielded
 from .._pipeline import last_step
 from .._random import isolated_rng, private_random_state
 from ._request import best_first, check_proba, check_request
@@ -179,7 +179,7 @@ def _dropout_layers(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if isinstance(part, _DropoutNd)]
 
 
-@contextmanager
+@shielded
 def _dropout_on(module: nn.Module, layers: list[nn.Module]) -> Iterator[None]:
     """Predict with dropout; every mode is put back afterwards.
 

@@ -1,18 +1,27 @@
 """A training that breaks off: by the user, by a callback that asks for it, by a fault."""
 
+import os
+import random
 import signal
+import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 
-from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive.noise import NoisyLabelsClassifier
 
+N_INTERRUPTS = int(os.environ.get("NOISYACTIVE_KILLS", "20")) // 4
 SETTINGS = {"max_epochs": 8, "warmup_epochs": 2, "vog_window": 2, "ramp_epochs": 2}
 
 
@@ -30,6 +39,45 @@ class AtEpoch(Callback):
 
 def interrupt():
     signal.raise_signal(signal.SIGINT)
+
+
+def interrupted(work, line, chance=None):
+    """Send SIGINT before the n-th line that runs within `work`, and soon again; how many have run.
+
+    The second one, which may find the first on its way, comes some microseconds later.
+    """
+    count, under_way = 0, True
+
+    def trace(frame, event, argument):
+        nonlocal count
+        if event == "line":
+            count += 1
+            if count == line:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 1e-3))
+                interrupt()
+        return trace
+
+    signal.signal(signal.SIGALRM, lambda *_: interrupt() if under_way else None)
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        under_way = False
+        sys.settrace(None)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    return count
+
+
+def global_state():
+    return (
+        torch.get_rng_state().tolist(),
+        np.random.get_state()[1].tolist(),
+        random.getstate(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        signal.getsignal(signal.SIGINT),
+    )
 
 
 def fault():
@@ -86,6 +134,33 @@ class TestInterrupts:
         assert torch.equal(torch.get_rng_state(), state[0])
         np.testing.assert_array_equal(np.random.get_state()[1], state[1])
         assert net.optimizer_.param_groups[0]["lr"] == net.lr
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("how", ["default", "dropout", "validation"])
+    def test_at_random_lines(self, blobs, how):
+        """Wherever it comes: the process is as before, nothing is left, and `fit` starts anew."""
+        X, y = blobs
+        net = make_net(max_epochs=4, **{"module__dropout": 0.2} if how == "dropout" else {})
+        validation = (X, y) if how == "validation" else None
+        expected = net.fit(X, y, validation_data=validation).predict_proba(X).tobytes()
+        before = global_state()
+
+        def fit(line):
+            work = partial(net.fit, X, y, validation_data=validation)
+            return interrupted(work, line, chance)
+
+        chance = random.Random(0)
+        n_lines = fit(None)
+        for _ in range(N_INTERRUPTS):
+            line = chance.randrange(1, n_lines)
+            with pytest.raises(KeyboardInterrupt):
+                assert fit(line) < line, line  # not swallowed; the number of lines varies a little
+                interrupt()
+            assert global_state() == before, line
+            assert left_of_the_training(net) == [None] * 5 and net._vog_histories == [], line
+            assert [group["lr"] for group in net.optimizer_.param_groups] == [net.lr], line
+        fit(None)
+        assert net.predict_proba(X).tobytes() == expected
 
     def test_a_network_that_raises_is_no_callback(self, blobs):
         class Net(torch.nn.Linear):
@@ -165,6 +240,33 @@ class TestCallbacks:
         work.start()
         work.join()
         assert len(nets[0].history) < 30
+
+
+class InterruptedMLP(MLPClassifier):
+    """scikit-learn's network takes an interrupt for the end of its training, with a warning."""
+
+    def _update_no_improvement_count(self, *args):
+        interrupt()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ActiveLabelCleaner,
+        partial(ActiveLabelCleaner, trust="once"),
+        lambda mlp: NoisyLabelsClassifier(mlp, UniformLabelNoise(0.2, random_state=0)),
+        lambda mlp: ActiveLabelCleaner(make_pipeline(StandardScaler(), mlp)),
+        lambda mlp: ActiveLabelCleaner(GridSearchCV(mlp, {"alpha": [0.1]}, cv=2)),
+    ],
+    ids=["crossfit", "once", "noisy", "pipeline", "search"],
+)
+def test_others_networks_cannot_keep_an_interrupt(model, blobs):
+    X, y = blobs
+    cleaner = model(InterruptedMLP(max_iter=5))
+    train = cleaner.start if hasattr(cleaner, "start") else cleaner.fit
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        with pytest.raises(KeyboardInterrupt):
+            train(X, y)
 
 
 def test_other_classifiers_in_the_cleaner_are_interrupted_too(blobs):

@@ -1,12 +1,15 @@
 """Several trainings at once in one process: the same bits as one after the other."""
 
 import random
+import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +22,7 @@ from torch.utils.data import WeightedRandomSampler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
 from noisyactive.cleaning._training import draws_globally
+from noisyactive.coteaching._process_state import torch_settings
 
 X, Y = make_blobs([60, 40], n_features=3, cluster_std=3.0, random_state=0)
 X = X.astype(np.float32)
@@ -98,13 +102,93 @@ def test_four_threads_give_what_four_fits_in_a_row_give(options):
     assert global_state() == before
 
 
+@pytest.fixture
+def workers():
+    """Workers of loky that no other test has used or will use.
+
+    One that has done something small before it imports torch seems to leak memory: loky ends it
+    with a warning, which is an error in its thread of this process.
+    """
+    get_reusable_executor().shutdown(wait=True)
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
 @pytest.mark.slow
-def test_joblib_backends_agree():
+def test_joblib_backends_agree(workers):
     jobs = [(seed, options) for options in (NETS["default"], NETS["dropout"]) for seed in (0, 1)]
     expected = [fit(*job) for job in jobs]
     for backend in ("threading", "loky"):
         tasks = (joblib.delayed(fit)(*job) for job in jobs)
         assert joblib.Parallel(n_jobs=2, backend=backend)(tasks) == expected, backend
+
+
+def test_one_network_predicts_in_several_threads():
+    """Dropout stays off, and no thread gets features of another one's samples."""
+    net = make_net(0, module__dropout=0.3).fit(X, Y)
+    parts = [(X[start::4],) for start in range(4)]
+
+    def predict(part):
+        results = [(net.extract_features(part), net.predict_proba(part)) for _ in range(20)]
+        return [(features.tobytes(), proba.tobytes()) for features, proba in results]
+
+    expected, before = [predict(*part) for part in parts], global_state()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        assert at_once(predict, parts) == expected
+    finally:
+        sys.setswitchinterval(interval)
+    assert global_state() == before
+
+
+def test_predictions_while_training_leave_its_threads_of_torch_alone():
+    seen = []
+
+    class Predicts(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.predict(X)
+            seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        make_net(0, callbacks=[Predicts()]).fit(X, Y)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
+def test_a_thread_beside_a_small_network_computes_as_it_would_alone():
+    """torch hands the number that one thread sets to all that compute for the first time later."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with torch_settings(True):
+            ((number,),) = [at_once(number_of_threads, [()])]
+    finally:
+        torch.set_num_threads(before)
+    assert number == 3
+
+
+def number_of_threads():
+    with torch_settings(False):
+        return torch.get_num_threads()
+
+
+def test_filters_of_warnings_are_left_alone():
+    """They belong to the process: what one thread puts back, another has set."""
+    calls = []
+
+    class Criterion(torch.nn.CrossEntropyLoss):
+        def forward(self, *args):
+            calls.append(list(warnings.filters) == before)
+            return super().forward(*args)
+
+    before = list(warnings.filters)
+    make_net(0, criterion=Criterion).fit(X, Y)
+    assert all(calls)
 
 
 def test_the_number_of_cores_does_not_change_a_small_network():
