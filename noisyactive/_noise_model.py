@@ -369,10 +369,11 @@ class _Posterior:
         Each fit starts from the one before. The last one is below `least`, or at the end of the
         range.
         """
-        fit = mode
-        rate = mode.model.rate
-        while fit.log_density > least and 0 < rate < self.max_rate:
-            rate = min(max(rate + step, 0.0), self.max_rate)
-            fit = self.fit(fit.parameters, rate)
+        fit, rate = mode, mode.model.rate
+        while fit.log_density > least:
+            following = min(max(rate + step, 0.0), self.max_rate)
+            if following == rate:
+                return
+            fit, rate = self.fit(fit.parameters, following), following
             yield rate, fit.log_density
             step *= 2
