@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# Estimates of the noise rate that are less certain than this deserve a warning.
+_WIDE_INTERVAL = 0.3
+
+
 class _StepOfPair(FirstStepAccumulator):
     """Reports the mean loss of the two networks; what was optimized is the sum."""
 
@@ -118,7 +122,14 @@ class CoTraining(PairClassifier):
         """Build both networks; delete the fitted attributes of earlier ones."""
         self._n_epochs_selecting = 0
         self._rate_is_estimated = False
-        for name in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
+        for name in (
+            "forget_rate_",
+            "forget_rate_interval_",
+            "clean_mask_",
+            "selected_",
+            "sample_loss_",
+            "vog_",
+        ):
             self.__dict__.pop(name, None)
         super().initialize_module()
         return self
@@ -130,6 +141,7 @@ class CoTraining(PairClassifier):
         self._record = SampleRecord(len(dataset), self.device)
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
+            self.__dict__.pop("forget_rate_interval_", None)
         elif not self._rate_is_estimated:
             self._crossfit = CrossFit(
                 dataset.codes, len(self.classes_), self.device, self._generator
@@ -156,8 +168,18 @@ class CoTraining(PairClassifier):
 
     def _estimate_forget_rate(self) -> None:
         assert self._crossfit is not None
-        self.forget_rate_ = self._crossfit.noise_rate()
+        estimate = self._crossfit.noise_rate()
+        self.forget_rate_, self.forget_rate_interval_ = estimate.rate, estimate.interval
         self._rate_is_estimated = True
+        low, high = estimate.interval
+        if high - low > _WIDE_INTERVAL:
+            warnings.warn(
+                f"The share of wrong labels is uncertain: {estimate.rate:.2f} is the estimate, and "
+                f"the 95% interval goes from {low:.2f} to {high:.2f}. Give forget_rate a number; "
+                "noisyactive.cleaning.audit_sample draws samples whose labels to check for it.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
