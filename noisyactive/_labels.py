@@ -79,3 +79,29 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."
         )
     return classes, codes
+
+
+def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> NDArray[Any]:
+    """All of two sets of classes.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        Classes.
+    name : str
+        What errors call them both.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If they are of different kinds: numbers must not become strings.
+    """
+    kinds = {first.dtype.kind, second.dtype.kind}
+    if len(kinds) > 1 and not kinds <= set("biuf"):
+        first, second = first.astype(object), second.astype(object)
+    return find_classes(np.concatenate([first, second]), name=name)[0]

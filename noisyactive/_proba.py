@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
-from ._arrays import naming
+from ._arrays import as_array, naming
 from ._labels import find_classes
+from ._samples import asking
 
 
 def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -29,13 +30,40 @@ def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]
     ndarray of shape (n_samples, n_classes)
         Class probabilities, with the dtype of ``predict_proba``.
     """
-    proba = estimator.predict_proba(X)
+    with asking():
+        proba = estimator.predict_proba(X)
     if proba.shape[1] == len(classes):
         return proba
     known = estimator.classes_
     aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
     aligned[:, np.searchsorted(classes, known)] = proba
     return aligned
+
+
+def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -> NDArray[Any]:
+    """The class of each column of class probabilities.
+
+    Parameters
+    ----------
+    proba : array-like or DataFrame of shape (n_samples, n_classes)
+        Class probabilities.
+    present : ndarray of shape (n_classes,)
+        Classes of the labels, sorted.
+    classes : array-like of shape (n_classes,), default=None
+        The class of each column, where it is told.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        What was told, or else what a DataFrame calls its columns, unless these are just numbered,
+        or else `present`.
+    """
+    if classes is not None:
+        return as_array(classes, "classes")
+    names = getattr(proba, "columns", None)
+    if names is None or list(names) == list(range(len(names))):
+        return present
+    return np.array(list(names), dtype=present.dtype if present.dtype.kind == "O" else None)
 
 
 def accuracy(predicted: NDArray[Any], y: Any, sample_weight: Any = None) -> float:

@@ -23,7 +23,7 @@ from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from .._samples import check_samples, with_end
+from .._samples import asking, for_estimator
 from ..journal import (
     Answered,
     CleaningState,
@@ -598,8 +598,8 @@ class ActiveLabelCleaner(
             Class labels.
         """
         check_is_fitted(self, "estimator_")
-        check_samples(X)
-        return self.estimator_.predict(with_end(X))
+        with asking():
+            return self.estimator_.predict(for_estimator(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict class probabilities.
@@ -615,8 +615,7 @@ class ActiveLabelCleaner(
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self, "estimator_")
-        check_samples(X)
-        return aligned_proba(self.estimator_, with_end(X), self.classes_)
+        return aligned_proba(self.estimator_, for_estimator(X), self.classes_)
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Share of samples whose class is predicted right.

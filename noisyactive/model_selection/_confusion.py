@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring
 
-from .._arrays import as_numbers
+from .._arrays import as_numbers, described, naming
 from .._transition_matrix import check_invertible, check_transition_matrix
 
 _ROUND_OFF = 1e-12
@@ -98,13 +98,24 @@ def correct_confusion_matrix(
     return np.where(corrected > _ROUND_OFF * totals, corrected, 0)
 
 
+def check_scorer(scoring: str | Callable[..., float]) -> Callable[..., float]:
+    """Turn `scoring` into a scorer, or say why not."""
+    if not (isinstance(scoring, str) or callable(scoring)):
+        raise TypeError(
+            "scoring must be the name of a scikit-learn scorer, or a callable, got "
+            f"{described(scoring)}."
+        )
+    with naming("scoring"):
+        return check_scoring(scoring=scoring)
+
+
 def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., float]:
     """Turn `scoring` into a scorer of predicted labels that takes `sample_weight`, or say why not.
 
     What scikit-learn's scorers use and take is read from their private attributes; of other
     callables, only the signature is known.
     """
-    scorer = check_scoring(scoring=scoring)
+    scorer = check_scorer(scoring)
     looks_at = getattr(scorer, "_response_method", "predict")
     if looks_at != "predict":
         raise ValueError(

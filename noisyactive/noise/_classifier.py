@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._samples import with_end
+from .._samples import asking, for_estimator
 from ._sampler import LabelNoiseSampler
 
 if TYPE_CHECKING:
@@ -132,13 +132,14 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the noise refuses the labels, or the estimator refuses anything.
         """
-        X = with_end(X)
+        X = for_estimator(X)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
-        self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
+        with asking():
+            self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
         for attribute in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(attribute, None)  # of an earlier fit
@@ -172,7 +173,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Predicted classes.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(with_end(X))
+        with asking():
+            return self.estimator_.predict(for_estimator(X))
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -189,7 +191,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Probability of each class, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(with_end(X))
+        with asking():
+            return self.estimator_.predict_proba(for_estimator(X))
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:
@@ -206,7 +209,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Decision values, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.decision_function(with_end(X))
+        with asking():
+            return self.estimator_.decision_function(for_estimator(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

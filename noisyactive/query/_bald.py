@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils.data import Dataset
 
+from .._arrays import described
 from .._pipeline import last_step
 from .._random import isolated_rng, private_random_state
-from ._request import best_first, check_proba, check_request
+from ._request import best_first, check_proba, check_request, proba_of
 from ._uncertainty import entropy_scores
 
 
@@ -55,6 +57,8 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     total: Any = 0
     total_entropy: Any = 0
     n_draws = 0
+    if isinstance(draws, (str, bytes, Mapping, Set, Dataset)) or not isinstance(draws, Iterable):
+        raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
         proba = check_proba(draw)
         if n_draws and proba.shape != total.shape:
@@ -172,7 +176,7 @@ def _scores_with_dropout(
         )
     seed = int(rng.randint(np.iinfo(np.int32).max))
     with isolated_rng(seed, net.device), _dropout_on(module, layers):
-        return bald_scores(classifier.predict_proba(X) for _ in range(n_draws))
+        return bald_scores(proba_of(classifier, X) for _ in range(n_draws))
 
 
 def _dropout_layers(module: nn.Module) -> list[nn.Module]:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._arrays import as_numbers
 from .._random import private_random_state
-from .._samples import check_samples
+from .._samples import asking, check_samples, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
 
@@ -49,6 +49,12 @@ def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str
     if n_samples == 0:
         raise ValueError(f"{name} holds no samples to choose from.")
     return min(int(n_instances), n_samples)
+
+
+def proba_of(classifier: Any, X: Any) -> Any:
+    """What a learner predicts for the pool, of shape (n_samples, n_classes)."""
+    with asking():
+        return classifier.predict_proba(for_estimator(X))
 
 
 def check_proba(proba: ArrayLike) -> NDArray[np.float64]:

@@ -69,8 +69,10 @@ def contents(value):
         value = value.to_numpy()
     if isinstance(value, torch.Tensor):
         return value.numpy().tobytes() if value.dtype == torch.float32 and is_plain(value) else None
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype != object:
         return np.ma.getdata(value).tobytes()
+    if isinstance(value, np.ndarray):  # bytes would be addresses
+        return repr(value.tolist())
     return repr(value) if isinstance(value, (list, dict)) else None
 
 
