@@ -33,7 +33,8 @@ def naming(
         yield
     except kinds as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        named = re.search(rf"\b({'|'.join([name, *others])})\b", str(error))
+        words = "|".join(re.escape(word) for word in (name, *others))
+        named = re.search(rf"(?<!\w)({words})(?!\w)", str(error))
         if isinstance(error, AttributeError) or (isinstance(error, kind) and named):
             raise  # scikit-learn's NotFittedError is an AttributeError, too
         raise kind(f"{name}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
         )
     with naming(name):
         labels = column_or_1d(labels, warn=True)
+    labels = _of_numbers(labels, name)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
@@ -79,6 +81,16 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."
         )
     return classes, codes
+
+
+def _of_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels in the type of NumPy that they have, if they are objects that are all numbers."""
+    if labels.dtype.kind != "O" or not all(isinstance(one, (Real, np.bool_)) for one in labels):
+        return labels
+    numbers = np.array(labels.tolist())
+    if numbers.dtype.kind == "O":
+        raise ValueError(f"{name} must hold ints of at most 64 bits, or text: pass {name} as text.")
+    return numbers
 
 
 def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> NDArray[Any]:

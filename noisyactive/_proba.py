@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
 from ._arrays import as_array, naming
-from ._labels import find_classes
-from ._samples import asking
+from ._labels import find_classes, merge_classes
+from ._samples import asking, for_estimator
 
 
 def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -30,14 +30,43 @@ def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]
     ndarray of shape (n_samples, n_classes)
         Class probabilities, with the dtype of ``predict_proba``.
     """
-    with asking():
-        proba = estimator.predict_proba(X)
+    proba = predicted_proba(estimator, X)
     if proba.shape[1] == len(classes):
         return proba
     known = estimator.classes_
     aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
     aligned[:, np.searchsorted(classes, known)] = proba
     return aligned
+
+
+def predicted_proba(estimator: Any, X: Any) -> Any:
+    """What any estimator predicts for any samples; never NaN.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with `predict_proba`.
+    X : object of length n_samples
+        Samples.
+
+    Returns
+    -------
+    array-like of shape (n_samples, n_classes)
+        What `predict_proba` returns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        About X, if the estimator cannot read it, or predicts NaN.
+    """
+    with asking():
+        proba = estimator.predict_proba(for_estimator(X))
+    if getattr(proba, "dtype", None) in (np.float32, np.float64) and np.isnan(proba).any():
+        raise ValueError(
+            f"X has values for which {type(estimator).__name__} predicts NaN: check that they are "
+            "of the size that it was fitted to."
+        )
+    return proba
 
 
 def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -> NDArray[Any]:
@@ -84,5 +113,6 @@ def accuracy(predicted: NDArray[Any], y: Any, sample_weight: Any = None) -> floa
         Accuracy.
     """
     classes, codes = find_classes(y)
-    with naming("y"):
+    merge_classes(classes, np.unique(predicted), name="y and the predictions")  # of one kind
+    with naming("y", "sample_weight"):
         return float(accuracy_score(classes[codes], predicted, sample_weight=sample_weight))

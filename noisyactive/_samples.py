@@ -211,13 +211,18 @@ def _detached(X: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Let errors of a user's estimator in the block say that they are about its samples.
+def asking(name: str = "X") -> Iterator[None]:
+    """Let errors of a user's estimator in the block say that they are about what it was given.
 
     Those about something else pass as they are.
+
+    Parameters
+    ----------
+    name : str, default="X"
+        What it was given.
     """
-    others = ("y", "labels?", "class(es)?", "sample_weight", "parameters?")
-    with naming("X", *others, kinds=(TypeError, ValueError)):
+    others = ("X", "y", "sample_weight", "parameter")
+    with naming(name, *others, kinds=(TypeError, ValueError)):
         yield
 
 

@@ -19,6 +19,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .._arrays import naming
+from .._numbers import check_switch
 from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
@@ -354,7 +356,8 @@ class ActiveLabelCleaner(
             loop.warn_of_large_budget()
             rows = self.query()
             while len(rows) and not stop:
-                answers = oracle(rows, take_rows(loop.data.X, rows))
+                with naming("oracle", kinds=(TypeError,)):
+                    answers = oracle(rows, take_rows(loop.data.X, rows))
                 several = self.answers_per_item > 1
                 name = unused_name(loop.state, rows) if several else None
                 rows = self.teach(rows, answers, annotator=name).query()
@@ -472,8 +475,7 @@ class ActiveLabelCleaner(
             If another cleaner has gone on with the journal, or this is a copy.
         """
         loop = self._fitted_loop()
-        if not isinstance(only_open, (bool, np.bool_)):
-            raise TypeError(f"only_open must be True or False, got {only_open!r}.")
+        check_switch(only_open, "only_open")
         state = loop.state
         index, labels = check_answers(loop.rows_of(rows), answers, len(state.codes), state.classes)
         remarks = check_remarks(len(index), state.answers_per_item, annotator, seconds, comments)
@@ -615,7 +617,7 @@ class ActiveLabelCleaner(
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self, "estimator_")
-        return aligned_proba(self.estimator_, for_estimator(X), self.classes_)
+        return aligned_proba(self.estimator_, X, self.classes_)
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Share of samples whose class is predicted right.

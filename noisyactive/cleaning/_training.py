@@ -57,7 +57,7 @@ class Training:
     def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
         """Fit a clone of the template to some rows, with the labels `codes` of all rows."""
         X, y, params = self._training_data(rows, codes)
-        with asking():
+        with asking("X or y"):
             return clone(self.template).fit(X, y, **params)
 
     @interrupts_raised()
@@ -104,7 +104,7 @@ class Training:
             fresh = clone(self.template)
             last_step(fresh).set_params(**changed)
             class_balance = 0 if how.refit == "continue" else how.class_balance
-            with asking():
+            with asking("X or y"):
                 return fit_balanced(fresh, X, y, params, class_balance)
         score = None if self.validation_data is None else self.score
         return train_further(fitted, X, y, params, changed, how, score=score, notes=notes)

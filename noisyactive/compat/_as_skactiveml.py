@@ -23,6 +23,7 @@ from skactiveml.utils import (
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import as_array, naming
 from .._random import private_random_state
 from ..query import Learner, choose, get_strategy, utilities_of
 
@@ -93,9 +94,11 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
             Utilities before each choice; NaN for samples that cannot be chosen, or were chosen
             before.
         """
-        X, y, candidates, batch_size, return_utilities = self._validate_data(
-            X, y, candidates, batch_size, return_utilities, reset=True
-        )
+        X = as_array(X, "X")
+        with naming("X or y", "X", "y"):
+            X, y, candidates, batch_size, return_utilities = self._validate_data(
+                X, y, candidates, batch_size, return_utilities, reset=True
+            )
         X_pool, mapping = self._transform_candidates(candidates, X, y)
         if clf is not None:
             check_type(clf, "clf", SkactivemlClassifier)

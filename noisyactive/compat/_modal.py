@@ -14,7 +14,10 @@ from modAL.utils.data import data_vstack, retrieve_rows
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import as_array, described, naming
+from .._numbers import check_switch
 from .._rows import take_rows
+from .._samples import asking, check_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +47,7 @@ class Queries:
             Those samples. Where a strategy makes up samples of its own instead of indices, all
             that it returned comes back as it is.
         """
-        pool = np.asarray(X_pool) if isinstance(X_pool, list) else X_pool
+        pool = as_array(X_pool, "X_pool") if isinstance(X_pool, list) else X_pool
         answer = self.query_strategy(self, pool, *query_args, **query_kwargs)
         indices = answer[0] if isinstance(answer, tuple) else answer
         if np.asarray(indices).dtype.kind not in "iub":
@@ -132,6 +135,18 @@ class ActiveLearner(Queries, _ModALLearner):
         force_all_finite: bool = True,
         **fit_kwargs: Any,
     ):
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+            raise TypeError(
+                f"estimator must have fit and predict, got {described(estimator)}: pass an "
+                "estimator of scikit-learn, or one like them."
+            )
+        switches = {
+            "bootstrap_init": bootstrap_init,
+            "on_transformed": on_transformed,
+            "force_all_finite": force_all_finite,
+        }
+        for name, value in switches.items():
+            check_switch(value, name)
         if not callable(query_strategy):
             raise TypeError(f"query_strategy must be callable, got {query_strategy!r}.")
         if (X_training is None) != (y_training is None):
@@ -188,16 +203,20 @@ class ActiveLearner(Queries, _ModALLearner):
         return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def _check(self, X: Any, y: Any) -> None:
-        check_X_y(
-            X,
-            y,
-            accept_sparse=True,
-            ensure_2d=False,
-            allow_nd=True,
-            multi_output=True,
-            dtype=None,
-            ensure_all_finite=self.force_all_finite,
-        )
+        check_samples(X)
+        if np.ndim(as_array(y, "y")) == 0:
+            raise ValueError(f"y must hold a label for each sample, got {described(y)}.")
+        with naming("X or y", "X", "y"):
+            check_X_y(
+                X,
+                y,
+                accept_sparse=True,
+                ensure_2d=False,
+                allow_nd=True,
+                multi_output=True,
+                dtype=None,
+                ensure_all_finite=self.force_all_finite,
+            )
 
     def _add_training_data(self, X: Any, y: Any) -> None:
         self._check(X, y)
@@ -216,7 +235,8 @@ class ActiveLearner(Queries, _ModALLearner):
             n_samples = _num_samples(X)
             rows = np.random.choice(range(n_samples), n_samples, replace=True)  # modAL's own draw
             X, y = take_rows(X, rows), take_rows(y, rows)
-        self.estimator.fit(X, y, **fit_kwargs)
+        with asking("X or y"):
+            self.estimator.fit(X, y, **fit_kwargs)
         return self
 
 

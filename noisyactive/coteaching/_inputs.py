@@ -1,6 +1,6 @@
 """Check X and y; turn them into data sets and batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,8 +59,6 @@ def encode_labels(
         If y is None, does not hold one class label per sample, or holds one that is not among the
         classes.
     """
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
     present, positions = find_classes(y, name=name)
     if classes is None:
         classes = present
@@ -211,7 +209,10 @@ class CheckedInputs(NeuralNetClassifier):
             batch_size = len(dataset)
         if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
             with naming(name):
-                return iterator(dataset, batch_size=batch_size, **arguments)
+                batches = iterator(dataset, batch_size=batch_size, **arguments)
+            if not isinstance(batches, Iterable):
+                raise TypeError(f"{name} must build an iterable of batches, got {batches!r}.")
+            return batches
         # A generator of its own, so that the global one is left alone.
         seed = torch.randint(2**62, (), generator=self._generator) if training else 0
         generator = torch.Generator().manual_seed(int(seed))

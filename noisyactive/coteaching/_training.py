@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import default_collate
 
 from .._arrays import naming
@@ -68,6 +69,10 @@ class CoTraining(PairClassifier):
                 if self.preload and not lazy:
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
+                normalised = any(isinstance(part, _BatchNorm) for part in self.module_.modules())
+                loader = self.get_params_for("iterator_train")
+                if normalised and loader.get("batch_size", self.batch_size) == 1:
+                    raise ValueError("batch_size must be at least 2 with batch normalisation.")
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
                 if self.train_transform is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from numbers import Integral
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from .._arrays import as_list, as_numbers
 from .._codes import find_codes
 from .._images import NotShown, images_of, render
 from .._labels import find_classes
+from .._numbers import check_int
 from .._proba import classes_of_columns
 from .._text import label_text
 from ..query import rank_suspects
@@ -153,8 +153,7 @@ width), or ImageTable
                 "(n_samples, height, width), or an ImageTable; got "
                 f"{type(X).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}."
             )
-        if not isinstance(n_images, Integral) or isinstance(n_images, bool) or n_images < 1:
-            raise ValueError(f"n_images must be an int of at least 1, got {n_images!r}.")
+        n_images = check_int(n_images, "n_images", 1)
         present, codes = find_classes(y)
         known = classes_of_columns(proba, present, classes)
         order = rank_suspects(y, proba, classes=known)

@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._files import as_path
+from .._numbers import check_switch
 from . import _sqlite as file
 from ._answers import check_answers, check_remarks, rows_of
 from ._events import Answered, Event
@@ -87,7 +88,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = as_path(path, "path")
         file.check(self.path)
         with file.transaction(self.path) as connection:
             run = file.read_run(connection)
@@ -172,6 +173,7 @@ class Journal:
         OSError
             If the file cannot be written.
         """
+        check_switch(only_open, "only_open")
         rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, np.array(self.classes))
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)

@@ -125,7 +125,8 @@ def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., fl
     if hasattr(scorer, "_accept_sample_weight"):
         takes_weights = scorer._accept_sample_weight()
     else:
-        parameters = signature(scorer).parameters.values()
+        with naming("scoring"):  # built-in types have no signature
+            parameters = signature(scorer).parameters.values()
         takes_weights = any(
             p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters
         )
@@ -155,12 +156,13 @@ def score_confusion_matrix(
     """
     true, predicted = np.nonzero(confusion)
     with config_context(enable_metadata_routing=True):  # where scorers always take weights
-        return scorer(
-            _Predictions(classes),
-            predicted,
-            classes[true],
-            sample_weight=confusion[true, predicted],
-        )
+        with naming("scoring"):
+            return scorer(
+                _Predictions(classes),
+                predicted,
+                classes[true],
+                sample_weight=confusion[true, predicted],
+            )
 
 
 class _Predictions(ClassifierMixin, BaseEstimator):

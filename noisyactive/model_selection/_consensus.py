@@ -96,7 +96,7 @@ def consensus_scores(
     if votes.ndim != 2 or not len(votes) or votes.shape[1] != len(codes):
         raise ValueError(
             f"predictions must be of shape (n_candidates, n_samples), here (n_candidates, "
-            f"{len(codes)}); its shape is {votes.shape}."
+            f"{len(codes)}), as long as y_noisy; its shape is {votes.shape}."
         )
     predicted, vote_codes = find_classes(votes.ravel(), name="predictions")
     known = noise.classes

@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._proba import predicted_proba
 from .._samples import asking, for_estimator
 from ._sampler import LabelNoiseSampler
 
@@ -138,7 +139,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
-        with asking():
+        with asking("X or y"):
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
         for attribute in ("n_features_in_", "feature_names_in_"):
@@ -191,8 +192,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Probability of each class, in the order of `classes_`.
         """
         check_is_fitted(self)
-        with asking():
-            return self.estimator_.predict_proba(for_estimator(X))
+        return predicted_proba(self.estimator_, X)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:

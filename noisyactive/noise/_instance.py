@@ -132,7 +132,7 @@ class InstanceDependentLabelNoise(BaseRateLabelNoise):
         super()._fit_noise(codes, X)
         _check_samples(X)
         estimator = _simple_classifier() if self.estimator is None else clone(self.estimator)
-        with asking():
+        with asking("X or y"):
             self.estimator_ = estimator.fit(X, codes)
 
     def _propose(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.utils.data import Dataset
 
 from .._arrays import described
+from .._numbers import check_int
 from .._pipeline import last_step
+from .._proba import predicted_proba
 from .._random import isolated_rng, private_random_state
-from ._request import best_first, check_proba, check_request, proba_of
+from ._request import best_first, check_proba, check_request
 from ._uncertainty import entropy_scores
 
 
@@ -164,10 +165,9 @@ def bald_utilities(
 def _scores_with_dropout(
     classifier: Any, X: Any, n_draws: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
-        raise ValueError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
+    n_draws = check_int(n_draws, "n_draws", 2)
     net = last_step(classifier.estimator)
-    module = getattr(net, "module_", None)
+    module: Any = getattr(net, "module_", None)
     layers = _dropout_layers(module) if isinstance(module, nn.Module) else []
     if not layers:
         raise ValueError(
@@ -176,7 +176,7 @@ def _scores_with_dropout(
         )
     seed = int(rng.randint(np.iinfo(np.int32).max))
     with isolated_rng(seed, net.device), _dropout_on(module, layers):
-        return bald_scores(proba_of(classifier, X) for _ in range(n_draws))
+        return bald_scores(predicted_proba(classifier, X) for _ in range(n_draws))
 
 
 def _dropout_layers(module: nn.Module) -> list[nn.Module]:

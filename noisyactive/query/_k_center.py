@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,7 @@ class _Cover:
 def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both arrays as matrices of the same floating-point type, float32 or float64."""
     features = as_numeric(features, "features", allow_nd=False)
-    if centres is None:
+    if centres is None or (isinstance(centres, (Sequence, np.ndarray)) and not len(centres)):
         centres = np.empty((0, features.shape[1]), dtype=features.dtype)
     centres = as_numeric(centres, "centres", allow_nd=False, ensure_min_samples=0)
     if centres.shape[1] != features.shape[1]:

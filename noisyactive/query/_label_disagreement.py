@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._codes import find_codes
 from .._labels import find_classes
-from .._proba import classes_of_columns
-from ._request import best_first, check_proba, check_request, proba_of
+from .._proba import classes_of_columns, predicted_proba
+from ._request import best_first, check_proba, check_request
 from ._uncertainty import entropy_scores
 
 
@@ -170,7 +170,7 @@ def label_disagreement_sampling(
     if y is None:
         raise ValueError("label_disagreement_sampling needs y, the current labels of the pool X.")
     owner = classifier if hasattr(classifier, "classes_") else classifier.estimator
-    proba = proba_of(classifier, X)
+    proba = predicted_proba(classifier, X)
     scores = label_disagreement_scores(y, proba, classes=owner.classes_)
     stream = "label_disagreement_sampling"
     return best_first(scores, n_instances, random_tie_break, random_state, stream)
