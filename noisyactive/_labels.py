@@ -55,6 +55,8 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"{name} should be a 1d array with one label per sample, got an array of shape "
             f"{labels.shape}: multi-label and one-hot labels are not supported."
         )
+    if labels.dtype.kind in "cV":
+        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
     labels = _of_numbers(labels, name)
@@ -63,8 +65,6 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
     if missing or (labels.dtype.kind in "mM" and np.isnat(labels).any()):
         raise ValueError(f"{name} must have no missing values (None, NaN, NaT) among its labels.")
-    if labels.dtype.kind in "cV":
-        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)

@@ -104,7 +104,7 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
         raise ValueError(f"{name} must hold numbers, got the type {X.dtype}.")
     if X.dtype.kind == "f" and X.dtype.itemsize > 4 and X.size:
         largest = max(abs(float(X.min())), abs(float(X.max())))
-        if largest > np.finfo(np.float32).max:
+        if largest > float(np.finfo(np.float32).max):
             raise ValueError(
                 f"{name} has values up to {largest:.3g}, which are infinite in float32: scale them."
             )

@@ -25,7 +25,7 @@ from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from .._samples import asking, for_estimator
+from .._samples import asking, check_samples, for_estimator
 from ..journal import (
     Answered,
     CleaningState,
@@ -341,6 +341,7 @@ class ActiveLabelCleaner(
             raise ValueError("Pass oracle or y_clean, not both.")
         if oracle is not None and not callable(oracle):
             raise TypeError(f"oracle must be callable, got {oracle!r}.")
+        check_samples(X)
         if y_clean is not None:
             oracle = GroundTruthOracle(y_clean)
             if len(oracle) != _num_samples(X):

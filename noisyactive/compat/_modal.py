@@ -17,7 +17,7 @@ from sklearn.utils.validation import _num_samples
 from .._arrays import as_array, described, naming
 from .._numbers import check_switch
 from .._rows import take_rows
-from .._samples import asking, check_samples
+from .._samples import asking, for_estimator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -160,7 +160,7 @@ class ActiveLearner(Queries, _ModALLearner):
             y_training,
             bootstrap_init,
             on_transformed,
-            force_all_finite=force_all_finite,
+            force_all_finite=bool(force_all_finite),
             **fit_kwargs,
         )
 
@@ -198,14 +198,12 @@ class ActiveLearner(Queries, _ModALLearner):
         self
             The learner.
         """
-        self._check(X, y)
-        self.X_training, self.y_training = X, y
+        self.X_training, self.y_training = self._checked(X, y)
         return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
-    def _check(self, X: Any, y: Any) -> None:
-        check_samples(X)
-        if np.ndim(as_array(y, "y")) == 0:
-            raise ValueError(f"y must hold a label for each sample, got {described(y)}.")
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Samples and labels, as any estimator can read them."""
+        X, y = for_estimator(X), for_estimator(y, "y")
         with naming("X or y", "X", "y"):
             check_X_y(
                 X,
@@ -217,9 +215,10 @@ class ActiveLearner(Queries, _ModALLearner):
                 dtype=None,
                 ensure_all_finite=self.force_all_finite,
             )
+        return X, y
 
     def _add_training_data(self, X: Any, y: Any) -> None:
-        self._check(X, y)
+        X, y = self._checked(X, y)
         if self.X_training is not None:  # both or neither
             X, y = _stack(self.X_training, X, "X"), _stack(self.y_training, y, "y")
         self.X_training, self.y_training = X, y
