@@ -206,7 +206,7 @@ def as_numeric(X: Any, name: str = "X", **options: Any) -> NDArray[Any]:
 
 def _detached(X: torch.Tensor) -> torch.Tensor:
     """A tensor that NumPy can read."""
-    X = X.detach().cpu()
+    X = X.detach().cpu() if X.requires_grad or X.device.type != "cpu" else X
     return X.float() if X.dtype == torch.bfloat16 else X
 
 

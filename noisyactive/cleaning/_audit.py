@@ -86,7 +86,9 @@ def audit_sample(
     (100,)
     """
     n_samples = check_int(n_samples, "n_samples", 1)
-    n_audited = check_int(n_audited, "n_audited", 1, most=n_samples)
+    n_audited = check_int(n_audited, "n_audited", 1)
+    if n_audited > n_samples:
+        raise ValueError(f"n_audited must be at most n_samples={n_samples}, got {n_audited}.")
     rng = private_random_state(random_state, "audit_sample")
     return np.sort(rng.choice(n_samples, size=n_audited, replace=False))
 

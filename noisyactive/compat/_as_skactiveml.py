@@ -94,11 +94,13 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
             Utilities before each choice; NaN for samples that cannot be chosen, or were chosen
             before.
         """
-        X = as_array(X, "X")
+        X, y = as_array(X, "X"), as_array(y, "y")
         with naming("X or y", "X", "y"):
             X, y, candidates, batch_size, return_utilities = self._validate_data(
                 X, y, candidates, batch_size, return_utilities, reset=True
             )
+        if batch_size == 0:
+            raise ValueError("y has no missing label, and candidates are None: nothing to choose.")
         X_pool, mapping = self._transform_candidates(candidates, X, y)
         if clf is not None:
             check_type(clf, "clf", SkactivemlClassifier)

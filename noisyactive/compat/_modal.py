@@ -234,6 +234,7 @@ class ActiveLearner(Queries, _ModALLearner):
             n_samples = _num_samples(X)
             rows = np.random.choice(range(n_samples), n_samples, replace=True)  # modAL's own draw
             X, y = take_rows(X, rows), take_rows(y, rows)
+        X, y = for_estimator(X), for_estimator(y, "y")
         with asking("X or y"):
             self.estimator.fit(X, y, **fit_kwargs)
         return self

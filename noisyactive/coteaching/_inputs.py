@@ -14,7 +14,7 @@ from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
-from .._arrays import as_numbers, naming
+from .._arrays import as_numbers, described, naming
 from .._codes import find_codes
 from .._labels import find_classes
 from .._samples import as_native, check_samples, in_memory, labels_of_dataset, reading
@@ -244,9 +244,11 @@ class CheckedInputs(NeuralNetClassifier):
     def _network_input(self, X: torch.Tensor, *, training: bool = False) -> torch.Tensor:
         """A batch as networks take it: on their device, transformed, in single precision."""
         X = to_tensor(X, self.device)
-        transform = self.train_transform if training else self.eval_transform
-        if transform is not None:
+        name = "train_transform" if training else "eval_transform"
+        if (transform := getattr(self, name)) is not None:
             X = transform(X)
+            if not isinstance(X, torch.Tensor):
+                raise TypeError(f"{name} must return a tensor, got {described(X)}.")
         X = X.to(torch.float32)
         if self.channels_last and X.ndim == 4:
             X = X.contiguous(memory_format=torch.channels_last)

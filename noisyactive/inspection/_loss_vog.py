@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import as_array, as_list, as_numbers
+from .._arrays import as_array, as_list, as_numbers, described
 from .._codes import find_codes
 from .._labels import find_classes
 from ._classes import by_size, check_mask, common_codes
@@ -89,8 +89,8 @@ class LossVOGDisplay(Display):
             raise ValueError(
                 f"loss, vog, trusted and kind must be of the same shape, got {shapes}."
             )
-        if unknown := set(kind.tolist()) - set(KINDS):
-            raise ValueError(f"kind must be among {list(KINDS)}, got {sorted(unknown)}.")
+        if unknown := [one for one in kind.tolist() if one not in [*KINDS]]:
+            raise ValueError(f"kind must be among {list(KINDS)}, got {described(unknown[0])}.")
         self.loss = loss
         self.vog = vog
         self.trusted = trusted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -219,7 +218,7 @@ class _Cover:
 def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both arrays as matrices of the same floating-point type, float32 or float64."""
     features = as_numeric(features, "features", allow_nd=False)
-    if centres is None or (isinstance(centres, (Sequence, np.ndarray)) and not len(centres)):
+    if centres is None or _has_no_rows(centres):
         centres = np.empty((0, features.shape[1]), dtype=features.dtype)
     centres = as_numeric(centres, "centres", allow_nd=False, ensure_min_samples=0)
     if centres.shape[1] != features.shape[1]:
@@ -229,6 +228,12 @@ def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any
         )
     dtype = np.result_type(features, centres, np.float32)
     return features.astype(dtype, copy=False), centres.astype(dtype, copy=False)
+
+
+def _has_no_rows(centres: Any) -> bool:
+    if isinstance(centres, (list, tuple)):
+        return not centres
+    return getattr(centres, "size", None) == 0
 
 
 def _squared_distances(rows: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:

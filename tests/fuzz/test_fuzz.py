@@ -45,13 +45,17 @@ CASES = [
 ]
 PACKAGES = "annotate cleaning compat coteaching datasets imbalance inspection journal".split()
 PACKAGES += "model_selection models noise query".split()
-OURS = re.compile(r"/noisyactive/|/sklearn/utils/(validation|_param_validation|__init__)\.py")
+# Checks of scikit-learn and scikit-activeml that say what they are about serve as ours.
+OURS = re.compile(
+    r"/noisyactive/|/sklearn/utils/(validation|_param_validation|_encode|__init__)\.py"
+    r"|/skactiveml/utils/"
+)
 SECONDS = 20
 FILES = {"path", "folder", "root", "csv", "image_folder", "images", "weights", "journal",
          "cleaner_or_journal", "paths"}  # fmt: skip
 # What errors may call an argument, beside its own name.
 ALSO = {
-    "X": "samples|column|feature|module=None|Sparse data|dtype|Complex data",
+    "X": "samples|rows|column|feature|module=None|Sparse data|dtype|Complex data",
     "y": "samples|label|Labels|target|class",
     "y_clean": "label",
     "draws": "proba",
@@ -64,7 +68,10 @@ ALSO = {
     "X_training": "X",
     "y_training": "y",
     "scores": "curves",
-    "n_samples": "n_audited",
+    "loss": "trusted",
+    "y_noisy": "class",
+    "strategy": "query_strategy",
+    "csv": "column",
 }
 
 
