@@ -108,8 +108,13 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
             raise ValueError(
                 f"{name} has values up to {largest:.3g}, which are infinite in float32: scale them."
             )
+    return _native(X)
+
+
+def _native(X: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in a type that every library has, the same if they are in one."""
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        return X.astype(np.float32)
+        return X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
     return X.astype(X.dtype.newbyteorder("="), copy=False)
 
 
@@ -239,8 +244,8 @@ def for_estimator(X: Any, name: str = "X") -> Any:
     Returns
     -------
     object
-        X; a tensor without gradient, in a type that NumPy has; a `Subset` of all of a Dataset
-        that would not raise IndexError behind its last sample.
+        X; numbers in a type that libraries have, a tensor without gradient; a `Subset` of all
+        of a Dataset that would not raise IndexError behind its last sample.
 
     Raises
     ------
@@ -250,6 +255,8 @@ def for_estimator(X: Any, name: str = "X") -> Any:
     check_samples(X, name)
     if isinstance(X, torch.Tensor):
         return _detached(X)
+    if type(X) is np.ndarray and X.dtype.kind in "iuf":
+        return _native(X)
     if not isinstance(X, Dataset):
         return X
     try:

@@ -155,8 +155,11 @@ def estimate_noise(
             f"y_given and y_answered must be of the same length, got {len(codes)} and "
             f"{len(answers)}."
         )
-    if n_samples is not None:  # not smaller than the audit
-        n_samples = check_int(n_samples, "n_samples", len(codes))
+    if n_samples is not None and check_int(n_samples, "n_samples", 1) < len(codes):
+        raise ValueError(
+            f"n_samples must be an int, not smaller than the audit of {len(codes)} rows; got "
+            f"{n_samples!r}."
+        )
     if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
     answered = np.array([answer is not None for answer in answers])

@@ -235,6 +235,8 @@ class ActiveLearner(Queries, _ModALLearner):
             rows = np.random.choice(range(n_samples), n_samples, replace=True)  # modAL's own draw
             X, y = take_rows(X, rows), take_rows(y, rows)
         X, y = for_estimator(X), for_estimator(y, "y")
+        if as_array(y, "y").dtype.kind in "mM":
+            raise ValueError("y holds dates or durations: pass labels, or numbers.")
         with asking("X or y"):
             self.estimator.fit(X, y, **fit_kwargs)
         return self

@@ -264,14 +264,15 @@ class ImageTable(Dataset[Any]):
             If a column is not there, an image has no path or no label or comes twice, and as
             `ImageTable`.
         """
+        for name, text in (("path_column", path_column), ("suffix", suffix)):
+            if not isinstance(text, str):
+                raise TypeError(f"{name} must be text, got {described(text)}.")
         columns = {
             "path_column": path_column,
             "label_column": label_column,
             "group_column": group_column,
         }
         table = read_table(csv, columns)
-        if not isinstance(suffix, str):
-            raise TypeError(f"suffix must be text, got {described(suffix)}.")
         if image_folder is None:
             if not isinstance(csv, (str, PathLike)):
                 raise ValueError("image_folder is required where csv is not the path of a file.")

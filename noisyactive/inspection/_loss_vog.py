@@ -89,7 +89,7 @@ class LossVOGDisplay(Display):
             raise ValueError(
                 f"loss, vog, trusted and kind must be of the same shape, got {shapes}."
             )
-        if unknown := [one for one in kind.tolist() if one not in [*KINDS]]:
+        if unknown := [one for one in kind.tolist() if not (isinstance(one, str) and one in KINDS)]:
             raise ValueError(f"kind must be among {list(KINDS)}, got {described(unknown[0])}.")
         self.loss = loss
         self.vog = vog

@@ -27,7 +27,7 @@ from noisyactive import (
     GroundTruthOracle,
     UniformLabelNoise,
 )
-from noisyactive.cleaning import PAPER_PARAMS, GroundTruthOracle
+from noisyactive.cleaning import PAPER_PARAMS
 from noisyactive.journal import Answered, Asked, fold
 from noisyactive.query import strategy_names
 
