@@ -83,6 +83,23 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     return classes, codes
 
 
+def refuse_trailing_nul(classes: NDArray[Any], *, name: str = "y") -> None:
+    """Raise a ValueError if NumPy's text could not tell classes apart, as many estimators use it.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Classes.
+    name : str, default="y"
+        What the error calls the labels.
+    """
+    if cut := [one for one in classes.tolist() if isinstance(one, str) and one[-1:] == "\0"]:
+        raise ValueError(
+            f"{name} has a label that ends with a NUL character, {cut[0]!r}, which NumPy drops: "
+            "rename it."
+        )
+
+
 def _of_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
     """Labels in the type of NumPy that they have, if they are objects that are all numbers."""
     if labels.dtype.kind != "O" or not all(isinstance(one, (Real, np.bool_)) for one in labels):

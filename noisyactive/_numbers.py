@@ -59,11 +59,11 @@ def check_switch(value: Any, name: str) -> bool:
 
     Raises
     ------
-    TypeError
+    ValueError
         If it is anything else.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {described(value)}.")
+        raise ValueError(f"{name} must be True or False, got {described(value)}.")
     return bool(value)
 
 

@@ -11,6 +11,7 @@ from noisyactive import (
     ActiveLabelCleaner,
     CoTeachingClassifier,
     LongTailSampler,
+    NoisyLabelsClassifier,
     UniformLabelNoise,
     rank_suspects,
 )
@@ -18,6 +19,7 @@ from noisyactive.cleaning import GroundTruthOracle, estimate_noise
 from noisyactive.inspection import noise_report
 
 X = np.random.RandomState(0).rand(6, 2)
+NOISE = UniformLabelNoise(0.2, random_state=0)
 DATES = np.array(["2024-01-01", "2024-01-02", "NaT"] * 2, dtype="datetime64[D]")
 REFUSED = {
     "masked": (np.ma.array([0, 1] * 3, mask=[1, 0, 0, 0, 0, 0]), "masked entries: fill them with"),
@@ -63,6 +65,13 @@ def test_text_that_ends_with_nul_stays_apart():
     assert noise.classes_.tolist() == ["a", "a\0"]
     net = CoTeachingClassifier(max_epochs=1, warmup_epochs=1, forget_rate=0.1).fit(X, y)
     assert net.classes_.tolist() == ["a", "a\0"]
+
+
+def test_text_that_ends_with_nul_is_refused_where_an_estimator_would_cut_it():
+    y = ["a", "a\0"] * 3
+    for model in (ActiveLabelCleaner(GaussianNB()), NoisyLabelsClassifier(GaussianNB(), NOISE)):
+        with pytest.raises(ValueError, match=r"ends with a NUL character, 'a\\x00'.*rename it"):
+            model.fit(X, y)
 
 
 @pytest.mark.parametrize(

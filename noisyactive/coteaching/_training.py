@@ -75,8 +75,9 @@ class CoTraining(PairClassifier):
                     raise ValueError("batch_size must be at least 2 with batch normalisation.")
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
-                if self.train_transform is not None:
-                    with isolated_rng(0, self.device), naming("train_transform"):
+                if not (self.train_transform is None and self.eval_transform is None):
+                    name = "train_transform or eval_transform"  # samples of other shapes, say
+                    with isolated_rng(0, self.device), naming(name):
                         self.module_.probe(
                             self._network_input(probe.clone(), training=True), self.head
                         )

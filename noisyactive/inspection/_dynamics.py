@@ -131,7 +131,7 @@ class TrainingDynamicsDisplay:
             ]
         else:
             scores = as_list(scores, "scores", "names")
-        if missing := [key for key in scores if key not in keys]:
+        if missing := [key for key in scores if not isinstance(key, str) or key not in keys]:
             raise ValueError(f"scores must be keys of the history, {missing} are not among {keys}.")
         wanted = [*_SHARES, *scores, *_LOSSES, *_OTHERS]
         columns = {

@@ -13,7 +13,10 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
+from .._labels import refuse_trailing_nul
+from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._samples import asking, for_estimator
 from ._sampler import LabelNoiseSampler
@@ -139,6 +142,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
+        if not isinstance(last_step(self.estimator), NeuralNet):
+            refuse_trailing_nul(self.noise_.classes_)
         with asking("X or y"):
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
