@@ -59,7 +59,6 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
         raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
-    labels = _of_numbers(labels, name)
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
@@ -83,21 +82,32 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     return classes, codes
 
 
-def refuse_trailing_nul(classes: NDArray[Any], *, name: str = "y") -> None:
-    """Raise a ValueError if NumPy's text could not tell classes apart, as many estimators use it.
+def plain_classes(classes: NDArray[Any], *, name: str = "y") -> NDArray[Any]:
+    """Classes as any estimator takes them.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         Classes.
     name : str, default="y"
-        What the error calls the labels.
+        What errors call the labels.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        The same; numbers in a type of NumPy's.
+
+    Raises
+    ------
+    ValueError
+        If NumPy could not tell them apart, or has no type for them.
     """
     if cut := [one for one in classes.tolist() if isinstance(one, str) and one[-1:] == "\0"]:
         raise ValueError(
             f"{name} has a label that ends with a NUL character, {cut[0]!r}, which NumPy drops: "
             "rename it."
         )
+    return _of_numbers(classes, name)
 
 
 def _of_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
@@ -133,4 +143,4 @@ def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> ND
     kinds = {first.dtype.kind, second.dtype.kind}
     if len(kinds) > 1 and not kinds <= set("biuf"):
         first, second = first.astype(object), second.astype(object)
-    return find_classes(np.concatenate([first, second]), name=name)[0]
+    return _of_numbers(find_classes(np.concatenate([first, second]), name=name)[0], name)

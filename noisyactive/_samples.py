@@ -175,11 +175,12 @@ def reading(X: Any, name: str = "X") -> Iterator[None]:
 
 
 def _holds_text(X: Any) -> bool:
+    """Whether samples are one text each."""
     try:
         first = np.asarray(X[:1], dtype=object).ravel()
     except (TypeError, ValueError):
         return False
-    return any(isinstance(value, (str, bytes, PathLike)) for value in first)
+    return first.size == 1 and isinstance(first[0], (str, bytes, PathLike))
 
 
 def as_numeric(X: Any, name: str = "X", **options: Any) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Check X and y; turn them into data sets and batches."""
 
+import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -241,12 +242,17 @@ class CheckedInputs(NeuralNetClassifier):
             arguments["batch_size"] = batch_size
         return iterator(dataset, **arguments)
 
-    def _network_input(self, X: torch.Tensor, *, training: bool = False) -> torch.Tensor:
-        """A batch as networks take it: on their device, transformed, in single precision."""
+    def _network_input(
+        self, X: torch.Tensor, *, training: bool = False, trying: bool = False
+    ) -> torch.Tensor:
+        """A batch as networks take it: on their device, transformed, in single precision.
+
+        What a transform counts or draws does not go on by `trying` a copy of it.
+        """
         X = to_tensor(X, self.device)
         name = "train_transform" if training else "eval_transform"
         if (transform := getattr(self, name)) is not None:
-            X = transform(X)
+            X = (copy.deepcopy(transform) if trying else transform)(X)
             if not isinstance(X, torch.Tensor):
                 raise TypeError(f"{name} must return a tensor, got {described(X)}.")
         X = X.to(torch.float32)

@@ -79,7 +79,8 @@ class CoTraining(PairClassifier):
                     name = "train_transform or eval_transform"  # samples of other shapes, say
                     with isolated_rng(0, self.device), naming(name):
                         self.module_.probe(
-                            self._network_input(probe.clone(), training=True), self.head
+                            self._network_input(probe.clone(), training=True, trying=True),
+                            self.head,
                         )
                 if selecting:
                     self._begin_selecting(dataset)

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
-from .._labels import refuse_trailing_nul
+from .._labels import plain_classes
 from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._samples import asking, for_estimator
@@ -143,7 +143,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
         if not isinstance(last_step(self.estimator), NeuralNet):
-            refuse_trailing_nul(self.noise_.classes_)
+            plain = plain_classes(self.noise_.classes_)
+            self.y_noisy_ = self.y_noisy_.astype(plain.dtype)
         with asking("X or y"):
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_

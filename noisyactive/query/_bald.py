@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from .._arrays import described
 from .._numbers import check_int
@@ -58,7 +58,9 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     total: Any = 0
     total_entropy: Any = 0
     n_draws = 0
-    if isinstance(draws, (str, bytes, Mapping, Set, Dataset)) or not isinstance(draws, Iterable):
+    if isinstance(draws, (str, bytes, Mapping, Set, Dataset, DataLoader)) or not isinstance(
+        draws, Iterable
+    ):
         raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
         proba = check_proba(draw)

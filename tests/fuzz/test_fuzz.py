@@ -69,6 +69,7 @@ ALSO = {
     "y_training": "y",
     "scores": "curves",
     "loss": "trusted",
+    "oracle": "answers",
     "cleaner_or_journal": "path",
     "missing_label": "missing_label",
     "y_noisy": "class",
