@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"{name} should be a 1d array with one label per sample, got an array of shape "
             f"{labels.shape}: multi-label and one-hot labels are not supported."
         )
+    if labels.dtype.kind in "cV":
+        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
     if not len(labels):
@@ -61,8 +64,6 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
     if missing or (labels.dtype.kind in "mM" and np.isnat(labels).any()):
         raise ValueError(f"{name} must have no missing values (None, NaN, NaT) among its labels.")
-    if labels.dtype.kind in "cV":
-        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -79,3 +80,67 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."
         )
     return classes, codes
+
+
+def plain_classes(classes: NDArray[Any], *, name: str = "y") -> NDArray[Any]:
+    """Classes as any estimator takes them.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Classes.
+    name : str, default="y"
+        What errors call the labels.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        The same; numbers in a type of NumPy's.
+
+    Raises
+    ------
+    ValueError
+        If NumPy could not tell them apart, or has no type for them.
+    """
+    if cut := [one for one in classes.tolist() if isinstance(one, str) and one[-1:] == "\0"]:
+        raise ValueError(
+            f"{name} has a label that ends with a NUL character, {cut[0]!r}, which NumPy drops: "
+            "rename it."
+        )
+    return _of_numbers(classes, name)
+
+
+def _of_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels in the type of NumPy that they have, if they are objects that are all numbers."""
+    if labels.dtype.kind != "O" or not all(isinstance(one, (Real, np.bool_)) for one in labels):
+        return labels
+    numbers = np.array(labels.tolist())
+    if numbers.dtype.kind == "O":
+        raise ValueError(f"{name} must hold ints of at most 64 bits, or text: pass {name} as text.")
+    return numbers
+
+
+def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> NDArray[Any]:
+    """All of two sets of classes.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        Classes.
+    name : str
+        What errors call them both.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If they are of different kinds: numbers must not become strings.
+    """
+    kinds = {first.dtype.kind, second.dtype.kind}
+    if len(kinds) > 1 and not kinds <= set("biuf"):
+        first, second = first.astype(object), second.astype(object)
+    return _of_numbers(find_classes(np.concatenate([first, second]), name=name)[0], name)

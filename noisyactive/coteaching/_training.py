@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import default_collate
 
 from .._arrays import naming
@@ -74,12 +75,18 @@ class CoTraining(PairClassifier):
                 if self.preload and not lazy:
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
+                normalised = any(isinstance(part, _BatchNorm) for part in self.module_.modules())
+                loader = self.get_params_for("iterator_train")
+                if normalised and loader.get("batch_size", self.batch_size) == 1:
+                    raise ValueError("batch_size must be at least 2 with batch normalisation.")
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
-                if self.train_transform is not None:
-                    with isolated_rng(0, self.device), naming("train_transform"):
+                if not (self.train_transform is None and self.eval_transform is None):
+                    name = "train_transform or eval_transform"  # samples of other shapes, say
+                    with isolated_rng(0, self.device), naming(name):
                         self.module_.probe(
-                            self._network_input(probe.clone(), training=True), self.head
+                            self._network_input(probe.clone(), training=True, trying=True),
+                            self.head,
                         )
                 if selecting:
                     self._begin_selecting(dataset)
