@@ -42,7 +42,8 @@ class NoisePrior:
 
 # For the rate alone. With a hundred rows and ten classes, the free matrix of where wrong labels go
 # has as many entries as there are wrong labels: its mode explains honest errors as a pattern of
-# noise. On small sets, twice or half of each number changes the mean error by .003 at most.
+# noise. Hardly critical: targets from 50 to 200, rates from 0 to 4 and a log-scale of 0.7 gave mean
+# errors from .044 to .048 on 126 small sets.
 RATE_PRIOR = NoisePrior(log_scale=0.5, targets=50.0, rate=2.0)
 
 
@@ -174,6 +175,10 @@ def estimate_rate(
     mode. For each rate, its density is that of the best parameters beside it (a profile of the
     posterior, as a profile likelihood [1]_), computed for rates at doubling distances from each
     mode and interpolated in between.
+
+    Intervals take the model for true, and the other parameters for known once the rate is: they
+    hold the truth somewhat less often than they say. The prior has a price where wrong labels all
+    go to one class: of 30% such labels it found up to 5 points too many.
 
     Parameters
     ----------
