@@ -55,7 +55,9 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"{name} should be a 1d array with one label per sample, got an array of shape "
             f"{labels.shape}: multi-label and one-hot labels are not supported."
         )
-    if labels.dtype.kind in "cV":
+    if labels.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must hold labels.")
+    if labels.dtype.kind == "V":
         raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
@@ -82,36 +84,26 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     return classes, codes
 
 
-def plain_classes(classes: NDArray[Any], *, name: str = "y") -> NDArray[Any]:
-    """Classes as any estimator takes them.
+def plain_numbers(labels: NDArray[Any], *, name: str = "y") -> NDArray[Any]:
+    """Labels as any estimator takes them: objects that are all numbers in a type of NumPy's.
 
     Parameters
     ----------
-    classes : ndarray of shape (n_classes,)
-        Classes.
+    labels : ndarray of shape (n_labels,)
+        Labels.
     name : str, default="y"
-        What errors call the labels.
+        What the error calls them.
 
     Returns
     -------
-    ndarray of shape (n_classes,)
-        The same; numbers in a type of NumPy's.
+    ndarray of shape (n_labels,)
+        The same.
 
     Raises
     ------
     ValueError
-        If NumPy could not tell them apart, or has no type for them.
+        If NumPy has no type for them.
     """
-    if cut := [one for one in classes.tolist() if isinstance(one, str) and one[-1:] == "\0"]:
-        raise ValueError(
-            f"{name} has a label that ends with a NUL character, {cut[0]!r}, which NumPy drops: "
-            "rename it."
-        )
-    return _of_numbers(classes, name)
-
-
-def _of_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
-    """Labels in the type of NumPy that they have, if they are objects that are all numbers."""
     if labels.dtype.kind != "O" or not all(isinstance(one, (Real, np.bool_)) for one in labels):
         return labels
     numbers = np.array(labels.tolist())
@@ -143,4 +135,5 @@ def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> ND
     kinds = {first.dtype.kind, second.dtype.kind}
     if len(kinds) > 1 and not kinds <= set("biuf"):
         first, second = first.astype(object), second.astype(object)
-    return _of_numbers(find_classes(np.concatenate([first, second]), name=name)[0], name)
+    classes, _ = find_classes(np.concatenate([first, second]), name=name)
+    return plain_numbers(classes, name=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from os import PathLike
 from typing import Any
@@ -45,8 +45,9 @@ def check_samples(X: Any, name: str = "X") -> None:
         )
     if isinstance(X, Dataset) and not hasattr(X, "__len__"):
         raise TypeError(f"{name} is a Dataset without __len__: give its class one.")
-    one = isinstance(X, (str, bytes, Mapping, Set, type)) or getattr(X, "shape", None) == ()
-    if one or not (hasattr(X, "shape") or hasattr(X, "__len__")):
+    odd = isinstance(X, (str, bytes, Mapping, Set, type)) and not hasattr(X, "toarray")
+    several = any(hasattr(X, one) for one in ("shape", "__len__", "__array__"))
+    if odd or getattr(X, "shape", None) == () or not several:
         raise TypeError(
             f"{name} must hold samples along its first axis, got {described(X)}: pass an array, a "
             "DataFrame, a tensor or a Dataset."
@@ -176,10 +177,9 @@ def reading(X: Any, name: str = "X") -> Iterator[None]:
 
 def _holds_text(X: Any) -> bool:
     """Whether samples are one text each."""
-    try:
-        first = np.asarray(X[:1], dtype=object).ravel()
-    except (TypeError, ValueError):
+    if not (isinstance(X, (Sequence, np.ndarray)) or hasattr(X, "iloc")):
         return False
+    first = np.asarray(X[:1], dtype=object).ravel()
     return first.size == 1 and isinstance(first[0], (str, bytes, PathLike))
 
 

@@ -14,7 +14,7 @@ from skorch import NeuralNet
 from torch.utils.data import Dataset
 
 from .._codes import find_codes
-from .._labels import find_classes, merge_classes, plain_classes
+from .._labels import find_classes, merge_classes, plain_numbers
 from .._pipeline import last_step
 from .._samples import check_samples, for_estimator, labels_of_dataset
 from ..journal import check_ids
@@ -160,7 +160,7 @@ def check_data(
     known = getattr(last_step(estimator), "classes", None)
     classes, codes = check_labels(X, y, known, y_clean)
     if not isinstance(last_step(estimator), NeuralNet):
-        classes = plain_classes(classes)
+        classes = plain_numbers(classes)
     check_validation_data(validation_data, classes)
     return RunData(
         X=X,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from .._interrupts import interrupts_raised
-from .._labels import plain_classes
+from .._labels import plain_numbers
 from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._samples import asking, for_estimator
@@ -144,8 +144,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
         if not isinstance(last_step(self.estimator), NeuralNet):
-            plain = plain_classes(self.noise_.classes_)
-            self.y_noisy_ = self.y_noisy_.astype(plain.dtype)
+            self.y_noisy_ = plain_numbers(self.y_noisy_)
         with asking("X or y"), interrupts_raised():
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
