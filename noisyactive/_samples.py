@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from os import PathLike
 from typing import Any
@@ -177,7 +177,7 @@ def reading(X: Any, name: str = "X") -> Iterator[None]:
 
 def _holds_text(X: Any) -> bool:
     """Whether samples are one text each."""
-    if not (isinstance(X, (Sequence, np.ndarray)) or hasattr(X, "iloc")):
+    if not (isinstance(X, (list, tuple, np.ndarray)) or hasattr(X, "iloc")):
         return False
     first = np.asarray(X[:1], dtype=object).ravel()
     return first.size == 1 and isinstance(first[0], (str, bytes, PathLike))
