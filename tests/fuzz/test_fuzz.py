@@ -1,6 +1,6 @@
 """A wrong value at every place: it works, or a check of ours says in one sentence what is wrong.
 
-A few hundred cases run by default; all of them, in about half an hour of a core, with
+A few hundred cases run by default; all of them, in some ten minutes of a core, with
 ``NOISYACTIVE_FUZZ=all``.
 """
 
