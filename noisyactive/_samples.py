@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from os import PathLike
 from typing import Any
@@ -144,7 +144,8 @@ def in_memory(X: Any, name: str = "X") -> Any:
         raise TypeError(
             f"{name} is a Dataset, whose samples are read one by one: pass an array of all of them."
         )
-    if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
+    first = X[0] if isinstance(X, list) and X else None
+    if isinstance(first, tuple) and first and hasattr(first[0], "shape"):
         raise TypeError(
             f"{name} is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
             "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
@@ -177,7 +178,7 @@ def reading(X: Any, name: str = "X") -> Iterator[None]:
 
 def _holds_text(X: Any) -> bool:
     """Whether samples are one text each."""
-    if not (isinstance(X, (Sequence, np.ndarray)) or hasattr(X, "iloc")):
+    if not (isinstance(X, (list, tuple, np.ndarray)) or hasattr(X, "iloc")):
         return False
     first = np.asarray(X[:1], dtype=object).ravel()
     return first.size == 1 and isinstance(first[0], (str, bytes, PathLike))
@@ -293,4 +294,5 @@ def labels_of_dataset(dataset: Dataset[Any]) -> NDArray[Any]:
     first = dataset[0]
     if not isinstance(first, (tuple, list)) or len(first) < 2:
         raise ValueError("y is required, since the items of the Dataset X hold no label.")
-    return np.asarray([np.asarray(dataset[i][1]).item() for i in range(len(dataset))])  # type: ignore[arg-type]
+    with naming("y"):
+        return np.asarray([np.asarray(dataset[i][1]).item() for i in range(len(dataset))])  # type: ignore[arg-type]

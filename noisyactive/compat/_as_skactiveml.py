@@ -120,7 +120,9 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
             strategy = get_strategy(strategy).function  # type: ignore[union-attr]
         y_pool = np.full(len(X_pool), self.missing_label) if mapping is None else y[mapping]
         known = is_labeled(y_pool, self.missing_label_).all()
-        if not known and "y" in inspect.signature(strategy).parameters:
+        with naming("strategy"):  # built-in types have no signature
+            takes_labels = "y" in inspect.signature(strategy).parameters
+        if takes_labels and not known:
             raise ValueError(
                 "The strategy uses the current labels of candidates: candidates must be indices of "
                 "labelled samples."

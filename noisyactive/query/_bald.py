@@ -58,9 +58,8 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     total: Any = 0
     total_entropy: Any = 0
     n_draws = 0
-    if isinstance(draws, (str, bytes, Mapping, Set, Dataset, DataLoader)) or not isinstance(
-        draws, Iterable
-    ):
+    odd = isinstance(draws, (str, bytes, Mapping, Set, Dataset, DataLoader))
+    if odd or not isinstance(draws, Iterable) or getattr(draws, "ndim", 1) == 0:
         raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
         proba = check_proba(draw)

@@ -1,6 +1,7 @@
 """A wrong value at every place: it works, or a check of ours says in one sentence what is wrong.
 
-A few hundred cases run by default; all of them, in some minutes, with ``NOISYACTIVE_FUZZ=all``.
+A few hundred cases run by default; all of them, in some ten minutes of a core, with
+``NOISYACTIVE_FUZZ=all``.
 """
 
 import contextlib
