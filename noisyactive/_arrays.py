@@ -11,22 +11,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_OF_LIBRARIES = (TypeError, ValueError, RuntimeError, OverflowError, LookupError)
+
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
+def naming(
+    name: str, *others: str, kinds: tuple[type[Exception], ...] = _OF_LIBRARIES
+) -> Iterator[None]:
     """Let errors of libraries in the block say what they are about.
 
     Parameters
     ----------
     name : str
         What was passed. A ValueError or TypeError that has it already is left alone.
+    *others : str
+        Words that say just as well what an error is about.
+    kinds : tuple of type, default=those that libraries raise of what they are given
+        Errors that may be about it.
     """
     try:
         yield
-    except (TypeError, ValueError, RuntimeError, OverflowError, LookupError) as error:
+    except kinds as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        if isinstance(error, kind) and re.search(rf"\b{name}\b", str(error)):
-            raise
+        words = "|".join(re.escape(word) for word in (name, *others))
+        named = re.search(rf"(?<!\w)({words})(?!\w)", str(error))
+        if isinstance(error, AttributeError) or (isinstance(error, kind) and named):
+            raise  # scikit-learn's NotFittedError is an AttributeError, too
         raise kind(f"{name}: {error}") from error
 
 
@@ -57,7 +67,10 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     if not (values is None or isinstance(values, (Number, Sequence)) or _has_array(values)):
         raise TypeError(f"{name} must be an array or a sequence, got {described(values)}.")
     with naming(name):
-        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+        if hasattr(values, "detach"):  # a tensor of torch, which is not imported here
+            values = values.detach().cpu()
+            values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+        return np.asarray(values)
 
 
 def _has_array(values: Any) -> bool:
@@ -113,7 +126,7 @@ def as_list(values: Any, name: str, what: str = "entries", *, ordered: bool = Tr
         raise ValueError(f"{name} must be a sequence of {what}, got {described(values)}.")
     if isinstance(values, np.ndarray) and values.dtype.kind not in "mM":
         return values.tolist()
-    if hasattr(values, "detach"):  # a tensor of torch, which is not imported here
+    if hasattr(values, "detach"):
         return as_array(values, name).tolist()
     return list(values)
 

@@ -1,9 +1,40 @@
-"""Write files atomically."""
+"""Paths, and files that are written atomically."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from ._arrays import described
+
+
+def as_path(value: Any, name: str) -> Path:
+    """A path as users pass it.
+
+    Parameters
+    ----------
+    value : str or path
+        What was passed.
+    name : str
+        What the error calls it.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, got {described(value)}.")
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(f"{name} must be the path of a file or folder, got {text!r}.")
+    return Path(text)
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:

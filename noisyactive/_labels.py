@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,10 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"{name} should be a 1d array with one label per sample, got an array of shape "
             f"{labels.shape}: multi-label and one-hot labels are not supported."
         )
+    if labels.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must hold labels.")
+    if labels.dtype.kind == "V":
+        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
     if not len(labels):
@@ -61,8 +66,6 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)
     if missing or (labels.dtype.kind in "mM" and np.isnat(labels).any()):
         raise ValueError(f"{name} must have no missing values (None, NaN, NaT) among its labels.")
-    if labels.dtype.kind in "cV":
-        raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     try:
         assert_all_finite(labels, input_name=name)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -79,3 +82,58 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
             f"Unknown label type: {name} must hold class labels; it holds continuous numbers."
         )
     return classes, codes
+
+
+def plain_numbers(labels: NDArray[Any], *, name: str = "y") -> NDArray[Any]:
+    """Labels as any estimator takes them: objects that are all numbers in a type of NumPy's.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+        Labels.
+    name : str, default="y"
+        What the error calls them.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If NumPy has no type for them.
+    """
+    if labels.dtype.kind != "O" or not all(isinstance(one, (Real, np.bool_)) for one in labels):
+        return labels
+    numbers = np.array(labels.tolist())
+    if numbers.dtype.kind == "O":
+        raise ValueError(f"{name} must hold ints of at most 64 bits, or text: pass {name} as text.")
+    return numbers
+
+
+def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> NDArray[Any]:
+    """All of two sets of classes.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        Classes.
+    name : str
+        What errors call them both.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If they are of different kinds: numbers must not become strings.
+    """
+    kinds = {first.dtype.kind, second.dtype.kind}
+    if len(kinds) > 1 and not kinds <= set("biuf"):
+        first, second = first.astype(object), second.astype(object)
+    classes, _ = find_classes(np.concatenate([first, second]), name=name)
+    return plain_numbers(classes, name=name)

@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import torch
+from scipy.interpolate import PchipInterpolator
 
 # More rows without a true label than this make the estimate no better, only slower.
 _MAX_ROWS = 20_000
 # Three starts: the likelihood can have a mode for "sharp posterior, many wrong labels" and one for
 # "flat posterior, few".
 _STARTS = ((0.0, -1.0), (0.7, 0.0), (1.4, 0.0))
+# Rates whose density is below exp(-8) of the highest one do not count.
+_NEGLIGIBLE = 8.0
+
+
+@dataclass(frozen=True)
+class NoisePrior:
+    """Prior of a noise model, of a strength that does not depend on the number of samples.
+
+    Parameters
+    ----------
+    log_scale : float, default=1
+        Standard deviation of the logarithm of the scale, whose mean is 0.
+    targets : float, default=1
+        Pseudo-observations on each row of the matrix of where wrong labels go, spread evenly over
+        all classes.
+    rate : float, default=0
+        Of the density ``exp(-rate * x)`` of the share x of wrong labels; 0 is a flat one.
+    """
+
+    log_scale: float = 1.0
+    targets: float = 1.0
+    rate: float = 0.0
+
+
+# For the rate alone. With a hundred rows and ten classes, the free matrix of where wrong labels go
+# has as many entries as there are wrong labels: its mode explains honest errors as a pattern of
+# noise. Hardly critical: targets from 50 to 200, rates from 0 to 4 and a log-scale of 0.7 gave mean
+# errors from .044 to .048 on 126 small sets.
+RATE_PRIOR = NoisePrior(log_scale=0.5, targets=50.0, rate=2.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +92,7 @@ def fit_noise(
     codes: torch.Tensor,
     true_codes: torch.Tensor | None = None,
     start: tuple[float, float] | None = None,
+    prior: NoisePrior = NoisePrior(),
 ) -> NoiseModel:
     """Fit the model of the given labels, from class probabilities that did not see them.
 
@@ -89,6 +123,8 @@ def fit_noise(
     start : tuple (rate, scale), default=None
         Where to start, as from an estimate for similar probabilities: it is the mode near there
         that is found. None starts in three places and takes the best, for three times the time.
+    prior : NoisePrior, default=NoisePrior()
+        The prior, if not the one described.
 
     Returns
     -------
@@ -107,26 +143,99 @@ def fit_noise(
     .. [2] Patrini et al., "Making Deep Neural Networks Robust to Label Noise: A Loss Correction
        Approach", CVPR 2017, https://doi.org/10.1109/CVPR.2017.240
     """
-    if len(codes) == 0:
-        raise ValueError("The noise rate cannot be estimated without held-out predictions.")
-    if true_codes is None:
-        true_codes = torch.full_like(codes, -1)
-    weight = torch.ones(len(codes), dtype=torch.float64)
-    unseen = (true_codes < 0).nonzero().squeeze(1)
-    if len(unseen) > _MAX_ROWS:
-        generator = torch.Generator().manual_seed(0)
-        kept = unseen[torch.randperm(len(unseen), generator=generator)[:_MAX_ROWS]]
-        weight[kept] = len(unseen) / _MAX_ROWS
-        rows = torch.cat([(true_codes >= 0).nonzero().squeeze(1), kept])
-        proba, codes, true_codes, weight = (
-            part[rows] for part in (proba, codes, true_codes, weight)
-        )
-    # Of a row whose true class is known, only that class counts.
-    possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
-    possible |= (true_codes < 0)[:, None]
+    posterior = _Posterior.of(proba, codes, true_codes, prior)
     starts = _STARTS if start is None else [_place_of(*start, proba.shape[1])]
-    fits = [_fit(_log(proba), codes, possible, weight, *place) for place in starts]
-    return min(fits, key=lambda fit: fit[0])[1]
+    fits = [posterior.fit(posterior.near(*place)) for place in starts]
+    return max(fits, key=lambda fit: fit.log_density).model
+
+
+@dataclass(frozen=True)
+class RateEstimate:
+    """Share of wrong labels.
+
+    Parameters
+    ----------
+    rate : float
+        Median of the posterior, which makes the expected absolute error least.
+    interval : tuple (low, high)
+        The narrowest one that holds every rate of the 95% of highest density.
+    """
+
+    rate: float
+    interval: tuple[float, float]
+
+
+def estimate_rate(
+    proba: torch.Tensor, codes: torch.Tensor, prior: NoisePrior = RATE_PRIOR
+) -> RateEstimate:
+    """Estimate the share of wrong labels and its uncertainty, by the model of `fit_noise`.
+
+    From few samples the model may fit about as well with many wrong labels and sharp predictions as
+    with none and doubtful ones. So the estimate is the median of the rate's posterior, and not its
+    mode. For each rate, its density is that of the best parameters beside it (a profile of the
+    posterior, as a profile likelihood [1]_), computed for rates at doubling distances from each
+    mode and interpolated in between.
+
+    Intervals take the model for true, and the other parameters for known once the rate is: they
+    hold the truth somewhat less often than they say. The prior has a price where wrong labels all
+    go to one class: of 30% such labels it found up to 5 points too many.
+
+    Parameters
+    ----------
+    proba : tensor of shape (n_samples, n_classes)
+        Held-out class probabilities.
+    codes : tensor of int64 of shape (n_samples,)
+        Encoded given labels.
+    prior : NoisePrior, default=RATE_PRIOR
+        The prior. By default the matrix of where wrong labels go stays close to an even one unless
+        hundreds of wrong labels say otherwise, and the rate is drawn towards 0 where there is
+        little evidence.
+
+    Returns
+    -------
+    RateEstimate
+        Rate and interval.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples.
+
+    References
+    ----------
+    .. [1] D. R. Cox, N. Reid, "Parameter Orthogonality and Approximate Conditional Inference",
+       Journal of the Royal Statistical Society B, 1987,
+       https://doi.org/10.1111/j.2517-6161.1987.tb01422.x
+    """
+    posterior = _Posterior.of(proba, codes, None, prior)
+    first_step = posterior.max_rate / (4 * math.sqrt(len(codes)))
+    modes: list[_Fit] = []
+    for fit in (posterior.fit(posterior.near(*place)) for place in _STARTS):
+        if all(abs(fit.model.rate - mode.model.rate) > first_step / 10 for mode in modes):
+            modes.append(fit)
+    highest = max(mode.log_density for mode in modes)
+    profile = {}
+    for mode in modes:
+        if mode.log_density > highest - _NEGLIGIBLE:
+            profile[mode.model.rate] = mode.log_density
+            for direction in (-first_step, first_step):
+                profile |= dict(posterior.walk(mode, direction, highest - _NEGLIGIBLE))
+    return _summary(np.array(sorted(profile.items())))
+
+
+def _summary(profile: np.ndarray) -> RateEstimate:
+    """Median and interval of a density, of which rows of rate and log density are known."""
+    rates, log_density = profile.T
+    log_density -= log_density.max()
+    fine = np.concatenate([np.linspace(*pair, 100, endpoint=False) for pair in pairwise(rates)])
+    fine = np.append(fine, rates[-1])
+    density = np.exp(PchipInterpolator(rates, log_density)(fine))
+    mass = density * np.gradient(fine)
+    mass /= mass.sum()
+    median = fine[np.searchsorted(mass.cumsum(), 0.5)]
+    order = np.argsort(-density)
+    held = fine[order[: np.searchsorted(mass[order].cumsum(), 0.95) + 1]]
+    return RateEstimate(float(median), (float(held.min()), float(held.max())))
 
 
 def _place_of(rate: float, scale: float, n_classes: int) -> tuple[float, float]:
@@ -139,52 +248,137 @@ def _log(proba: torch.Tensor) -> torch.Tensor:
     return proba.double().clamp(min=1e-6).log()
 
 
-def _fit(
-    log_proba: torch.Tensor,
-    codes: torch.Tensor,
-    possible: torch.Tensor,
-    weight: torch.Tensor,
-    log_scale: float,
-    logit_rate: float,
-) -> tuple[float, NoiseModel]:
-    """Posterior mode near a start, and its negative log density per sample."""
-    n_samples, n_classes = weight.sum(), log_proba.shape[1]
-    max_rate = (n_classes - 1) / n_classes
-    diagonal = torch.eye(n_classes, dtype=torch.bool)
-    given = torch.nn.functional.one_hot(codes, n_classes).double()
-    # W starts as the confusion of the sharpened prediction and the given label.
-    guess = torch.softmax(log_proba * math.exp(log_scale), dim=1)
-    confusion = 1 + guess.T @ (given * weight[:, None])
-    scale = torch.tensor(log_scale, dtype=torch.float64, requires_grad=True)
-    rate_logit = torch.tensor(logit_rate, dtype=torch.float64, requires_grad=True)
-    shift = torch.zeros(n_classes, dtype=torch.float64, requires_grad=True)
-    target_logits = confusion.log().masked_fill(diagonal, 0).requires_grad_()
-    parameters = [scale, rate_logit, shift, target_logits]
-    optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+@dataclass(frozen=True)
+class _Parameters:
+    """Unconstrained parameters of a noise model; tensors of float64."""
 
-    def transition() -> tuple[torch.Tensor, torch.Tensor]:
-        log_targets = torch.log_softmax(target_logits.masked_fill(diagonal, -torch.inf), dim=1)
-        rate = torch.sigmoid(rate_logit) * max_rate
-        return log_targets, (1 - rate) * diagonal + rate * log_targets.exp()
+    log_scale: torch.Tensor
+    rate: torch.Tensor  # logit of the share of the highest rate
+    shift: torch.Tensor
+    targets: torch.Tensor  # logits of W; its diagonal is not used
 
-    def negative_log_density() -> torch.Tensor:
-        log_targets, matrix = transition()
-        true_class = torch.softmax(log_proba * scale.exp() + shift, dim=1)
-        likelihood = (true_class * matrix[:, codes].T * possible).sum(dim=1)
-        log_likelihood = (weight * likelihood.log()).sum()
-        log_prior = -(scale**2 + shift.square().sum()) / 2
-        log_prior = log_prior + log_targets[~diagonal].sum() / (n_classes - 1)
-        return -(log_likelihood + log_prior) / n_samples
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = negative_log_density()
-        loss.backward()
-        return loss
+@dataclass(frozen=True)
+class _Fit:
+    """Mode of a posterior, over all parameters or over those beside the rate."""
 
-    with torch.enable_grad():
-        optimizer.step(closure)
-    with torch.no_grad():
-        rate = torch.sigmoid(rate_logit).item() * max_rate
-        model = NoiseModel(rate, transition()[1].detach(), scale.exp().item(), shift.detach())
-        return negative_log_density().item(), model
+    log_density: float
+    model: NoiseModel
+    parameters: _Parameters
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """Posterior density of the parameters, given the labels."""
+
+    log_proba: torch.Tensor
+    codes: torch.Tensor
+    possible: torch.Tensor  # classes that may be the true one, of each row
+    weight: torch.Tensor
+    prior: NoisePrior
+
+    @classmethod
+    def of(
+        cls,
+        proba: torch.Tensor,
+        codes: torch.Tensor,
+        true_codes: torch.Tensor | None,
+        prior: NoisePrior,
+    ) -> _Posterior:
+        """From the arguments of `fit_noise`; too many rows without a true label are thinned out."""
+        if len(codes) == 0:
+            raise ValueError("The noise rate cannot be estimated without held-out predictions.")
+        if true_codes is None:
+            true_codes = torch.full_like(codes, -1)
+        weight = torch.ones(len(codes), dtype=torch.float64)
+        unseen = (true_codes < 0).nonzero().squeeze(1)
+        if len(unseen) > _MAX_ROWS:
+            generator = torch.Generator().manual_seed(0)
+            kept = unseen[torch.randperm(len(unseen), generator=generator)[:_MAX_ROWS]]
+            weight[kept] = len(unseen) / _MAX_ROWS
+            rows = torch.cat([(true_codes >= 0).nonzero().squeeze(1), kept])
+            proba, codes, true_codes, weight = (
+                part[rows] for part in (proba, codes, true_codes, weight)
+            )
+        # Of a row whose true class is known, only that class counts.
+        possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
+        possible |= (true_codes < 0)[:, None]
+        return cls(_log(proba), codes, possible, weight, prior)
+
+    @property
+    def n_classes(self) -> int:
+        return self.log_proba.shape[1]
+
+    @property
+    def max_rate(self) -> float:
+        """From here on, labels say nothing any more."""
+        return (self.n_classes - 1) / self.n_classes
+
+    def near(self, log_scale: float, logit_rate: float) -> _Parameters:
+        """Where to start; W is the confusion of the sharpened prediction and the given label."""
+        given = torch.nn.functional.one_hot(self.codes, self.n_classes).double()
+        guess = torch.softmax(self.log_proba * math.exp(log_scale), dim=1)
+        confusion = self.prior.targets + guess.T @ (given * self.weight[:, None])
+        diagonal = torch.eye(self.n_classes, dtype=torch.bool)
+        return _Parameters(
+            torch.tensor(log_scale, dtype=torch.float64),
+            torch.tensor(logit_rate, dtype=torch.float64),
+            torch.zeros(self.n_classes, dtype=torch.float64),
+            confusion.log().masked_fill(diagonal, 0),
+        )
+
+    def fit(self, start: _Parameters, rate: float | None = None) -> _Fit:
+        """Mode near a start; of a `rate` that is given, the mode of all other parameters."""
+        n_samples, diagonal = self.weight.sum(), torch.eye(self.n_classes, dtype=torch.bool)
+        log_scale, rate_logit, shift, target_logits = (
+            part.clone().requires_grad_()
+            for part in (start.log_scale, start.rate, start.shift, start.targets)
+        )
+        parameters = [log_scale, shift, target_logits, *([rate_logit] if rate is None else [])]
+        optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+
+        def transition() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            log_targets = torch.log_softmax(target_logits.masked_fill(diagonal, -torch.inf), dim=1)
+            wrong = torch.sigmoid(rate_logit) * self.max_rate
+            if rate is not None:
+                wrong = torch.tensor(rate, dtype=torch.float64)
+            return wrong, log_targets, (1 - wrong) * diagonal + wrong * log_targets.exp()
+
+        def log_density() -> torch.Tensor:
+            wrong, log_targets, matrix = transition()
+            true_class = torch.softmax(self.log_proba * log_scale.exp() + shift, dim=1)
+            likelihood = (true_class * matrix[:, self.codes].T * self.possible).sum(dim=1)
+            log_likelihood = (self.weight * likelihood.log()).sum()
+            log_prior = -((log_scale / self.prior.log_scale) ** 2 + shift.square().sum()) / 2
+            pseudo = self.prior.targets / (self.n_classes - 1)
+            log_prior = log_prior + pseudo * log_targets[~diagonal].sum()
+            return log_likelihood + log_prior - self.prior.rate * wrong
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = -log_density() / n_samples
+            loss.backward()
+            return loss
+
+        with torch.enable_grad():
+            optimizer.step(closure)
+        with torch.no_grad():
+            wrong, _, matrix = transition()
+            model = NoiseModel(wrong.item(), matrix, log_scale.exp().item(), shift.detach())
+            found = (part.detach() for part in (log_scale, rate_logit, shift, target_logits))
+            return _Fit(log_density().item(), model, _Parameters(*found))
+
+    def walk(self, mode: _Fit, step: float, least: float) -> Iterator[tuple[float, float]]:
+        """Rates at doubling distances from a mode, and their log density, while it is not least.
+
+        Each fit starts from the one before. The last one is below `least`, or at the end of the
+        range.
+        """
+        fit, rate = mode, mode.model.rate
+        while fit.log_density > least:
+            following = min(max(rate + step, 0.0), self.max_rate)
+            if following == rate:
+                return
+            fit, rate = self.fit(fit.parameters, following), following
+            yield rate, fit.log_density
+            step *= 2

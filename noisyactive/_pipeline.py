@@ -9,8 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import process_routing
+
+from ._samples import as_numeric
 
 
 def last_step(estimator: Any) -> Any:
@@ -63,7 +64,7 @@ def features_of(estimator: Any, X: Any) -> NDArray[Any]:
     if hasattr(estimator, "extract_features"):
         features: NDArray[Any] = estimator.extract_features(X)
         return features
-    X = check_array(X, allow_nd=True, input_name="X")
+    X = as_numeric(X)
     return X.reshape(len(X), -1)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import check_array
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from ._arrays import described, refuse_masked
+from ._arrays import described, naming, refuse_masked
 
 
 def check_samples(X: Any, name: str = "X") -> None:
@@ -42,8 +45,9 @@ def check_samples(X: Any, name: str = "X") -> None:
         )
     if isinstance(X, Dataset) and not hasattr(X, "__len__"):
         raise TypeError(f"{name} is a Dataset without __len__: give its class one.")
-    one = isinstance(X, (str, bytes, Mapping, Set, type)) or getattr(X, "shape", None) == ()
-    if one or not (hasattr(X, "shape") or hasattr(X, "__len__")):
+    odd = isinstance(X, (str, bytes, Mapping, Set, type)) and not hasattr(X, "toarray")
+    several = any(hasattr(X, one) for one in ("shape", "__len__", "__array__"))
+    if odd or getattr(X, "shape", None) == () or not several:
         raise TypeError(
             f"{name} must hold samples along its first axis, got {described(X)}: pass an array, a "
             "DataFrame, a tensor or a Dataset."
@@ -71,7 +75,7 @@ def _remedy_for_tensor(X: torch.Tensor) -> str | None:
 
 
 def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
-    """Numbers in a type that torch has, and within the range of float32, in which networks compute.
+    """Numbers in a type that torch has, and within the range of float32.
 
     Parameters
     ----------
@@ -90,6 +94,8 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
     ValueError
         If they are no numbers, or become infinite in float32.
     """
+    if X.dtype.kind == "O":  # a categorical column of pandas makes an array one of objects
+        X = X.astype(np.float64)
     if X.dtype.kind in "mM":
         raise ValueError(
             f"{name} holds dates or durations: pass numbers, as days since the first one, "
@@ -99,29 +105,159 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
         raise ValueError(f"{name} must hold numbers, got the type {X.dtype}.")
     if X.dtype.kind == "f" and X.dtype.itemsize > 4 and X.size:
         largest = max(abs(float(X.min())), abs(float(X.max())))
-        if largest > np.finfo(np.float32).max:
+        if largest > float(np.finfo(np.float32).max):
             raise ValueError(
-                f"{name} has values up to {largest:.3g}, which are infinite in float32, in which "
-                "networks compute: scale them."
+                f"{name} has values up to {largest:.3g}, which are infinite in float32: scale them."
             )
+    return _native(X)
+
+
+def _native(X: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in a type that every library has, the same if they are in one."""
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        return X.astype(np.float32)
+        return X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
     return X.astype(X.dtype.newbyteorder("="), copy=False)
 
 
-def with_end(X: Any) -> Any:
-    """Samples that raise IndexError behind the last one, as code outside of torch relies on.
+def in_memory(X: Any, name: str = "X") -> Any:
+    """Check samples that lie in memory; turn a tensor into an array of NumPy.
 
     Parameters
     ----------
     X : object
         Samples.
+    name : str, default="X"
+        What errors call them.
 
     Returns
     -------
     object
-        X; a `Subset` of all of a Dataset that has no end.
+        What scikit-learn's checks take.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_samples`, and of a Dataset or its items.
     """
+    check_samples(X, name)
+    if isinstance(X, Dataset):
+        raise TypeError(
+            f"{name} is a Dataset, whose samples are read one by one: pass an array of all of them."
+        )
+    if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
+        raise TypeError(
+            f"{name} is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
+            "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
+        )
+    return _detached(X).numpy() if isinstance(X, torch.Tensor) else X
+
+
+@contextmanager
+def reading(X: Any, name: str = "X") -> Iterator[None]:
+    """Let errors in the block say that they are about samples, and what to do where these are text.
+
+    Parameters
+    ----------
+    X : object
+        Samples in memory.
+    name : str, default="X"
+        What errors call them.
+    """
+    try:
+        with naming(name):
+            yield
+    except (TypeError, ValueError) as error:
+        if not _holds_text(X):
+            raise
+        raise TypeError(
+            f"{name} holds text. If these are paths of images, pass "
+            "noisyactive.datasets.ImageTable(paths, labels), which reads them."
+        ) from error
+
+
+def _holds_text(X: Any) -> bool:
+    """Whether samples are one text each."""
+    if not (isinstance(X, (Sequence, np.ndarray)) or hasattr(X, "iloc")):
+        return False
+    first = np.asarray(X[:1], dtype=object).ravel()
+    return first.size == 1 and isinstance(first[0], (str, bytes, PathLike))
+
+
+def as_numeric(X: Any, name: str = "X", **options: Any) -> NDArray[Any]:
+    """Samples as an array of finite numbers.
+
+    Parameters
+    ----------
+    X : array-like, tensor or DataFrame of shape (n_samples, ...)
+        Samples.
+    name : str, default="X"
+        What errors call them.
+    **options : dict
+        Of scikit-learn's ``check_array``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, ...)
+        The same numbers, where possible without a copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With a sentence that says what to pass instead.
+    """
+    X = in_memory(X, name)
+    with reading(X, name):
+        return as_native(check_array(X, input_name=name, **{"allow_nd": True, **options}), name)
+
+
+def _detached(X: torch.Tensor) -> torch.Tensor:
+    """A tensor that NumPy can read."""
+    X = X.detach().cpu() if X.requires_grad or X.device.type != "cpu" else X
+    return X.float() if X.dtype == torch.bfloat16 else X
+
+
+@contextmanager
+def asking(name: str = "X") -> Iterator[None]:
+    """Let errors of a user's estimator in the block say that they are about what it was given.
+
+    Those about something else pass as they are.
+
+    Parameters
+    ----------
+    name : str, default="X"
+        What it was given.
+    """
+    others = ("X", "y", "sample_weight", "parameter")
+    with naming(name, *others, kinds=(TypeError, ValueError)):
+        yield
+
+
+def for_estimator(X: Any, name: str = "X") -> Any:
+    """Check samples and let any estimator be able to read them.
+
+    Parameters
+    ----------
+    X : object
+        Samples.
+    name : str, default="X"
+        What errors call them.
+
+    Returns
+    -------
+    object
+        X; numbers in a type that libraries have, a tensor without gradient; a `Subset` of all
+        of a Dataset that would not raise IndexError behind its last sample.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_samples`.
+    """
+    check_samples(X, name)
+    if isinstance(X, torch.Tensor):
+        return _detached(X)
+    if type(X) is np.ndarray and X.dtype.kind in "iuf":
+        return _native(X)
     if not isinstance(X, Dataset):
         return X
     try:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._arrays import as_numbers
+from ._numbers import check_share
 
 
 def check_noise_rate(noise_rate: float) -> None:
     """Raise a ValueError unless it is a number in [0, 1)."""
-    if isinstance(noise_rate, bool) or not isinstance(noise_rate, Real) or not 0 <= noise_rate < 1:
-        raise ValueError(f"noise_rate must be a number in [0, 1); got {noise_rate!r}.")
+    check_share(noise_rate, "noise_rate")
 
 
 def check_transition_matrix(transition_matrix: Any) -> NDArray[np.float64]:

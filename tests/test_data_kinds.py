@@ -201,7 +201,7 @@ class TestFrames:
                     getattr(theirs, method)(change(FRAME))
                 with pytest.raises(ValueError) as error:
                     getattr(model, method)(change(FRAME))
-                assert str(error.value) == str(expected.value)
+                assert str(expected.value) in str(error.value)
         with pytest.warns(UserWarning, match="does not have valid feature names"):
             model.predict(X)
 
@@ -247,7 +247,7 @@ class TestFrames:
             LogisticRegression().fit(words, CODES)
         with pytest.raises(ValueError) as ours:
             NET.fit(words, CODES)
-        assert str(ours.value) == str(theirs.value)
+        assert str(ours.value) == f"X: {theirs.value}"
 
 
 class TestSparse:

@@ -49,3 +49,13 @@ def test_forget_rate_error(run, capsys):
     *rates, overall = [line for line in capsys.readouterr().out.splitlines() if line]
     assert len(rates) == 4
     assert float(overall.split()[-1]) <= 0.05
+
+
+def test_forget_rate_error_of_small_sets(run, capsys):
+    run(FOLDER / "forget_rate_error.py", "--small", "--quick", "--seeds", "10", "11")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    draws, error, _, coverage, width = map(float, lines[-1].removeprefix("all").split())
+    assert draws == 6  # two sets of 100 rows, three noise rates each
+    assert error <= 0.1
+    assert coverage >= 0.5
+    assert width > 0.05

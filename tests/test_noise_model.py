@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+from scipy.special import softmax
 
-from noisyactive._noise_model import NoiseModel, fit_noise
+from noisyactive._noise_model import RATE_PRIOR, NoiseModel, estimate_rate, fit_noise
 
 
 def posteriors(rng, n, n_classes, sharpness, weights=None):
@@ -154,3 +156,72 @@ def test_another_start_finds_the_same_noise(start):
     assert ours.rate == pytest.approx(expected.rate, abs=0.005)
     assert ours.scale == pytest.approx(expected.scale, rel=0.02)
     torch.testing.assert_close(ours.transition, expected.transition, atol=0.01, rtol=0)
+
+
+def profile_by_plain_search(proba, codes, rates):
+    """Log density of rates for two classes, where wrong labels go to the other one."""
+    log_proba = np.log(np.clip(proba, 1e-6, None))
+
+    def negative(parameters, rate):
+        q = softmax(log_proba * np.exp(parameters[0]) + parameters[1:], axis=1)
+        of_given = q[np.arange(len(codes)), codes]
+        likelihood = of_given * (1 - rate) + (1 - of_given) * rate
+        log_prior = -((parameters[0] / RATE_PRIOR.log_scale) ** 2 + (parameters[1:] ** 2).sum()) / 2
+        return -np.log(likelihood).sum() - log_prior + RATE_PRIOR.rate * rate
+
+    starts = [(scale, 0, 0) for scale in (-1, 0, 1, 2)]
+    return [-min(minimize(negative, x, (rate,)).fun for x in starts) for rate in rates]
+
+
+@pytest.mark.parametrize(("n", "sharpness", "rate"), [(60, 3, 0.2), (60, 1, 0), (400, 5, 0.3)])
+def test_estimate_is_the_median_of_a_plain_grid(n, sharpness, rate):
+    rng = np.random.default_rng(1)
+    q, y = posteriors(rng, n, 2, sharpness)
+    proba, given = flatten(q), corrupt(rng, y, uniform(2, rate))
+    rates = np.linspace(0, 0.5, 101)
+    log_density = np.array(profile_by_plain_search(proba, given, rates))
+    density = np.exp(log_density - log_density.max())
+    mass = density / density.sum()
+    found = estimate_rate(torch.from_numpy(proba), torch.from_numpy(given))
+    assert found.rate == pytest.approx(rates[mass.cumsum().searchsorted(0.5)], abs=0.012)
+    order = np.argsort(-density)
+    held = rates[order[: mass[order].cumsum().searchsorted(0.95) + 1]]
+    assert found.interval == pytest.approx((held.min(), held.max()), abs=0.012)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
+def test_interval_holds_the_rate_of_labels_drawn_from_the_model(rate):
+    rng = np.random.default_rng(2)
+    held = []
+    for _ in range(60):
+        q, y = posteriors(rng, 150, 4, 4)
+        given = corrupt(rng, y, uniform(4, rate))
+        low, high = estimate_rate(torch.from_numpy(flatten(q)), torch.from_numpy(given)).interval
+        held.append(low <= (given != y).mean() <= high)
+    assert np.mean(held) >= 0.87  # 95%, less three standard errors of the count
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000])
+def test_without_evidence_the_rate_is_low_and_the_interval_wide(n):
+    says_nothing = torch.full((n, 5), 0.2), torch.arange(n) % 5
+    found = estimate_rate(*says_nothing)
+    assert found.rate < 0.3
+    low, high = found.interval
+    assert low == 0
+    assert high > 0.5
+
+
+def test_intervals_of_many_samples_are_narrow_and_lie_around_the_mode():
+    rng = np.random.default_rng(3)
+    q, y = posteriors(rng, 4000, 5, 6)
+    given = corrupt(rng, y, uniform(5, 0.3))
+    proba, codes = torch.from_numpy(flatten(q)), torch.from_numpy(given)
+    low, high = estimate_rate(proba, codes).interval
+    assert low < fit_noise(proba, codes).rate < high
+    assert high - low < 0.05
+
+
+def test_estimate_of_a_rate_needs_samples():
+    with pytest.raises(ValueError, match="without held-out predictions"):
+        estimate_rate(torch.ones(0, 3), torch.ones(0, dtype=torch.int64))

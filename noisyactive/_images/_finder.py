@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from .._arrays import described
 from ._folder import ImageFolder
 from ._render import images_of
 
@@ -38,6 +39,6 @@ def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
     if callable(images):
         return lambda row, item: images(row)
     if not isinstance(images, (str, os.PathLike)):
-        raise TypeError(f"images must be a folder, a callable or None, got {images!r}.")
-    folder = ImageFolder(images)
+        raise TypeError(f"images must be a folder, a callable or None, got {described(images)}.")
+    folder = ImageFolder(images, "images")
     return lambda row, item: folder.path_of(item)

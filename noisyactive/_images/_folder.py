@@ -7,6 +7,8 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
+from .._files import as_path
+
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -21,6 +23,8 @@ class ImageFolder:
     ----------
     folder : path
         The folder.
+    name : str, default="folder"
+        What errors call it.
 
     Raises
     ------
@@ -34,10 +38,8 @@ class ImageFolder:
         If it or a sub-folder cannot be listed.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]):
-        if not isinstance(folder, (str, os.PathLike)):
-            raise TypeError(f"folder must be a path, got {folder!r}.")
-        given = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], name: str = "folder"):
+        given = as_path(folder, name)
         if not given.exists():
             raise FileNotFoundError(f"There is no folder {given}.")
         if not given.is_dir():

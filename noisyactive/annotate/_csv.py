@@ -7,11 +7,11 @@ import io
 import math
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._files import write_whole
+from .._files import as_path, write_whole
 from .._images import ImageFolder
+from .._numbers import check_switch
 from ._slips import refuse_slips
 from ._spreadsheet import DELIMITERS, guarded, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
@@ -115,14 +115,16 @@ def write_queries(
     >>> cleaner.labels_[rows[0]], cleaner.open_items()
     (np.int64(2), [])
     """
-    if delimiter not in DELIMITERS:
+    path = as_path(path, "path")
+    check_switch(overwrite, "overwrite")
+    if not isinstance(delimiter, str) or delimiter not in DELIMITERS:
         raise ValueError(f"delimiter must be one of {DELIMITERS}, got {delimiter!r}.")
     if annotator is not None and not (
         isinstance(annotator, str) and annotator.isprintable() and annotator.strip()
     ):
         raise ValueError(f"annotator must be text in one line, got {annotator!r}.")
     wording = Wording(cleaner)
-    folder = None if images is None else ImageFolder(images)
+    folder = None if images is None else ImageFolder(images, "images")
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -141,7 +143,7 @@ def write_queries(
         cells["probability"] = "" if item.probability is None else f"{item.probability:.3f}"
         writer.writerow([cells.get(column, "") for column in COLUMNS])
     data = text.getvalue().encode("utf-8-sig", errors="backslashreplace")  # of a file's name
-    write_whole(Path(path), data, overwrite=overwrite)
+    write_whole(path, data, overwrite=overwrite)
 
 
 def read_answers(
@@ -190,7 +192,7 @@ def read_answers(
     wording = Wording(cleaner)
     answers: list[Answer] = []
     line_of: dict[tuple[str, str | None], int] = {}
-    lines = list(read_table(Path(path), NEEDED, (*OPTIONAL, *SHOWN)))
+    lines = list(read_table(as_path(path, "path"), NEEDED, (*OPTIONAL, *SHOWN)))
     for number, cells in lines:
         if not cells["answer"]:
             continue

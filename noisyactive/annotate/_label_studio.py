@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from .._files import write_whole
+from .._arrays import described
+from .._files import as_path, write_whole
 from .._images import ImageFolder
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
@@ -97,6 +98,7 @@ def write_label_studio(
     (True, [2], 'Ada')
     >>> cleaner = cleaner.teach(**batch, only_open=True)
     """
+    folder = as_path(folder, "folder")
     wording = Wording(cleaner)
     address_of = _addresses(images)
     tasks = []
@@ -116,7 +118,6 @@ def write_label_studio(
                 {"model_version": "noisyactive", "score": item.probability, "result": [result]}
             ]
         tasks.append(task)
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = _config(wording.choices, with_images=address_of is not None)
     write_whole(folder / "config.xml", config.encode(), overwrite=True)
@@ -166,9 +167,11 @@ def read_label_studio(
     --------
     write_label_studio : The tasks, with an example.
     """
+    if not (annotators is None or isinstance(annotators, Mapping)):
+        raise TypeError(f"annotators must be a mapping of names, got {described(annotators)}.")
     wording = Wording(cleaner)
     latest: dict[tuple[str, str | None], tuple[str, Answer]] = {}
-    for number, task in enumerate(_read_tasks(Path(path)), 1):
+    for number, task in enumerate(_read_tasks(as_path(path, "path")), 1):
         try:
             for said in _annotations(task):
                 if not said.cancelled and not said.choices:
@@ -304,7 +307,7 @@ def _addresses(images: str | os.PathLike[str] | None) -> Callable[[str], str] | 
     if isinstance(images, str) and "://" in images:
         return lambda item: images + quote(_checked(item))
     folder, root, name = (
-        ImageFolder(images),
+        ImageFolder(images, "images"),
         Path(images).resolve(),
         Path(os.path.abspath(images)).name,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._images import image_finder
+from .._numbers import check_int, check_switch
 from ._cleaner_or_journal import is_started_cleaner
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def serve(
         raise ValueError(
             f"annotator must be text of 1 to {MAX_NAME} characters, got {annotator!r}."
         )
+    check_switch(blind, "blind")
     token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
     path, X = _journal_and_samples(cleaner_or_journal)
     service = LabellingService(
@@ -232,14 +234,14 @@ def _journal_and_samples(
 
 
 def _checked_token(token: str) -> str:
-    if len(token) < 16 or not all(c.isascii() and (c.isalnum() or c in "-_") for c in token):
+    long = isinstance(token, str) and len(token) >= 16
+    if not long or not all(c.isascii() and (c.isalnum() or c in "-_") for c in token):
         raise ValueError('token must be at least 16 letters, digits, "-" or "_".')
     return token
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port must be from 0 to 65535, got {port!r}.")
+    port = check_int(port, "port", 0, most=65535)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from .._arrays import as_list
 from .._codes import is_missing
 from .._labels import find_classes
+from .._numbers import check_int
 from .._random import private_random_state
 
 
@@ -84,16 +85,10 @@ def audit_sample(
     >>> audit_sample(1000, 100, random_state=0).shape
     (100,)
     """
-    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-        raise ValueError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
-    if (
-        isinstance(n_audited, bool)
-        or not isinstance(n_audited, Integral)
-        or not 1 <= n_audited <= n_samples
-    ):
-        raise ValueError(
-            f"n_audited must be an int from 1 to n_samples={n_samples}, got {n_audited!r}."
-        )
+    n_samples = check_int(n_samples, "n_samples", 1)
+    n_audited = check_int(n_audited, "n_audited", 1)
+    if n_audited > n_samples:
+        raise ValueError(f"n_audited must be at most n_samples={n_samples}, got {n_audited}.")
     rng = private_random_state(random_state, "audit_sample")
     return np.sort(rng.choice(n_samples, size=n_audited, replace=False))
 
@@ -160,8 +155,7 @@ def estimate_noise(
             f"y_given and y_answered must be of the same length, got {len(codes)} and "
             f"{len(answers)}."
         )
-    whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-    if n_samples is not None and not (whole and n_samples >= len(codes)):
+    if n_samples is not None and check_int(n_samples, "n_samples", 1) < len(codes):
         raise ValueError(
             f"n_samples must be an int, not smaller than the audit of {len(codes)} rows; got "
             f"{n_samples!r}."

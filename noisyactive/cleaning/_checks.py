@@ -14,9 +14,9 @@ from skorch import NeuralNet
 from torch.utils.data import Dataset
 
 from .._codes import find_codes
-from .._labels import find_classes
+from .._labels import find_classes, merge_classes, plain_numbers
 from .._pipeline import last_step
-from .._samples import check_samples, labels_of_dataset, with_end
+from .._samples import check_samples, for_estimator, labels_of_dataset
 from ..journal import check_ids
 from ..query import get_strategy
 from ._policies import POLICIES
@@ -150,14 +150,17 @@ def check_data(
     ValueError, TypeError
         If something is not as described.
     """
-    check_samples(X)
+    if isinstance(last_step(estimator), NeuralNet):
+        check_samples(X)
+    else:
+        X = for_estimator(X)
     if isinstance(X, Dataset) and y is None:
         y = labels_of_dataset(X)
     X = X if isinstance(X, Dataset) else indexable(X)[0]
-    if not isinstance(last_step(estimator), NeuralNet):
-        X = with_end(X)
     known = getattr(last_step(estimator), "classes", None)
     classes, codes = check_labels(X, y, known, y_clean)
+    if not isinstance(last_step(estimator), NeuralNet):
+        classes = plain_numbers(classes)
     check_validation_data(validation_data, classes)
     return RunData(
         X=X,
@@ -203,10 +206,7 @@ def check_labels(
         classes = find_classes(known, name="estimator.classes")[0]
     elif y_clean is not None:
         clean = find_classes(y_clean, name="y_clean")[0]
-        kinds = {present.dtype.kind, clean.dtype.kind}
-        if len(kinds) > 1 and not kinds <= set("biuf"):  # numbers must not become strings
-            present, clean = present.astype(object), clean.astype(object)
-        classes = find_classes(np.concatenate([present, clean]), name="y and y_clean")[0]
+        classes = merge_classes(present, clean, name="y and y_clean")
     if len(classes) < 2:
         raise ValueError(f"y must hold at least 2 classes, got one class: {classes.tolist()}.")
     codes = find_codes(present.tolist(), classes, name="y")[codes]

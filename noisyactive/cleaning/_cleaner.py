@@ -19,11 +19,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .._arrays import naming
+from .._numbers import check_switch
 from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import take_rows
-from .._samples import check_samples, with_end
+from .._samples import asking, check_samples, for_estimator
 from ..journal import (
     Answered,
     CleaningState,
@@ -339,6 +341,7 @@ class ActiveLabelCleaner(
             raise ValueError("Pass oracle or y_clean, not both.")
         if oracle is not None and not callable(oracle):
             raise TypeError(f"oracle must be callable, got {oracle!r}.")
+        check_samples(X)
         if y_clean is not None:
             oracle = GroundTruthOracle(y_clean)
             if len(oracle) != _num_samples(X):
@@ -354,7 +357,8 @@ class ActiveLabelCleaner(
             loop.warn_of_large_budget()
             rows = self.query()
             while len(rows) and not stop:
-                answers = oracle(rows, take_rows(loop.data.X, rows))
+                with naming("oracle", kinds=(TypeError,)):
+                    answers = oracle(rows, take_rows(loop.data.X, rows))
                 several = self.answers_per_item > 1
                 name = unused_name(loop.state, rows) if several else None
                 rows = self.teach(rows, answers, annotator=name).query()
@@ -472,8 +476,7 @@ class ActiveLabelCleaner(
             If another cleaner has gone on with the journal, or this is a copy.
         """
         loop = self._fitted_loop()
-        if not isinstance(only_open, (bool, np.bool_)):
-            raise TypeError(f"only_open must be True or False, got {only_open!r}.")
+        check_switch(only_open, "only_open")
         state = loop.state
         index, labels = check_answers(loop.rows_of(rows), answers, len(state.codes), state.classes)
         remarks = check_remarks(len(index), state.answers_per_item, annotator, seconds, comments)
@@ -598,8 +601,8 @@ class ActiveLabelCleaner(
             Class labels.
         """
         check_is_fitted(self, "estimator_")
-        check_samples(X)
-        return self.estimator_.predict(with_end(X))
+        with asking():
+            return self.estimator_.predict(for_estimator(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict class probabilities.
@@ -615,8 +618,7 @@ class ActiveLabelCleaner(
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self, "estimator_")
-        check_samples(X)
-        return aligned_proba(self.estimator_, with_end(X), self.classes_)
+        return aligned_proba(self.estimator_, X, self.classes_)
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Share of samples whose class is predicted right.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._interrupts import interrupts_deferred
+from .._numbers import check_seconds
 from .._pipeline import last_step
 from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
@@ -213,6 +214,9 @@ class CleaningLoop:
 
     def wait(self, timeout: float | None, poll: float) -> bool:
         """Wait until no row is open; whether that came true."""
+        for name, seconds in (("timeout", timeout), ("poll", poll)):
+            if seconds is not None:
+                check_seconds(seconds, name)
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             self.catch_up()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_list
 from .._labels import find_classes
+from .._numbers import check_share
 from .._random import private_random_state
 from ..journal import check_rows
 
@@ -44,10 +44,8 @@ class GroundTruthOracle:
         skip_rate: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
     ):
-        for name, rate in (("error_rate", error_rate), ("skip_rate", skip_rate)):
-            number = isinstance(rate, Real) and not isinstance(rate, bool)
-            if not number or not 0 <= rate < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {rate!r}.")
+        error_rate = check_share(error_rate, "error_rate")
+        skip_rate = check_share(skip_rate, "skip_rate")
         classes, codes = find_classes(y_clean, name="y_clean")
         if error_rate > 0 and len(classes) < 2:
             raise ValueError("error_rate needs at least two classes in y_clean.")

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_method_params
 from .._interrupts import interrupts_raised
 from .._pipeline import changes_labels, last_step
 from .._rows import take_rows
+from .._samples import asking
 from ._class_balance import fit_balanced
 from ._confident import confident_mask, out_of_fold_proba
 from ._fine_tune import Refit, can_train_further, train_further
@@ -56,7 +57,8 @@ class Training:
     def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
         """Fit a clone of the template to some rows, with the labels `codes` of all rows."""
         X, y, params = self._training_data(rows, codes)
-        return clone(self.template).fit(X, y, **params)
+        with asking("X or y"):
+            return clone(self.template).fit(X, y, **params)
 
     @interrupts_raised()
     def update(
@@ -102,7 +104,8 @@ class Training:
             fresh = clone(self.template)
             last_step(fresh).set_params(**changed)
             class_balance = 0 if how.refit == "continue" else how.class_balance
-            return fit_balanced(fresh, X, y, params, class_balance)
+            with asking("X or y"):
+                return fit_balanced(fresh, X, y, params, class_balance)
         score = None if self.validation_data is None else self.score
         return train_further(fitted, X, y, params, changed, how, score=score, notes=notes)
 

@@ -23,8 +23,10 @@ from skactiveml.utils import (
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import as_array, naming
 from .._interrupts import interrupts_raised
 from .._random import private_random_state
+from .._samples import for_estimator
 from ..query import Learner, choose, get_strategy, utilities_of
 
 
@@ -94,9 +96,16 @@ class StrategyForSkactiveml(SingleAnnotatorPoolQueryStrategy):
             Utilities before each choice; NaN for samples that cannot be chosen, or were chosen
             before.
         """
-        X, y, candidates, batch_size, return_utilities = self._validate_data(
-            X, y, candidates, batch_size, return_utilities, reset=True
-        )
+        X, y = for_estimator(as_array(X, "X")), as_array(y, "y")
+        with naming("X or y", "X", "y"):
+            X, y, candidates, batch_size, return_utilities = self._validate_data(
+                X, y, candidates, batch_size, return_utilities, reset=True
+            )
+        if batch_size == 0:
+            raise ValueError(
+                f"y has no label that is missing_label={self.missing_label!r}, and candidates are "
+                "None: nothing to choose among."
+            )
         X_pool, mapping = self._transform_candidates(candidates, X, y)
         if clf is not None:
             check_type(clf, "clf", SkactivemlClassifier)

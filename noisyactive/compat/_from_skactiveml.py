@@ -14,6 +14,7 @@ from skactiveml.base import (
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import naming
 from .._codes import find_codes
 from .._labels import find_classes
 from .._pipeline import features_of
@@ -82,7 +83,9 @@ class StrategyOfSkactiveml(BaseEstimator):
         X_trusted, classes, codes = _trusted(classifier, getattr(owner, "classes_", None))
         parts = [X] if X_trusted is None else [X_trusted, X]
         estimator = getattr(classifier, "estimator", None)
-        rows = np.concatenate([features_of(estimator, part) for part in parts]).astype(np.float64)
+        with naming("X"):
+            rows = np.concatenate([features_of(estimator, part) for part in parts])
+        rows = rows.astype(np.float64)
         y = np.append(codes, np.full(len(rows) - len(codes), np.nan))
 
         def model(owner: Any) -> LearnersClassifier:

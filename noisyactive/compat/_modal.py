@@ -14,8 +14,11 @@ from modAL.utils.data import data_vstack, retrieve_rows
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import as_array, described, naming
 from .._interrupts import interrupts_raised
+from .._numbers import check_switch
 from .._rows import take_rows
+from .._samples import asking, for_estimator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,7 +48,7 @@ class Queries:
             Those samples. Where a strategy makes up samples of its own instead of indices, all
             that it returned comes back as it is.
         """
-        pool = np.asarray(X_pool) if isinstance(X_pool, list) else X_pool
+        pool = as_array(X_pool, "X_pool") if isinstance(X_pool, list) else X_pool
         answer = self.query_strategy(self, pool, *query_args, **query_kwargs)
         indices = answer[0] if isinstance(answer, tuple) else answer
         if np.asarray(indices).dtype.kind not in "iub":
@@ -133,6 +136,18 @@ class ActiveLearner(Queries, _ModALLearner):
         force_all_finite: bool = True,
         **fit_kwargs: Any,
     ):
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+            raise TypeError(
+                f"estimator must have fit and predict, got {described(estimator)}: pass an "
+                "estimator of scikit-learn, or one like them."
+            )
+        switches = {
+            "bootstrap_init": bootstrap_init,
+            "on_transformed": on_transformed,
+            "force_all_finite": force_all_finite,
+        }
+        for name, value in switches.items():
+            check_switch(value, name)
         if not callable(query_strategy):
             raise TypeError(f"query_strategy must be callable, got {query_strategy!r}.")
         if (X_training is None) != (y_training is None):
@@ -146,7 +161,7 @@ class ActiveLearner(Queries, _ModALLearner):
             y_training,
             bootstrap_init,
             on_transformed,
-            force_all_finite=force_all_finite,
+            force_all_finite=bool(force_all_finite),
             **fit_kwargs,
         )
 
@@ -184,24 +199,27 @@ class ActiveLearner(Queries, _ModALLearner):
         self
             The learner.
         """
-        self._check(X, y)
-        self.X_training, self.y_training = X, y
+        self.X_training, self.y_training = self._checked(X, y)
         return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
-    def _check(self, X: Any, y: Any) -> None:
-        check_X_y(
-            X,
-            y,
-            accept_sparse=True,
-            ensure_2d=False,
-            allow_nd=True,
-            multi_output=True,
-            dtype=None,
-            ensure_all_finite=self.force_all_finite,
-        )
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Samples and labels, as any estimator can read them."""
+        X, y = for_estimator(X), for_estimator(y, "y")
+        with naming("X or y", "X", "y"):
+            check_X_y(
+                X,
+                y,
+                accept_sparse=True,
+                ensure_2d=False,
+                allow_nd=True,
+                multi_output=True,
+                dtype=None,
+                ensure_all_finite=self.force_all_finite,
+            )
+        return X, y
 
     def _add_training_data(self, X: Any, y: Any) -> None:
-        self._check(X, y)
+        X, y = self._checked(X, y)
         if self.X_training is not None:  # both or neither
             X, y = _stack(self.X_training, X, "X"), _stack(self.y_training, y, "y")
         self.X_training, self.y_training = X, y
@@ -217,7 +235,10 @@ class ActiveLearner(Queries, _ModALLearner):
             n_samples = _num_samples(X)
             rows = np.random.choice(range(n_samples), n_samples, replace=True)  # modAL's own draw
             X, y = take_rows(X, rows), take_rows(y, rows)
-        with interrupts_raised():
+        X, y = for_estimator(X), for_estimator(y, "y")
+        if as_array(y, "y").dtype.kind in "mM":
+            raise ValueError("y holds dates or durations: pass labels, or numbers.")
+        with asking("X or y"), interrupts_raised():
             self.estimator.fit(X, y, **fit_kwargs)
         return self
 

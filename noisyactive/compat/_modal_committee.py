@@ -72,8 +72,10 @@ class Committee(Queries, _ModALCommittee):
         query_strategy: Callable[..., Any] = vote_entropy_sampling,
         on_transformed: bool = False,
     ):
-        if not isinstance(learner_list, list) or not all(
-            isinstance(learner, ActiveLearner) for learner in learner_list
+        if (
+            not isinstance(learner_list, list)
+            or not learner_list
+            or not all(isinstance(learner, ActiveLearner) for learner in learner_list)
         ):
             raise TypeError(
                 "learner_list must be a list of learners, each a noisyactive.compat.ActiveLearner "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._random import private_random_state
 from ..query import get_strategy
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def as_skactiveml(
     get_strategy(strategy)  # raises ValueError for anything else
     if scores is not None and not callable(scores):
         raise TypeError(f"scores must be callable or None, got {scores!r}.")
+    private_random_state(random_state, "as_skactiveml")  # raises ValueError, too
     adapter = _import("_as_skactiveml", "as_skactiveml").StrategyForSkactiveml
     return adapter(strategy, scores=scores, missing_label=missing_label, random_state=random_state)
 

@@ -15,10 +15,70 @@ _N_FEATURES = ("in_features", "n_features", "num_features", "n_inputs", "input_d
 _N_CHANNELS = ("in_channels", "n_channels", "num_channels", "in_chans")
 
 
-class SmallMLP(nn.Module):
-    """Multi-layer perceptron for rows of features.
+class Standardize(nn.Module):
+    """Features less their mean, in units that make their spreads comparable.
 
-    Features are taken as they are; scale them before if their ranges differ much.
+    A column whose standard deviation is within a factor of `limit` of the median one keeps that
+    proportion: leading principal components say more than the last ones do, and pixels at the edge
+    less than those in the middle. Any other is brought to that factor; without that, a column in
+    other units would drown the rest. A constant column becomes 0, exactly.
+
+    Mean and variance are those of all rows trained on so far [1]_, and the same in training and in
+    prediction. Batch normalisation has those of the batch in training, so that an outlier or a rare
+    value in a small batch changes the rest of it; and in prediction moving averages that start at
+    0, which, for a column with a large mean, are far off for hundreds of batches.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns.
+    limit : float, default=10
+        Largest factor between the spread of a column and the median spread.
+
+    References
+    ----------
+    .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance:
+       Analysis and Recommendations", The American Statistician, 1983,
+       https://doi.org/10.1080/00031305.1983.10483115
+    """
+
+    count: torch.Tensor
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+    def __init__(self, n_features: int, limit: float = 10):
+        super().__init__()
+        self.limit = limit
+        self.register_buffer("count", torch.tensor(0))
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("variance", torch.ones(n_features))
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Features of the shape of X; in training mode, X counts among the rows trained on."""
+        if self.training:
+            self._learn(X)
+        spread = self.variance.sqrt()
+        varies = spread > 0
+        typical = spread.where(varies, torch.nan).nanmedian()
+        kept = (spread / typical).clamp(1 / self.limit, self.limit)
+        return (X - self.mean) * torch.where(varies, kept / spread, 0)
+
+    @torch.no_grad()
+    def _learn(self, X: torch.Tensor) -> None:
+        # Deviations from a row, and not X, are summed up: they keep the digits that float32 has of
+        # a small variation around a large mean, and are 0 in a constant column.
+        self.mean.copy_(torch.where(self.count == 0, X[0], self.mean))
+        self.count += len(X)
+        share = len(X) / self.count
+        deviation = X - self.mean
+        step = deviation.mean(dim=0)
+        within = deviation.var(dim=0, correction=0)
+        self.variance.lerp_(within, share).add_(step.square() * share * (1 - share))
+        self.mean.add_(step * share)
+
+
+class SmallMLP(nn.Module):
+    """Multi-layer perceptron for rows of features, whose columns `Standardize` makes comparable.
 
     Parameters
     ----------
@@ -37,6 +97,7 @@ class SmallMLP(nn.Module):
     ):
         super().__init__()
         self.body = nn.Sequential(
+            Standardize(in_features),
             nn.Linear(in_features, hidden_features, bias=False),
             nn.BatchNorm1d(hidden_features),
             nn.ReLU(),

@@ -1,7 +1,7 @@
 """Check X and y; turn them into data sets and batches."""
 
-import os
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,10 @@ from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
-from .._arrays import as_numbers, naming
+from .._arrays import as_numbers, described, naming
 from .._codes import find_codes
 from .._labels import find_classes
-from .._samples import as_native, check_samples, labels_of_dataset
+from .._samples import as_native, check_samples, in_memory, labels_of_dataset, reading
 from ._batches import (
     IndexedDataset,
     MergeLastBatch,
@@ -60,8 +60,6 @@ def encode_labels(
         If y is None, does not hold one class label per sample, or holds one that is not among the
         classes.
     """
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
     present, positions = find_classes(y, name=name)
     if classes is None:
         classes = present
@@ -93,28 +91,13 @@ class CheckedInputs(NeuralNetClassifier):
 
     def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
         """Samples as an array or a Dataset."""
-        check_samples(X)
         if is_lazy(X):
+            check_samples(X)
             return X
-        if isinstance(X, list) and X and isinstance(X[0], tuple) and hasattr(X[0][0], "shape"):
-            raise TypeError(
-                "X is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
-                "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
-            )
-        if np.ndim(X) == 1 and len(X) and isinstance(X[0], (str, bytes, os.PathLike)):
-            raise TypeError(
-                "X holds text. If these are paths of images, pass "
-                "noisyactive.datasets.ImageTable(paths, labels), which reads them."
-            )
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu()
-            X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-        with naming("X"):
-            X = validate_data(
-                self, X, reset=reset, allow_nd=True, dtype="numeric", ensure_min_samples=min_samples
-            )
-            # A categorical column of pandas makes it an array of objects, of text perhaps.
-            return as_native(X.astype(np.float64) if X.dtype.kind == "O" else X)
+        X = in_memory(X)
+        with reading(X):
+            options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
+            return as_native(validate_data(self, X, reset=reset, **options))
 
     def _checked(
         self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
@@ -226,7 +209,11 @@ class CheckedInputs(NeuralNetClassifier):
         elif batch_size == -1:
             batch_size = len(dataset)
         if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
-            return iterator(dataset, batch_size=batch_size, **arguments)
+            with naming(name):
+                batches = iterator(dataset, batch_size=batch_size, **arguments)
+            if not isinstance(batches, Iterable):
+                raise TypeError(f"{name} must build an iterable of batches, got {batches!r}.")
+            return batches
         # A generator of its own, so that the global one is left alone.
         seed = torch.randint(2**62, (), generator=self._generator) if training else 0
         generator = torch.Generator().manual_seed(int(seed))
@@ -255,12 +242,19 @@ class CheckedInputs(NeuralNetClassifier):
             arguments["batch_size"] = batch_size
         return iterator(dataset, **arguments)
 
-    def _network_input(self, X: torch.Tensor, *, training: bool = False) -> torch.Tensor:
-        """A batch as networks take it: on their device, transformed, in single precision."""
+    def _network_input(
+        self, X: torch.Tensor, *, training: bool = False, trying: bool = False
+    ) -> torch.Tensor:
+        """A batch as networks take it: on their device, transformed, in single precision.
+
+        What a transform counts or draws does not go on by `trying` a copy of it.
+        """
         X = to_tensor(X, self.device)
-        transform = self.train_transform if training else self.eval_transform
-        if transform is not None:
-            X = transform(X)
+        name = "train_transform" if training else "eval_transform"
+        if (transform := getattr(self, name)) is not None:
+            X = (copy.deepcopy(transform) if trying else transform)(X)
+            if not isinstance(X, torch.Tensor):
+                raise TypeError(f"{name} must return a tensor, got {described(X)}.")
         X = X.to(torch.float32)
         if self.channels_last and X.ndim == 4:
             X = X.contiguous(memory_format=torch.channels_last)

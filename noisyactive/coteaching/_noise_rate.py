@@ -2,7 +2,7 @@
 
 import torch
 
-from .._noise_model import fit_noise
+from .._noise_model import RateEstimate, estimate_rate
 
 
 class CrossFit:
@@ -65,8 +65,8 @@ class CrossFit:
         self._sum[index] += torch.softmax(held_out.float(), dim=1)
         self._count[index] += 1
 
-    def noise_rate(self) -> float:
+    def noise_rate(self) -> RateEstimate:
         """Estimate the share of wrong labels from what has been gathered."""
         held_out = self._count > 0
         proba = self._sum[held_out] / self._count[held_out][:, None]
-        return fit_noise(proba.cpu(), self._codes[held_out.cpu()]).rate
+        return estimate_rate(proba.cpu(), self._codes[held_out.cpu()])

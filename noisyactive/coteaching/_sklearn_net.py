@@ -142,9 +142,11 @@ class PairClassifier(CheckedInputs):
                     )
         if self.device is not None:
             try:
-                torch.device(self.device)
-            except (RuntimeError, TypeError) as error:
-                raise ValueError(f"device must name a device of torch: {error}.") from error
+                there = not torch.empty(0, device=self.device).is_meta
+            except (RuntimeError, TypeError, AssertionError) as error:
+                raise ValueError(f"device must be one that torch finds here: {error}.") from error
+            if not there:
+                raise ValueError(f"device must be one that holds data, got {self.device!r}.")
         if isinstance(self.module, torch.nn.Module):
             raise TypeError(
                 "module must be a class (or a function that returns a new network), got an "

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from skorch.utils import FirstStepAccumulator, to_tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import default_collate
 
 from .._arrays import naming
@@ -27,6 +28,10 @@ from ._sklearn_net import PairClassifier
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+# Estimates of the noise rate that are less certain than this deserve a warning.
+_WIDE_INTERVAL = 0.3
 
 
 class _StepOfPair(FirstStepAccumulator):
@@ -70,12 +75,18 @@ class CoTraining(PairClassifier):
                 if self.preload and not lazy:
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
+                normalised = any(isinstance(part, _BatchNorm) for part in self.module_.modules())
+                loader = self.get_params_for("iterator_train")
+                if normalised and loader.get("batch_size", self.batch_size) == 1:
+                    raise ValueError("batch_size must be at least 2 with batch normalisation.")
                 probe = default_collate([dataset[0], dataset[1]])[0]["X"]
                 self.module_.probe(self._network_input(probe), self.head)
-                if self.train_transform is not None:
-                    with isolated_rng(0, self.device), naming("train_transform"):
+                if not (self.train_transform is None and self.eval_transform is None):
+                    name = "train_transform or eval_transform"  # samples of other shapes, say
+                    with isolated_rng(0, self.device), naming(name):
                         self.module_.probe(
-                            self._network_input(probe.clone(), training=True), self.head
+                            self._network_input(probe.clone(), training=True, trying=True),
+                            self.head,
                         )
                 if selecting:
                     self._begin_selecting(dataset)
@@ -118,7 +129,14 @@ class CoTraining(PairClassifier):
         """Build both networks; delete the fitted attributes of earlier ones."""
         self._n_epochs_selecting = 0
         self._rate_is_estimated = False
-        for name in ("forget_rate_", "clean_mask_", "selected_", "sample_loss_", "vog_"):
+        for name in (
+            "forget_rate_",
+            "forget_rate_interval_",
+            "clean_mask_",
+            "selected_",
+            "sample_loss_",
+            "vog_",
+        ):
             self.__dict__.pop(name, None)
         super().initialize_module()
         return self
@@ -130,6 +148,7 @@ class CoTraining(PairClassifier):
         self._record = SampleRecord(len(dataset), self.device)
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
+            self.__dict__.pop("forget_rate_interval_", None)
         elif not self._rate_is_estimated:
             self._crossfit = CrossFit(
                 dataset.codes, len(self.classes_), self.device, self._generator
@@ -156,8 +175,18 @@ class CoTraining(PairClassifier):
 
     def _estimate_forget_rate(self) -> None:
         assert self._crossfit is not None
-        self.forget_rate_ = self._crossfit.noise_rate()
+        estimate = self._crossfit.noise_rate()
+        self.forget_rate_, self.forget_rate_interval_ = estimate.rate, estimate.interval
         self._rate_is_estimated = True
+        low, high = estimate.interval
+        if high - low > _WIDE_INTERVAL:
+            warnings.warn(
+                f"The share of wrong labels is uncertain: {estimate.rate:.2f} is the estimate, and "
+                f"the 95% interval goes from {low:.2f} to {high:.2f}. Give forget_rate a number; "
+                "noisyactive.cleaning.audit_sample draws samples whose labels to check for it.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any

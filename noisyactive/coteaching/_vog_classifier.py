@@ -85,8 +85,8 @@ eval_transform, head, autocast, channels_last, preload, classes, random_state, *
     vog_ : ndarray of shape (n_samples,)
         VOG of each sample over the last `vog_window` epochs, mean of both networks. NaN where it is
         not known: with ``mix_ratio=0``, or after fewer epochs than the window.
-    clean_mask_, selected_, sample_loss_, forget_rate_, classes_, module_, history, seed_, \
-n_features_in_
+    clean_mask_, selected_, sample_loss_, forget_rate_, forget_rate_interval_, classes_, \
+module_, history, seed_, n_features_in_
         As for `CoTeachingClassifier`; the history also has ``vog_used``.
 
     References

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
+from .._numbers import check_share
 from ..imbalance import LongTailSampler
 
 
@@ -64,9 +64,8 @@ def load_long_tailed_digits(
     >>> np.bincount(digits.y_train).tolist()
     [122, 94, 73, 56, 43, 33, 26, 20, 15, 12]
     """
-    for name, share in [("validation_size", validation_size), ("test_size", test_size)]:
-        if not isinstance(share, Real) or not 0 <= share < 1:
-            raise ValueError(f"{name} must be a number in [0, 1), got {share!r}.")
+    validation_size = check_share(validation_size, "validation_size")
+    test_size = check_share(test_size, "test_size")
     if test_size == 0 or validation_size + test_size >= 1:
         raise ValueError(
             "test_size must be above 0 and leave something to train on beside validation_size, got "

@@ -6,6 +6,7 @@ import copy
 import operator
 import warnings
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,14 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.parallel import Parallel, delayed
 from torch.utils.data import Dataset
 
+from .._arrays import as_array, as_list, described
+from .._files import as_path
 from .._labels import find_classes
+from .._numbers import check_switch
 from .._progress import progress, report
 from ._decode import MODES, read_image
 from ._listing import column_without_gaps, groups_of, list_class_folders, read_table, unique_text
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from typing_extensions import Self
 
 _N_NAMED = 5
@@ -158,13 +160,17 @@ class ImageTable(Dataset[Any]):
                 f"paths must be a sequence of paths, got one: {str(paths)!r}. For a folder, see "
                 "ImageTable.from_folder."
             )
-        self.paths = np.array([str(path) for path in paths])
+        listed = as_list(paths, "paths", "paths of images")
+        if odd := [path for path in listed if not isinstance(path, (str, PathLike))]:
+            raise TypeError(f"paths must be paths of images, got {described(odd[0])} among them.")
+        self.paths = np.array([str(path) for path in listed])
         if not len(self.paths):
             raise ValueError("paths holds no images.")
-        if mode not in MODES:
+        if not isinstance(mode, str) or mode not in MODES:
             raise ValueError(f"mode must be one of {MODES}, got {mode!r}.")
-        if on_error not in ("raise", "skip"):
+        if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
             raise ValueError(f'on_error must be "raise" or "skip", got {on_error!r}.')
+        check_switch(check, "check")
         if on_error == "skip" and not check:
             raise ValueError(
                 'on_error="skip" leaves out what the check finds: it needs check=True.'
@@ -172,8 +178,10 @@ class ImageTable(Dataset[Any]):
         if loader is not None and not callable(loader):
             raise TypeError(f"loader must be callable, got {loader!r}.")
         self.targets = None if labels is None else _as_targets(labels)
-        self.groups = None if groups is None else np.asarray(groups)
-        self.ids = self.paths if ids is None else np.array([str(name) for name in ids])
+        self.groups = None if groups is None else as_array(groups, "groups")
+        self.ids = self.paths
+        if ids is not None:
+            self.ids = np.array([str(name) for name in as_list(ids, "ids", "names")])
         for name, column in [("labels", self.targets), ("groups", self.groups), ("ids", self.ids)]:
             if column is not None and column.shape != self.paths.shape:
                 raise ValueError(
@@ -256,6 +264,9 @@ class ImageTable(Dataset[Any]):
             If a column is not there, an image has no path or no label or comes twice, and as
             `ImageTable`.
         """
+        for name, text in (("path_column", path_column), ("suffix", suffix)):
+            if not isinstance(text, str):
+                raise TypeError(f"{name} must be text, got {described(text)}.")
         columns = {
             "path_column": path_column,
             "label_column": label_column,
@@ -263,9 +274,10 @@ class ImageTable(Dataset[Any]):
         }
         table = read_table(csv, columns)
         if image_folder is None:
-            if not isinstance(csv, (str, Path)):
+            if not isinstance(csv, (str, PathLike)):
                 raise ValueError("image_folder is required where csv is not the path of a file.")
             image_folder = Path(csv).parent
+        image_folder = as_path(image_folder, "image_folder")
         ids = unique_text(table, path_column)
         found: dict[str, Any] = {"ids": ids}
         if label_column is not None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arrays import described
+from .._files import as_path
 from .._images import SUFFIXES
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def list_class_folders(root: str | PathLike[str]) -> tuple[list[Path], list[str]
     ValueError
         If `root` is no folder, has no subfolders or an empty one, or holds images beside them.
     """
-    root = Path(root)
+    root = as_path(root, "root")
     if not root.is_dir():
         raise ValueError(f"root must be a folder of class folders; {root} is no folder.")
     if stray := _images(root, "*"):
@@ -89,13 +91,16 @@ def read_table(csv: Any, columns: dict[str, str | None]) -> Any:
     """
     import pandas as pd
 
+    for role, name in columns.items():
+        if not (name is None or isinstance(name, str)):
+            raise TypeError(f"{role} must be the name of a column, got {described(name)}.")
     if isinstance(csv, pd.DataFrame):
         table = csv
     else:
         text = {name: str for role, name in columns.items() if name and role != "label_column"}
-        table = pd.read_csv(csv, dtype=text, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(as_path(csv, "csv"), dtype=text, keep_default_na=False, na_values=[""])
     for role, name in columns.items():
-        if name is not None and name not in table:
+        if name is not None and name not in list(table.columns):
             raise ValueError(
                 f"{role} must be one of the columns {list(table.columns)}, got {name!r}."
             )

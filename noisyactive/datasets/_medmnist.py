@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from .._files import as_path
+
 if TYPE_CHECKING:
     from os import PathLike
 
@@ -61,6 +63,7 @@ def load_medmnist_npz(path: str | PathLike[str]) -> Bunch:
     >>> data.X_train.shape, data.y_train.shape
     ((6, 3, 28, 28), (6,))
     """
+    path = as_path(path, "path")
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             names = [f"{split}_{kind}" for split in _SPLITS for kind in ("images", "labels")]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_numbers
 from .._labels import find_classes
 from .._random import private_random_state
 from ._image_table import ImageTable
@@ -178,16 +179,8 @@ def split_rows(
 
 
 def _checked_ratios(ratios: Sequence[float]) -> NDArray[np.float64]:
-    try:
-        shares = np.asarray(ratios, dtype=float)
-    except (TypeError, ValueError):
-        shares = np.array([np.nan])
-    if (
-        shares.ndim != 1
-        or len(shares) < 2
-        or not (shares > 0).all()
-        or abs(shares.sum() - 1) > 1e-6
-    ):
+    shares = as_numbers(ratios, "ratios", shape="(n_parts,)", n_dims=1)
+    if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
         raise ValueError(
             f"ratios must be at least two positive numbers that sum to 1, got {ratios!r}."
         )

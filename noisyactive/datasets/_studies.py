@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._files import as_path
 from ._image_table import ImageTable
 from ._listing import list_class_folders, read_table
 
@@ -57,7 +57,7 @@ def load_isic2019(
        :doi:`10.1109/ISBI.2018.8363547`; C. Hernández-Pérez et al., "BCN20000: Dermoscopic lesions
        in the wild", Scientific Data 2024, :doi:`10.1038/s41597-024-03387-w`.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     truth = read_table(folder / "ISIC_2019_Training_GroundTruth.csv", {"path_column": "image"})
     kinds = truth.drop(columns="image")
     marks = kinds.to_numpy()
@@ -116,7 +116,7 @@ def load_nct_crc(folder: str | PathLike[str], **options: Any) -> ImageTable:
        deep learning: A retrospective multicenter study", PLOS Medicine 2019,
        :doi:`10.1371/journal.pmed.1002730`.
     """
-    paths, labels = list_class_folders(folder)
+    paths, labels = list_class_folders(as_path(folder, "folder"))
     if found := set(_NCT_CRC) ^ set(labels):
         raise ValueError(
             f"folder must hold the class folders {_NCT_CRC}; in {folder} these are missing or "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 
 import torch
 from torch import nn
 
 from .._image_batches import IMAGENET_MEAN, IMAGENET_STD, check_image_batch
+from .._numbers import check_int
 
 
 class PerImage(nn.Module):
@@ -135,9 +135,7 @@ def paper_transforms(size: int = 224) -> tuple[nn.Module, nn.Module]:
     """
     from torchvision.transforms import v2
 
-    if not isinstance(size, Integral) or size < 8:
-        raise ValueError(f"size must be an int of at least 8, got {size!r}.")
-    size = int(size)
+    size = check_int(size, "size", 8)
     before = [AsUnitRGB(), v2.Resize(round(size * 256 / 224), antialias=True)]
     after = v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)
     blur = max(2 * size / 224, 0.2)

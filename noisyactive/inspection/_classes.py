@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_array, as_list
 from .._codes import find_codes
-from .._labels import find_classes
+from .._labels import find_classes, merge_classes
 
 ClassNames = Mapping[Any, str] | Sequence[str] | None
 
@@ -46,9 +47,7 @@ def common_codes(
         raise ValueError(
             f"{both} must be of the same length, got {len(one_codes)} and {len(two_codes)}."
         )
-    if one.dtype.kind != two.dtype.kind and not {one.dtype.kind, two.dtype.kind} <= set("biuf"):
-        one, two = one.astype(object), two.astype(object)  # numbers must not become strings
-    classes = find_classes(np.concatenate([one, two]), name=both)[0]
+    classes = merge_classes(one, two, name=both)
     return (
         classes,
         find_codes(one.tolist(), classes, name=names[0])[one_codes],
@@ -78,7 +77,7 @@ def check_mask(mask: ArrayLike, n_samples: int, name: str = "clean_mask") -> NDA
     ValueError
         If it has another type or shape.
     """
-    array = np.asarray(mask)
+    array = as_array(mask, name)
     if array.shape != (n_samples,) or array.dtype.kind != "b":
         raise ValueError(
             f"{name} must hold a boolean for each of the {n_samples} samples, got "
@@ -114,18 +113,14 @@ def class_keys(classes: NDArray[Any], class_names: ClassNames) -> list[Any]:
         if missing := [label for label in labels if label not in class_names]:
             raise ValueError(f"class_names must have a name for each class; none for {missing}.")
         keys = [str(class_names[label]) for label in labels]
-    elif isinstance(class_names, str) or np.ndim(class_names) != 1:
-        raise TypeError(
-            "class_names must be a mapping of label to name, or a sequence of names, got "
-            f"{class_names!r}."
-        )
-    elif len(class_names) != len(labels):
-        raise ValueError(
-            f"class_names must hold a name for each of the {len(labels)} classes {labels}, got "
-            f"{len(class_names)}."
-        )
     else:
-        keys = [str(name) for name in class_names]
+        names = as_list(class_names, "class_names", "names, or a mapping of label to name")
+        if len(names) != len(labels):
+            raise ValueError(
+                f"class_names must hold a name for each of the {len(labels)} classes {labels}, got "
+                f"{len(names)}."
+            )
+        keys = [str(name) for name in names]
     if twice := {key for key in keys if keys.count(key) > 1}:
         raise ValueError(f"class_names must differ, got {sorted(twice)} more than once.")
     return keys

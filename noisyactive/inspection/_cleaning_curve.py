@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_array, as_list, as_numbers
 from ..cleaning import ActiveLabelCleaner
 from ._display import Display
 from ._fitted import check_cleaner
@@ -78,7 +79,7 @@ class CleaningCurveDisplay(Display):
     ):
         if not isinstance(curves, Mapping) or not curves:
             raise TypeError(f"curves must map names to (answers, scores), got {curves!r}.")
-        if ceiling is not None and not isinstance(ceiling, Real):
+        if ceiling is not None and (isinstance(ceiling, bool) or not isinstance(ceiling, Real)):
             raise TypeError(f"ceiling must be a number or None, got {ceiling!r}.")
         self.curves = {name: _check_curve(name, curve) for name, curve in curves.items()}
         self.ceiling = ceiling
@@ -120,7 +121,9 @@ class CleaningCurveDisplay(Display):
         if not isinstance(cleaners, Mapping) or not cleaners:
             raise TypeError(f"cleaners must map names to cleaners, got {cleaners!r}.")
         runs = {
-            name: [one] if isinstance(one, ActiveLabelCleaner) else list(one)
+            name: [one]
+            if isinstance(one, ActiveLabelCleaner)
+            else as_list(one, f"cleaners[{name!r}]", "cleaners")
             for name, one in cleaners.items()
         }
         curves = {name: _curve_of(name, seeds) for name, seeds in runs.items()}
@@ -176,9 +179,10 @@ class CleaningCurveDisplay(Display):
 def _check_curve(name: str, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if not isinstance(curve, (tuple, list)) or len(curve) != 2:
         raise TypeError(f"curves[{name!r}] must be a pair (answers, scores), got {curve!r}.")
-    answers = np.asarray(curve[0], dtype=float)
-    scores = np.atleast_2d(np.asarray(curve[1], dtype=float))
-    if answers.ndim != 1 or scores.ndim != 2 or scores.shape[1] != len(answers) or not len(answers):
+    answers = as_numbers(curve[0], f"curves[{name!r}]", shape="(n_points,)", n_dims=1)
+    scores = np.atleast_2d(as_array(curve[1], f"curves[{name!r}]"))
+    scores = as_numbers(scores, f"curves[{name!r}]", shape="(n_seeds, n_points)", n_dims=2)
+    if scores.shape[1] != len(answers) or not len(answers):
         raise ValueError(
             f"curves[{name!r}] must hold answers of shape (n_points,) and scores of shape "
             f"(n_points,) or (n_seeds, n_points), got {answers.shape} and {np.shape(curve[1])}."

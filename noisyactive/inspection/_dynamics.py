@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._arrays import as_list
 from ._fitted import fitted_network
 from ._style import (
     BLUE,
@@ -128,7 +129,9 @@ class TrainingDynamicsDisplay:
                 for key in keys
                 if key.startswith("valid_") and key not in _NO_SCORES and _is_number(key, history)
             ]
-        elif missing := [key for key in scores if key not in keys]:
+        else:
+            scores = as_list(scores, "scores", "names")
+        if missing := [key for key in scores if not isinstance(key, str) or key not in keys]:
             raise ValueError(f"scores must be keys of the history, {missing} are not among {keys}.")
         wanted = [*_SHARES, *scores, *_LOSSES, *_OTHERS]
         columns = {

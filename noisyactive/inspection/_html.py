@@ -9,8 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._arrays import described
+from .._files import as_path, write_whole
 from .._images import image_finder
+from .._numbers import check_int
 from .._text import label_text
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
@@ -88,10 +90,10 @@ def to_html(
     '<!DOCTYPE html>'
     """
     check_cleaner(cleaner)
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a path, got {path!r}.")
-    if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 0:
-        raise ValueError(f"max_images must be an int of at least 0, got {max_images!r}.")
+    path = as_path(path, "path")
+    max_images = check_int(max_images, "max_images", 0)
+    if not isinstance(title, str):
+        raise TypeError(f"title must be text, got {described(title)}.")
     keys = class_keys(cleaner.classes_, class_names)
     names = [content.visible(label_text(key)) for key in keys]
     find = image_finder(images, cleaner.X_train_)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_array, as_list, as_numbers, described
 from .._codes import find_codes
 from .._labels import find_classes
 from ._classes import by_size, check_mask, common_codes
@@ -80,13 +81,16 @@ class LossVOGDisplay(Display):
         trusted: NDArray[np.bool_],
         kind: NDArray[np.str_],
     ):
-        shapes = {np.shape(column) for column in (loss, vog, trusted, kind)}
+        loss = as_numbers(loss, "loss", shape="(n_samples,)", n_dims=1)
+        vog = as_numbers(vog, "vog", shape="(n_samples,)", n_dims=1)
+        trusted, kind = check_mask(trusted, len(loss), "trusted"), as_array(kind, "kind")
+        shapes = {column.shape for column in (loss, vog, trusted, kind)}
         if len(shapes) > 1:
             raise ValueError(
                 f"loss, vog, trusted and kind must be of the same shape, got {shapes}."
             )
-        if unknown := set(np.unique(kind).tolist()) - set(KINDS):
-            raise ValueError(f"kind must be among {list(KINDS)}, got {sorted(unknown)}.")
+        if unknown := [one for one in kind.tolist() if not (isinstance(one, str) and one in KINDS)]:
+            raise ValueError(f"kind must be among {list(KINDS)}, got {described(unknown[0])}.")
         self.loss = loss
         self.vog = vog
         self.trusted = trusted
@@ -145,7 +149,8 @@ class LossVOGDisplay(Display):
             smallest_first = by_size(np.bincount(codes, minlength=len(classes)))[::-1]
             rare = smallest_first[: max(1, len(classes) // 3)]
         else:
-            rare = find_codes(np.ravel(rare_classes).tolist(), classes, name="rare_classes")
+            named = as_list(rare_classes, "rare_classes", "labels", ordered=False)
+            rare = find_codes(named, classes, name="rare_classes")
         is_rare = np.isin(codes, rare)
         if right is None:
             kind = np.where(is_rare, "rare class", "frequent class")

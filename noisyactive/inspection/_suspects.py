@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from numbers import Integral
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_list, as_numbers
 from .._codes import find_codes
 from .._images import NotShown, images_of, render
 from .._labels import find_classes
+from .._numbers import check_int
+from .._proba import classes_of_columns
 from .._text import label_text
 from ..query import rank_suspects
 from ._classes import ClassNames, class_keys
@@ -122,7 +124,8 @@ width), or ImageTable
         n_images : int, default=12
             Number of images, at most all.
         classes : array-like of shape (n_classes,), default=None
-            The class of each column of `proba`. None means the sorted labels of `y`.
+            The class of each column of `proba`. None means what a DataFrame calls them, or else the
+            sorted labels of `y`.
         class_names : mapping or sequence of str, default=None
             Names of the classes: by label, or in the order of the columns of `proba`.
         ids : sequence of str of length n_samples, default=None
@@ -150,16 +153,15 @@ width), or ImageTable
                 "(n_samples, height, width), or an ImageTable; got "
                 f"{type(X).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}."
             )
-        if not isinstance(n_images, Integral) or n_images < 1:
-            raise ValueError(f"n_images must be an int of at least 1, got {n_images!r}.")
-        order = rank_suspects(y, proba, classes=classes)
-        proba = np.asarray(proba, dtype=float)
-        names = getattr(X, "ids", None) if ids is None else ids
+        n_images = check_int(n_images, "n_images", 1)
+        present, codes = find_classes(y)
+        known = classes_of_columns(proba, present, classes)
+        order = rank_suspects(y, proba, classes=known)
+        proba = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
+        names = getattr(X, "ids", None) if ids is None else as_list(ids, "ids", "names")
         for name, column in (("X", X), ("ids", names)):
             if column is not None and len(column) != len(order):
                 raise ValueError(f"{name} must be as long as y, {len(order)}, got {len(column)}.")
-        present, codes = find_classes(y)
-        known = present if classes is None else np.asarray(classes)
         codes = find_codes(present.tolist(), known, name="y")[codes]
         texts = [label_text(key) for key in class_keys(known, class_names)]
         rows = order[:n_images]

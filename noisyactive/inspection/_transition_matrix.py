@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_numbers
 from ._classes import ClassNames, class_keys
 from ._display import Display
 from ._noise_report import noise_report
@@ -119,8 +120,8 @@ class TransitionMatrixDisplay(Display):
         ValueError
             If it is not such a matrix.
         """
-        array = np.asarray(matrix, dtype=float)
-        if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
+        array = as_numbers(matrix, "matrix", shape="(n_classes, n_classes)", n_dims=2)
+        if array.shape[0] != array.shape[1] or not array.size:
             raise ValueError(f"matrix must be of shape (n_classes, n_classes), got {array.shape}.")
         known = array[~np.isnan(array).all(axis=1)]
         if not (known >= 0).all() or not np.allclose(known.sum(axis=1), 1, atol=1e-6):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import as_list
+from .._arrays import as_list, described
 from .._codes import find_codes
 
 
@@ -69,7 +69,7 @@ def rows_of(rows: Any, find: Callable[[list[str]], list[int | None]], known: str
     Returns
     -------
     array-like of shape (n_rows,)
-        Row numbers, or `rows` as they are if there are no ids.
+        Row numbers.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def rows_of(rows: Any, find: Callable[[list[str]], list[int | None]], known: str
     """
     names = as_list(rows, "rows", "row numbers or ids")
     if not any(isinstance(name, str) for name in names):
-        return rows
+        return names
     found = find(names)
     if unknown := [name for name, row in zip(names, found, strict=True) if row is None]:
         raise ValueError(f"rows must be row numbers, or ids {known}, got {unknown[:5]}.")
@@ -112,21 +112,22 @@ def check_remarks(
     comments : tuple of str or None
         Empty if nothing was given.
     """
-    if annotator is not None and (not isinstance(annotator, str) or not annotator):
-        raise ValueError(f"annotator must be a non-empty string or None, got {annotator!r}.")
+    check_annotator(annotator)
     if annotator is None and answers_per_item > 1:
         raise ValueError(
             f"annotator must be named, since answers_per_item={answers_per_item} asks several."
         )
+    seconds = None if seconds is None else as_list(seconds, "seconds")
+    comments = None if comments is None else as_list(comments, "comments")
     for name, values in (("seconds", seconds), ("comments", comments)):
-        if values is not None and len(as_list(values, name)) != n_rows:
+        if values is not None and len(values) != n_rows:
             raise ValueError(f"{name} must have one entry for each of the {n_rows} rows.")
-    texts = [] if comments is None else list(comments)
+    texts = comments or []
     if wrong := [text for text in texts if text is not None and not isinstance(text, str)]:
         raise ValueError(f"comments must be strings or None, got {wrong[0]!r}.")
     _check_text("annotator and comments", [annotator or "", *(text or "" for text in texts)])
     times: list[float | None] = []
-    for value in [] if seconds is None else seconds:
+    for value in seconds or []:
         known = value is not None and value == value
         if known and (not isinstance(value, Real) or not 0 <= float(value) < np.inf):
             raise ValueError(f"seconds must be finite numbers from 0 on, or None, got {value!r}.")
@@ -137,6 +138,14 @@ def check_remarks(
         tuple(times) if any(value is not None for value in times) else (),
         tuple(given) if any(text is not None for text in given) else (),
     )
+
+
+def check_annotator(annotator: Any) -> None:
+    """Raise a ValueError unless it is the name of an annotator, or None."""
+    if annotator is not None and (not isinstance(annotator, str) or not annotator):
+        raise ValueError(
+            f"annotator must be a non-empty string or None, got {described(annotator)}."
+        )
 
 
 def _check_text(name: str, texts: list[str]) -> None:

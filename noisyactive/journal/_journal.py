@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from .._files import as_path
+from .._numbers import check_switch
 from . import _sqlite as file
 from . import _tables as tables
 from ._answers import check_answers, check_remarks, rows_of
@@ -87,7 +88,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = as_path(path, "path")
         self.run = file.check(self.path)  # for the process that runs the rounds
         self.classes: list[Any] = self.run.classes
         self.n_samples: int = self.run.n_samples
@@ -170,6 +171,7 @@ class Journal:
         OSError
             If the file cannot be written.
         """
+        check_switch(only_open, "only_open")
         rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)

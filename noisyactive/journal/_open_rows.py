@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from ._answers import check_annotator
+
 Answers = Mapping[int, Collection[str | None]]
 
 
@@ -55,6 +57,7 @@ class OpenRows:
 
     def left_to(self, annotator: str | None) -> Collection[int]:
         """Rows apart from those that this annotator has answered; None leaves out none."""
+        check_annotator(annotator)
         return self._rows if annotator is None else self._left.get(annotator, self._rows)
 
     def answered(self, row: int, annotator: str | None) -> None:

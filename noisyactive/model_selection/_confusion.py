@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring
 
-from .._arrays import as_numbers
+from .._arrays import as_numbers, described, naming
 from .._transition_matrix import check_invertible, check_transition_matrix
 
 _ROUND_OFF = 1e-12
@@ -98,13 +98,24 @@ def correct_confusion_matrix(
     return np.where(corrected > _ROUND_OFF * totals, corrected, 0)
 
 
+def check_scorer(scoring: str | Callable[..., float]) -> Callable[..., float]:
+    """Turn `scoring` into a scorer, or say why not."""
+    if not (isinstance(scoring, str) or callable(scoring)):
+        raise TypeError(
+            "scoring must be the name of a scikit-learn scorer, or a callable, got "
+            f"{described(scoring)}."
+        )
+    with naming("scoring"):
+        return check_scoring(scoring=scoring)
+
+
 def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., float]:
     """Turn `scoring` into a scorer of predicted labels that takes `sample_weight`, or say why not.
 
     What scikit-learn's scorers use and take is read from their private attributes; of other
     callables, only the signature is known.
     """
-    scorer = check_scoring(scoring=scoring)
+    scorer = check_scorer(scoring)
     looks_at = getattr(scorer, "_response_method", "predict")
     if looks_at != "predict":
         raise ValueError(
@@ -114,7 +125,8 @@ def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., fl
     if hasattr(scorer, "_accept_sample_weight"):
         takes_weights = scorer._accept_sample_weight()
     else:
-        parameters = signature(scorer).parameters.values()
+        with naming("scoring"):  # built-in types have no signature
+            parameters = signature(scorer).parameters.values()
         takes_weights = any(
             p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters
         )
@@ -144,12 +156,13 @@ def score_confusion_matrix(
     """
     true, predicted = np.nonzero(confusion)
     with config_context(enable_metadata_routing=True):  # where scorers always take weights
-        return scorer(
-            _Predictions(classes),
-            predicted,
-            classes[true],
-            sample_weight=confusion[true, predicted],
-        )
+        with naming("scoring"):
+            return scorer(
+                _Predictions(classes),
+                predicted,
+                classes[true],
+                sample_weight=confusion[true, predicted],
+            )
 
 
 class _Predictions(ClassifierMixin, BaseEstimator):

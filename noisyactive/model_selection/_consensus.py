@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import refuse_masked
+from .._arrays import as_array
 from .._codes import find_codes
-from .._labels import find_classes
+from .._labels import find_classes, merge_classes
 from ._confusion import check_label_scoring, score_confusion_matrix
 from ._matrix import Noise
 
@@ -92,20 +92,16 @@ def consensus_scores(
     noise = Noise.check(transition_matrix, noise_rate, classes)
     scorer = check_label_scoring(scoring)
     present, codes = find_classes(y_noisy, name="y_noisy")
-    refuse_masked(predictions, "predictions")
-    try:
-        votes = np.asarray(predictions)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"predictions must be of shape (n_candidates, n_samples): {error}."
-        ) from error
+    votes = as_array(predictions, "predictions")
     if votes.ndim != 2 or not len(votes) or votes.shape[1] != len(codes):
         raise ValueError(
             f"predictions must be of shape (n_candidates, n_samples), here (n_candidates, "
-            f"{len(codes)}); its shape is {votes.shape}."
+            f"{len(codes)}), as long as y_noisy; its shape is {votes.shape}."
         )
     predicted, vote_codes = find_classes(votes.ravel(), name="predictions")
-    known = np.union1d(present, predicted) if noise.classes is None else noise.classes
+    known = noise.classes
+    if known is None:
+        known = merge_classes(present, predicted, name="y_noisy and predictions")
     codes = find_codes(present.tolist(), known, name="y_noisy")[codes]
     vote_codes = find_codes(predicted.tolist(), known, name="predictions")[vote_codes]
     vote_codes = vote_codes.reshape(votes.shape)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 
 from .._codes import find_codes
-from .._labels import find_classes
+from .._labels import find_classes, merge_classes
 from ._confusion import check_label_scoring, correct_confusion_matrix, score_confusion_matrix
 from ._matrix import Noise
 
@@ -106,7 +106,7 @@ def noise_corrected_scorer(
     {'n_neighbors': 30}
     """
     noise = Noise.check(transition_matrix, noise_rate, classes)
-    if scoring != _LOG_LOSS:
+    if not (isinstance(scoring, str) and scoring == _LOG_LOSS):
         check_label_scoring(scoring)
     return _NoiseCorrectedScorer(scoring, noise)
 
@@ -126,7 +126,7 @@ class _NoiseCorrectedScorer:
         present, codes = find_classes(y)
         classes = self._noise.classes
         if classes is None:
-            classes = np.union1d(_classes_of(estimator), present)
+            classes = merge_classes(_classes_of(estimator), present, name="classes_ and y")
         codes = find_codes(present.tolist(), classes, name="y")[codes]
         matrix = self._noise.matrix_of(classes)
         if self._scoring == _LOG_LOSS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_list
 from .._labels import find_classes
+from .._numbers import check_int
 from .._transition_matrix import check_invertible, check_noise_rate, check_transition_matrix
 
 
@@ -48,8 +48,7 @@ def uniform_transition_matrix(noise_rate: float, n_classes: int) -> NDArray[np.f
            [0.25, 0.25, 0.5 ]])
     """
     check_noise_rate(noise_rate)
-    if not isinstance(n_classes, Integral) or isinstance(n_classes, bool) or n_classes < 2:
-        raise ValueError(f"n_classes must be an int of at least 2; got {n_classes!r}.")
+    n_classes = check_int(n_classes, "n_classes", 2)
     matrix = np.full((n_classes, n_classes), noise_rate / (n_classes - 1))
     np.fill_diagonal(matrix, 1 - noise_rate)
     return matrix

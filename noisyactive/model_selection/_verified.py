@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from .._arrays import as_list
 from .._codes import is_missing
 from .._rows import take_rows
+from ._confusion import check_scorer
 
 
 def verified_scorer(
@@ -98,7 +98,7 @@ class _VerifiedScorer:
     def __init__(self, scoring: str | Callable[..., float], metadata: str) -> None:
         self._scoring = scoring
         self._metadata = metadata
-        self._scorer = check_scoring(scoring=scoring)
+        self._scorer = check_scorer(scoring)
 
     def __repr__(self) -> str:
         named = "" if self._metadata == "y_clean" else f", metadata={self._metadata!r}"

@@ -2,13 +2,13 @@
 
 import difflib
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
 
 from .._image_batches import IMAGENET_MEAN, IMAGENET_STD
+from .._numbers import check_int
 from ._surgery import replace_head, set_in_channels
 from ._transform import EvalTransform
 from ._weights import file_of_weights, load_body, read_state_dict, resolve_weights
@@ -82,10 +82,10 @@ class TorchvisionFactory:
         ValueError, TypeError
             If an argument is not as described, or the file does not fit the network.
         """
-        num_classes = _positive_int("num_classes", num_classes)
-        in_channels = _positive_int("in_channels", in_channels)
+        num_classes = check_int(num_classes, "num_classes", 1)
+        in_channels = check_int(in_channels, "in_channels", 1)
         if image_size is not None:
-            image_size = _positive_int("image_size", image_size)
+            image_size = check_int(image_size, "image_size", 1)
         size = self._network_size(image_size)
         file = self.weights
         if isinstance(file, str):
@@ -281,16 +281,10 @@ def _resolve_size(name: str, weights: str | Path | None, image_size: int | None)
         expected = int(_preset(get_model_weights(name), weights).crop_size[0])
     if image_size is None:
         return expected
-    image_size = _positive_int("image_size", image_size)
+    image_size = check_int(image_size, "image_size", 1)
     if name.startswith(_OF_FIXED_SIZE) and isinstance(weights, str) and image_size != expected:
         raise ValueError(
             f"image_size must be {expected}, the only size that {name} takes with weights "
             f"{weights!r}; got {image_size}."
         )
     return image_size
-
-
-def _positive_int(name: str, value: Any) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an int of at least 1, got {value!r}.")
-    return int(value)

@@ -16,7 +16,7 @@ from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
 from .._params import CheckedParams
 from .._random import private_random_state
-from .._samples import check_samples
+from .._samples import for_estimator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -99,7 +99,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
             If `y` is not a list of class labels without missing values, has fewer than two
             classes or another length than `X`, or if a parameter is out of range.
         """
-        classes, codes = _checked(y, X)
+        classes, codes, X = _checked(y, X)
         if len(classes) < 2:
             raise ValueError(
                 f"Label noise needs at least two classes; y has only one class: {classes.tolist()}."
@@ -131,7 +131,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
             not seen in `fit`, or has another length than `X`.
         """
         check_is_fitted(self)
-        seen, positions = _checked(y, X)
+        seen, positions, X = _checked(y, X)
         codes = find_codes(seen.tolist(), self.classes_, name="y")[positions]
         rng = private_random_state(self.random_state, type(self).__name__)
         score = rng.random_sample(len(codes))
@@ -185,13 +185,13 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         return tags
 
 
-def _checked(y: ArrayLike, X: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _checked(y: ArrayLike, X: Any) -> tuple[NDArray[Any], NDArray[np.intp], Any]:
     classes, codes = find_classes(y)
     if X is not None:
-        check_samples(X)
+        X = for_estimator(X)
         with naming("X and y"):
             check_consistent_length(codes, X)
-    return classes, codes
+    return classes, codes, X
 
 
 def _transition_matrix(

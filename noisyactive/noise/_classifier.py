@@ -13,9 +13,13 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
 from .._interrupts import interrupts_raised
-from .._samples import with_end
+from .._labels import plain_numbers
+from .._pipeline import last_step
+from .._proba import predicted_proba
+from .._samples import asking, for_estimator
 from ._sampler import LabelNoiseSampler
 
 if TYPE_CHECKING:
@@ -133,13 +137,15 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the noise refuses the labels, or the estimator refuses anything.
         """
-        X = with_end(X)
+        X = for_estimator(X)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
-        with interrupts_raised():
+        if not isinstance(last_step(self.estimator), NeuralNet):
+            self.y_noisy_ = plain_numbers(self.y_noisy_)
+        with asking("X or y"), interrupts_raised():
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)
         self.classes_ = self.estimator_.classes_
         for attribute in ("n_features_in_", "feature_names_in_"):
@@ -174,7 +180,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Predicted classes.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(with_end(X))
+        with asking():
+            return self.estimator_.predict(for_estimator(X))
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -191,7 +198,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Probability of each class, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(with_end(X))
+        return predicted_proba(self.estimator_, X)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:
@@ -208,7 +215,8 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Decision values, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.decision_function(with_end(X))
+        with asking():
+            return self.estimator_.decision_function(for_estimator(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

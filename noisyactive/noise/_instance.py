@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods
 
+from .._samples import as_numeric, asking
 from ._rate import BaseRateLabelNoise
 
 
@@ -132,13 +132,15 @@ class InstanceDependentLabelNoise(BaseRateLabelNoise):
         super()._fit_noise(codes, X)
         _check_samples(X)
         estimator = _simple_classifier() if self.estimator is None else clone(self.estimator)
-        self.estimator_ = estimator.fit(X, codes)
+        with asking("X or y"):
+            self.estimator_ = estimator.fit(X, codes)
 
     def _propose(
         self, codes: NDArray[np.intp], X: Any, rng: np.random.RandomState
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         _check_samples(X)
-        posterior = self.estimator_.predict_proba(X)
+        with asking():
+            posterior = self.estimator_.predict_proba(X)
         rows = np.arange(len(codes))
         rivals = np.full(posterior.shape, -1.0)
         rivals[:, self._free_codes] = posterior[:, self._free_codes]
@@ -175,7 +177,7 @@ def _simple_classifier() -> Any:
 
 
 def _flatten(X: Any) -> NDArray[Any]:
-    array = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False)
+    array = as_numeric(X, ensure_2d=False)
     return array.reshape(len(array), -1)
 
 

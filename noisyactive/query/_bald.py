@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from numbers import Integral
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils.data import DataLoader, Dataset
 
+from .._arrays import described
 from .._interrupts import shielded
+from .._numbers import check_int
 from .._pipeline import last_step
+from .._proba import predicted_proba
 from .._random import isolated_rng, private_random_state
 from ._request import best_first, check_proba, check_request
 from ._uncertainty import entropy_scores
@@ -55,6 +58,10 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     total: Any = 0
     total_entropy: Any = 0
     n_draws = 0
+    if isinstance(draws, (str, bytes, Mapping, Set, Dataset, DataLoader)) or not isinstance(
+        draws, Iterable
+    ):
+        raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
         proba = check_proba(draw)
         if n_draws and proba.shape != total.shape:
@@ -160,10 +167,9 @@ def bald_utilities(
 def _scores_with_dropout(
     classifier: Any, X: Any, n_draws: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
-        raise ValueError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
+    n_draws = check_int(n_draws, "n_draws", 2)
     net = last_step(classifier.estimator)
-    module = getattr(net, "module_", None)
+    module: Any = getattr(net, "module_", None)
     layers = _dropout_layers(module) if isinstance(module, nn.Module) else []
     if not layers:
         raise ValueError(
@@ -172,7 +178,7 @@ def _scores_with_dropout(
         )
     seed = int(rng.randint(np.iinfo(np.int32).max))
     with isolated_rng(seed, net.device), _dropout_on(module, layers):
-        return bald_scores(classifier.predict_proba(X) for _ in range(n_draws))
+        return bald_scores(predicted_proba(classifier, X) for _ in range(n_draws))
 
 
 def _dropout_layers(module: nn.Module) -> list[nn.Module]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
 
 from .._random import private_random_state
+from .._samples import as_numeric
 from ._request import check_request
 
 _BLOCK = 2048  # samples and points of one block of distances
@@ -217,11 +217,10 @@ class _Cover:
 
 def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both arrays as matrices of the same floating-point type, float32 or float64."""
-    features = check_array(features, input_name="features")
-    if centres is None or not np.size(centres):
+    features = as_numeric(features, "features", allow_nd=False)
+    if centres is None or _has_no_rows(centres):
         centres = np.empty((0, features.shape[1]), dtype=features.dtype)
-    else:
-        centres = check_array(centres, input_name="centres")
+    centres = as_numeric(centres, "centres", allow_nd=False, ensure_min_samples=0)
     if centres.shape[1] != features.shape[1]:
         raise ValueError(
             f"features and centres must have as many features each, got {features.shape[1]} and "
@@ -229,6 +228,12 @@ def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any
         )
     dtype = np.result_type(features, centres, np.float32)
     return features.astype(dtype, copy=False), centres.astype(dtype, copy=False)
+
+
+def _has_no_rows(centres: Any) -> bool:
+    if isinstance(centres, (list, tuple)):
+        return not centres
+    return getattr(centres, "size", None) == 0
 
 
 def _squared_distances(rows: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:

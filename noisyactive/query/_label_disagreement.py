@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._codes import find_codes
 from .._labels import find_classes
+from .._proba import classes_of_columns, predicted_proba
 from ._request import best_first, check_proba, check_request
 from ._uncertainty import entropy_scores
 
@@ -30,8 +31,8 @@ def label_disagreement_scores(
         Class probabilities. A label of probability 0 is scored as if it had the smallest positive
         float64, a finite number.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `proba`. None means the sorted distinct labels of `y`, of which
-        there must be as many as columns.
+        The class of each column of `proba`. None means what a DataFrame calls them, or else the
+        sorted distinct labels of `y`, of which there must be as many as columns.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def label_disagreement_scores(
     [-0.22, 0.0, 1.98]
     """
     present, positions = find_classes(y)
-    known = _columns(proba, present) if classes is None else np.asarray(classes)
+    known = classes_of_columns(proba, present, classes)
     proba = check_proba(proba)
     if known.shape != proba.shape[1:] or len(set(known.tolist())) < len(known):
         raise ValueError(
@@ -72,14 +73,6 @@ def label_disagreement_scores(
     codes = find_codes(present.tolist(), known, name="y")[positions]
     p_label = proba[np.arange(len(proba)), codes]
     return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropy_scores(proba)
-
-
-def _columns(proba: Any, present: NDArray[Any]) -> NDArray[Any]:
-    """Class of each column: what a DataFrame calls them, if these are labels, else `present`."""
-    names = getattr(proba, "columns", None)
-    if names is None or set(names) == set(range(len(names))):
-        return present
-    return np.array(list(names), dtype=present.dtype if present.dtype.kind == "O" else None)
 
 
 def rank_suspects(
@@ -98,8 +91,8 @@ def rank_suspects(
     proba : array-like of shape (n_samples, n_classes)
         Class probabilities.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `proba`. None means the sorted distinct labels of `y`, of which
-        there must be as many as columns.
+        The class of each column of `proba`. None means what a DataFrame calls them, or else the
+        sorted distinct labels of `y`, of which there must be as many as columns.
 
     Returns
     -------
@@ -177,7 +170,7 @@ def label_disagreement_sampling(
     if y is None:
         raise ValueError("label_disagreement_sampling needs y, the current labels of the pool X.")
     owner = classifier if hasattr(classifier, "classes_") else classifier.estimator
-    proba = classifier.predict_proba(X)
+    proba = predicted_proba(classifier, X)
     scores = label_disagreement_scores(y, proba, classes=owner.classes_)
     stream = "label_disagreement_sampling"
     return best_first(scores, n_instances, random_tie_break, random_state, stream)

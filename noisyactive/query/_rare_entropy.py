@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
+from .._proba import predicted_proba
 from ._request import best_first, check_proba, check_request
 from ._uncertainty import entropy_scores
 
@@ -95,7 +96,7 @@ def rare_entropy_sampling(
     True
     """
     n_wanted = check_request(X, n_instances, random_tie_break)
-    proba = classifier.predict_proba(X) if posterior is None else posterior
+    proba = predicted_proba(classifier, X) if posterior is None else posterior
     scores = rare_entropy_scores(proba)
     if len(scores) != (n_samples := _num_samples(X)):
         raise ValueError(f"posterior must have {n_samples} rows, as X; got {len(scores)}.")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
+from .._arrays import naming
 from ._bald import bald_sampling, bald_utilities
 from ._coreset import coreset_sampling, coreset_utilities
 from ._label_disagreement import label_disagreement_sampling, label_disagreement_scores
@@ -187,8 +188,10 @@ def choose(
         assert registered is not None
         strategy = registered.function
     name = getattr(strategy, "__name__", repr(strategy))
-    keywords = _accepted(strategy, {"y": y, "posterior": posterior, "random_state": rng})
-    answer = strategy(learner, X, n_instances=n_instances, **keywords)
+    with naming("query_strategy", "X", kinds=(TypeError, ValueError)):
+        keywords = _accepted(strategy, {"y": y, "posterior": posterior, "random_state": rng})
+    with naming("query_strategy", "X", kinds=(TypeError,)):
+        answer = strategy(learner, X, n_instances=n_instances, **keywords)
     # modAL 0.4.2 and later: indices and their metrics.
     chosen = np.asarray(answer[0] if isinstance(answer, tuple) else answer)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not 1 <= len(chosen) <= n_instances:

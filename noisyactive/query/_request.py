@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
 from .._arrays import as_numbers
+from .._numbers import check_int, check_switch
 from .._random import private_random_state
 from .._samples import check_samples
 
@@ -40,15 +40,13 @@ def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str
     ValueError
         If the pool is empty, or a parameter is not as described.
     """
-    if not isinstance(n_instances, Integral) or isinstance(n_instances, bool) or n_instances < 1:
-        raise ValueError(f"n_instances must be an int of at least 1, got {n_instances!r}.")
-    if not isinstance(random_tie_break, (bool, np.bool_)):
-        raise ValueError(f"random_tie_break must be True or False, got {random_tie_break!r}.")
+    n_instances = check_int(n_instances, "n_instances", 1)
+    check_switch(random_tie_break, "random_tie_break")
     check_samples(X, name)
     n_samples = _num_samples(X)
     if n_samples == 0:
         raise ValueError(f"{name} holds no samples to choose from.")
-    return min(int(n_instances), n_samples)
+    return min(n_instances, n_samples)
 
 
 def check_proba(proba: ArrayLike) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._proba import predicted_proba
 from ._request import best_first, check_proba, check_request
 
 
@@ -96,7 +97,7 @@ def entropy_sampling(
     True
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = entropy_scores(classifier.predict_proba(X))
+    scores = entropy_scores(predicted_proba(classifier, X))
     return best_first(scores, n_instances, random_tie_break, random_state, "entropy_sampling")
 
 
@@ -165,7 +166,7 @@ def margin_sampling(
         As `entropy_sampling`.
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = margin_scores(classifier.predict_proba(X))
+    scores = margin_scores(predicted_proba(classifier, X))
     return best_first(scores, n_instances, random_tie_break, random_state, "margin_sampling")
 
 
@@ -229,7 +230,7 @@ def least_confidence_sampling(
         As `entropy_sampling`.
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = least_confidence_scores(classifier.predict_proba(X))
+    scores = least_confidence_scores(predicted_proba(classifier, X))
     return best_first(
         scores, n_instances, random_tie_break, random_state, "least_confidence_sampling"
     )

@@ -20,7 +20,7 @@ def test_sample_is_without_replacement_and_uniform():
 
 @pytest.mark.parametrize("n_audited", [0, 21, 2.5])
 def test_sample_of_an_impossible_size(n_audited):
-    with pytest.raises(ValueError, match="n_audited must be an int from 1 to n_samples=20"):
+    with pytest.raises(ValueError, match="n_audited must be"):
         audit_sample(20, n_audited)
 
 
@@ -75,3 +75,34 @@ def test_the_rate_may_serve_as_forget_rate():
     y = np.arange(60) % 2
     net = CoTeachingClassifier(forget_rate=overall.rate, max_epochs=2)
     assert net.fit(rng.normal(size=(60, 3)) + y[:, None], y).forget_rate_ == 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"y_given": 1}, "y_given"),
+        ({"y_given": {0: 1, 1: 1}}, "y_given"),
+        ({"y_answered": 1}, "y_answered"),
+        ({"y_answered": {0: 1, 1: 1}}, "y_answered"),
+        ({"y_answered": {0, 1}}, "y_answered"),
+        ({"y_answered": np.ma.array([0, 1], mask=[True, False])}, "y_answered has masked entries"),
+        ({"confidence_level": 1}, "confidence_level"),
+        ({"confidence_level": True}, "confidence_level"),
+        ({"confidence_level": float("nan")}, "confidence_level"),
+        ({"n_samples": float("inf")}, "n_samples"),
+        ({"n_samples": 10**30}, "n_samples"),
+        ({"n_samples": True}, "n_samples"),
+        ({"n_samples": 1}, "n_samples"),
+    ],
+)
+def test_wrong_arguments_of_an_estimate(change, name):
+    with pytest.raises((TypeError, ValueError), match=name):
+        estimate_noise(**{"y_given": [0, 1], "y_answered": [0, 1], "n_samples": 9, **change})
+
+
+@pytest.mark.parametrize("number", ["a", [20], None, True, 20.0, 10**30, float("inf")])
+def test_counts_are_ints(number):
+    with pytest.raises(ValueError, match="n_samples must be an int"):
+        audit_sample(number, 2)
+    with pytest.raises(ValueError, match="n_audited must be"):
+        audit_sample(20, number if number != [20] else [2])

@@ -759,3 +759,59 @@ class TestOracle:
         np.testing.assert_array_equal(given, np.array(plain(np.arange(len(y))))[~skipped])
         with pytest.raises(ValueError, match="skip_rate"):
             GroundTruthOracle([0, 1], skip_rate=1.0)
+
+
+class TestGate:
+    """What `fit`, `start` and `teach` are given is checked before anything is trained."""
+
+    X, Y = np.random.RandomState(0).rand(30, 2), np.arange(30) % 2
+
+    def cleaner(self, **params):
+        return ActiveLabelCleaner(GaussianNB(), **{"n_rounds": 1, "round_budget": 2, **params})
+
+    @pytest.mark.parametrize("answers", [{0: 0, 1: 1}, {0, 1}, 0, "01", np.array(1)])
+    def test_answers_are_a_sequence(self, answers):
+        cleaner = self.cleaner().start(self.X, self.Y)
+        with pytest.raises(ValueError, match="answers must be a sequence of labels and None"):
+            cleaner.teach(cleaner.query(), answers)
+        assert cleaner.state_.cost == 0
+
+    def test_a_generator_is_read_once(self):
+        cleaner = self.cleaner().start(self.X, self.Y)
+        cleaner.teach(iter([3, 4]), iter([0, 1]), seconds=iter([1.0, 2.0]), comments=iter("ab"))
+        assert cleaner.events_[-1].rows == (3, 4)
+        assert cleaner.events_[-1].seconds == (1.0, 2.0)
+        assert cleaner.events_[-1].comments == ("a", "b")
+
+    @pytest.mark.parametrize("ids", [1, "a", {"a": 1}, {"a", "b"}, [1] * 30, ["a"] * 30, ["a\0"]])
+    def test_ids_are_a_sequence_of_strings(self, ids):
+        with pytest.raises(ValueError, match="ids"):
+            self.cleaner().start(self.X, self.Y, ids=ids)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("n_rounds", object()), ("n_rounds", True), ("n_rounds", -1), ("round_budget", np.nan)]
+        + [("round_budget", "x"), ("fine_tune_lr", np.inf), ("class_balance", True)]
+        + [("scoring", "no score"), ("verbose", None), ("random_state", "x")],
+    )
+    def test_parameters(self, name, value):
+        with pytest.raises((TypeError, ValueError), match=name):
+            self.cleaner(**{name: value}).start(self.X, self.Y)
+
+    def test_the_oracle_takes_rows(self):
+        with pytest.raises(ValueError, match="indices must be a sequence of row numbers"):
+            GroundTruthOracle(self.Y)(3)
+        with pytest.raises(ValueError, match="y_clean"):
+            GroundTruthOracle(3)
+        with pytest.raises(TypeError, match="oracle"):
+            self.cleaner().fit(self.X, self.Y, oracle=lambda: [0])
+
+    @pytest.mark.parametrize("seconds", ["1", -1, np.nan, np.inf, True])
+    def test_how_long_to_wait(self, seconds, tmp_path):
+        cleaner = self.cleaner(journal=tmp_path / "run.db").start(self.X, self.Y)
+        cleaner.query()
+        for name in ("timeout", "poll"):
+            with pytest.raises(ValueError, match=f"{name} must be a finite number from 0 on"):
+                cleaner.wait(**{"timeout": 0, name: seconds})
+        assert not cleaner.wait(0)
+        cleaner.close()

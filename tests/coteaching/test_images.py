@@ -150,7 +150,7 @@ class TestTransforms:
             raise RuntimeError("no such image")
 
         net = CoTeachingVOGClassifier(**QUICK, eval_transform=broken)
-        with pytest.raises(RuntimeError, match="no such image"):
+        with pytest.raises(ValueError, match="eval_transform: no such image"):
             net.fit(X, y)
         assert not hasattr(net, "classes_")
         with pytest.raises(ValueError, match="'train_transform' parameter"):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from noisyactive._noise_model import fit_noise
+from noisyactive._noise_model import estimate_rate
 from noisyactive.coteaching import _noise_rate
 from noisyactive.coteaching._noise_rate import CrossFit
 
@@ -33,9 +33,9 @@ def test_only_predictions_of_the_network_that_did_not_learn_count(crossfit, monk
 
     def spy(proba, codes):
         said.update(proba=proba, codes=codes)
-        return fit_noise(proba, codes)
+        return estimate_rate(proba, codes)
 
-    monkeypatch.setattr(_noise_rate, "fit_noise", spy)
+    monkeypatch.setattr(_noise_rate, "estimate_rate", spy)
     index = torch.arange(30)
     logits = [torch.randn(2, 30, 4).double(), torch.randn(2, 30, 4).double()]
     crossfit.store(index, [torch.zeros(30, 4), torch.ones(30, 4)])

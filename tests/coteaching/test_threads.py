@@ -57,7 +57,10 @@ def make_net(seed, **options):
 
 
 def fit(seed, options):
-    net = make_net(seed, **options).fit(X, Y)
+    return results(make_net(seed, **options).fit(X, Y))
+
+
+def results(net):
     drawn = [row.get("drawn") for row in net.history]
     return net.predict_proba(X).tobytes(), net.clean_mask_.tobytes(), drawn
 
@@ -119,8 +122,10 @@ def test_joblib_backends_agree(workers):
     jobs = [(seed, options) for options in (NETS["default"], NETS["dropout"]) for seed in (0, 1)]
     expected = [fit(*job) for job in jobs]
     for backend in ("threading", "loky"):
-        tasks = (joblib.delayed(fit)(*job) for job in jobs)
-        assert joblib.Parallel(n_jobs=2, backend=backend)(tasks) == expected, backend
+        # Methods of our own class: a worker need not find this module.
+        tasks = (joblib.delayed(make_net(seed, **options).fit)(X, Y) for seed, options in jobs)
+        nets = joblib.Parallel(n_jobs=2, backend=backend)(tasks)
+        assert [results(net) for net in nets] == expected, backend
 
 
 def test_one_network_predicts_in_several_threads():

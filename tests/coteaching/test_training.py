@@ -1,8 +1,12 @@
 """The training loop, against hand-written ones."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_blobs
 from torch import nn
 
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
@@ -196,6 +200,40 @@ def test_auto_forget_rate_discards_nothing_until_it_is_known(blobs):
     assert 0.1 < net.forget_rate_ < 0.5  # 0.3 of the labels are wrong
     net.partial_fit(X, y, epochs=2)
     assert net.history[-1, "forget_rate"] == net.forget_rate_  # known: no second ramp
+
+
+def test_the_estimate_comes_with_an_interval_until_a_rate_is_given(blobs):
+    X, _, y = blobs
+    net = CoTeachingClassifier(warmup_epochs=4, max_epochs=6, random_state=0).fit(X, y)
+    low, high = net.forget_rate_interval_
+    assert 0 <= low < net.forget_rate_ < high < 1
+    assert pickle.loads(pickle.dumps(net)).forget_rate_interval_ == (low, high)
+    net.partial_fit(X, y, epochs=1)
+    assert net.forget_rate_interval_ == (low, high)
+    net.set_params(forget_rate=0.2).partial_fit(X, y, epochs=1)
+    assert not hasattr(net, "forget_rate_interval_")
+    net.set_params(forget_rate="auto").fit(X, y).initialize()
+    assert not hasattr(net, "forget_rate_interval_")
+
+
+def test_an_uncertain_estimate_is_told():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 5)), rng.integers(4, size=100)  # nothing to learn
+    net = CoTeachingClassifier(warmup_epochs=2, max_epochs=3, random_state=0)
+    with pytest.warns(UserWarning, match=r"uncertain.*Give forget_rate a number.*audit_sample"):
+        net.fit(X, y)
+    low, high = net.forget_rate_interval_
+    assert high - low > 0.3
+
+
+def test_a_certain_estimate_is_not_warned_of():
+    X, y = make_blobs(1000, centers=3, cluster_std=0.5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = CoTeachingClassifier(warmup_epochs=3, max_epochs=4, random_state=0).fit(X, y)
+    low, high = net.forget_rate_interval_
+    assert low == 0
+    assert high < 0.05
 
 
 def test_during_warmup_each_network_learns_from_its_own_half(blobs, monkeypatch):

@@ -116,7 +116,7 @@ def test_a_class_that_a_part_lacks_is_named():
     "ratios", [(0.7, 0.2), (1,), (0.5, 0.5, 0), (1.5, -0.5), "half", [[0.5, 0.5]], 1, None]
 )
 def test_bad_ratios(ratios):
-    with pytest.raises(ValueError, match="ratios must be at least two positive numbers"):
+    with pytest.raises(ValueError, match="ratios must be"):
         split_rows([0, 1] * 10, ratios)
 
 

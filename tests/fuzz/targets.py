@@ -1,15 +1,34 @@
 """Public callables with arguments that are right, to put a wrong one among them."""
 
+import functools
 import inspect
+import pickle
+import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from PIL import Image
+from skactiveml.classifier import SklearnClassifier
+from skactiveml.pool import RandomSampling
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 import noisyactive
-from noisyactive import cleaning, datasets, imbalance, inspection, model_selection, noise, query
-from noisyactive.annotate import images_of
+from noisyactive import (
+    annotate,
+    cleaning,
+    compat,
+    datasets,
+    imbalance,
+    inspection,
+    journal,
+    model_selection,
+    models,
+    noise,
+    query,
+)
 
 N = 24
 NET = {"max_epochs": 3, "warmup_epochs": 1, "ramp_epochs": 1, "vog_window": 2, "random_state": 0}
@@ -70,14 +89,22 @@ def params_of(build, kind, data, skip=()):
     return call, dict.fromkeys(names)
 
 
+@functools.cache
+def pickled():
+    return pickle.dumps(network().fit(X(), y()))
+
+
 def trained():
-    return network().fit(X(), y())
+    return pickle.loads(pickled())
 
 
 def started():
     run = cleaner().start(X(), y())
     run.query()
     return run
+
+
+started_once = functools.cache(started)  # where nothing is recorded
 
 
 def done():
@@ -107,10 +134,15 @@ def add(name, target):
     TARGETS[name] = target
 
 
-for kind in (noisyactive.CoTeachingClassifier, noisyactive.CoTeachingVOGClassifier):
-    own = {key: value for key, value in NET.items() if key in inspect.signature(kind).parameters}
-    call, names = params_of(lambda kind=kind, own=own, **kw: kind(**{**own, **kw}), kind, DATA)
-    add(kind.__name__, (call, {**names, **dict.fromkeys(SKORCH)}))
+def plain_network(**changes):
+    own = {key: value for key, value in NET.items() if not key.startswith("vog")}
+    return noisyactive.CoTeachingClassifier(**{**own, **changes})
+
+
+call, shared = params_of(plain_network, noisyactive.CoTeachingClassifier, DATA)
+add("CoTeachingClassifier", (call, {**shared, **dict.fromkeys(SKORCH)}))
+kind = noisyactive.CoTeachingVOGClassifier
+add("CoTeachingVOGClassifier", params_of(network, kind, DATA, skip=shared))
 FIT = {**DATA, "sample_weight": None, "validation_data": None, "epochs": None}
 for name, target in methods_of(network, {"fit": FIT}).items():
     add(f"network.{name}", target)
@@ -138,8 +170,9 @@ for name, target in methods_of(
 add("cleaner.start network", (lambda **kw: cleaner(network()).start(**kw), DATA))
 TEACH = {"rows": lambda: np.array([0, 1]), "answers": lambda: np.array([0, 1]), "annotator": None,
          "seconds": None, "comments": None, "only_open": None}  # fmt: skip
+add("cleaner.teach", methods_of(started, {"teach": TEACH})["teach"])
 for name, target in methods_of(
-    started, {"teach": TEACH, "predict": SAMPLES, "predict_proba": SAMPLES, "score": DATA}
+    started_once, {"predict": SAMPLES, "predict_proba": SAMPLES, "score": DATA}
 ).items():
     add(f"cleaner.{name}", target)
 
@@ -276,6 +309,279 @@ add(
         inspection.SelectionDisplay.from_predictions, y=y, clean_mask=lambda: y() > 0, y_clean=y
     ),
 )
-add("images_of", of_function(images_of, X=images))
 add("split_rows", of_function(datasets.split_rows, y=y))
 add("load_long_tailed_digits", of_function(datasets.load_long_tailed_digits))
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+@functools.cache
+def folder():
+    """Two classes of images, a table of them, and what Label Studio and a spreadsheet answer."""
+    kept = tempfile.TemporaryDirectory()
+    root = Path(kept.name)
+    for row in range(N):
+        path = root / "images" / "ab"[row % 2] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * row).save(path)
+    lines = [f"{'ab'[row % 2]}/{row}.png,{'ab'[row % 2]},{row // 2}" for row in range(N)]
+    (root / "table.csv").write_text("image,label,patient\n" + "\n".join(lines))
+    (root / "answers.csv").write_text("id,answer\n0,0\n")
+    (root / "export.json").write_text("[]")
+    return root, kept
+
+
+def paths():
+    return sorted((folder()[0] / "images").rglob("*.png"))
+
+
+def table():
+    return datasets.ImageTable(paths(), y(), check=False)
+
+
+def file(name):
+    return lambda: folder()[0] / name
+
+
+@functools.cache
+def finished():
+    return cleaner().fit(X(), y(), y_clean=y(), validation_data=(X(), y()))
+
+
+@functools.cache
+def journal_file():
+    run = cleaner(journal=folder()[0] / "run.db").start(X(), y())
+    run.query()
+    run.close()
+    return run.journal
+
+
+def answer(**arguments):
+    return journal.Journal(shutil.copy(journal_file(), "run.db")).answer(**arguments)
+
+
+def serve(**arguments):
+    annotate.serve(**{"cleaner_or_journal": journal_file(), **arguments}).close()
+
+
+add("images_of", of_function(annotate.images_of, X=images))
+add(
+    "ImageTable",
+    (
+        lambda **kw: datasets.ImageTable(**{"check": False, **kw}),
+        {
+            "paths": paths,
+            "labels": y,
+            **dict.fromkeys(["groups", "ids", "size", "mode", "check", "on_error", "loader"]),
+        },
+    ),
+)
+CSV = {"csv": file("table.csv"), "image_folder": file("images")}
+COLUMNS = ["path_column", "label_column", "group_column", "suffix"]
+add(
+    "ImageTable.from_csv",
+    (
+        lambda **kw: datasets.ImageTable.from_csv(**{"check": False, **kw}),
+        {**CSV, **dict.fromkeys(COLUMNS)},
+    ),
+)
+add("ImageTable.from_folder", (datasets.ImageTable.from_folder, {"root": file("images")}))
+add("split_images", of_function(datasets.split_images, table=table))
+add("load_isic2019", (datasets.load_isic2019, {"folder": file("images")}))
+add("load_nct_crc", (datasets.load_nct_crc, {"folder": file("images")}))
+add("load_medmnist_npz", (datasets.load_medmnist_npz, {"path": file("table.csv")}))
+add("paper_transforms", of_function(datasets.paper_transforms))
+add("PerImage", (datasets.PerImage, {"transform": lambda: lambda image: image}))
+add(
+    "torchvision_classifier",
+    (
+        lambda **kw: models.torchvision_classifier(
+            **{"name": "squeezenet1_1", "weights": None, **kw}
+        ),
+        {"name": lambda: "squeezenet1_1", "weights": None, "image_size": None},
+    ),
+)
+add(
+    "write_queries",
+    of_function(annotate.write_queries, path=lambda: "out.csv", cleaner=started_once),
+)
+TARGETS["write_queries"][1]["overwrite"] = lambda: True
+add(
+    "read_answers",
+    of_function(annotate.read_answers, path=file("answers.csv"), cleaner=started_once),
+)
+add(
+    "write_label_studio",
+    of_function(annotate.write_label_studio, folder=lambda: "out", cleaner=started_once),
+)
+add(
+    "read_label_studio",
+    of_function(annotate.read_label_studio, path=file("export.json"), cleaner=started_once),
+)
+add(
+    "serve",
+    (serve, dict.fromkeys(["cleaner_or_journal", "images", "annotator", "blind", "port", "token"])),
+)
+add("to_html", of_function(inspection.to_html, path=lambda: "report.html", cleaner=finished))
+
+# --- displays ---------------------------------------------------------------------------------
+
+for kind in (
+    inspection.TrainingDynamicsDisplay,
+    inspection.LossVOGDisplay,
+    inspection.SelectionDisplay,
+):
+    arguments = {"estimator": trained, "y": y}
+    if kind is inspection.TrainingDynamicsDisplay:
+        del arguments["y"]
+    add(f"{kind.__name__}.from_estimator", of_function(kind.from_estimator, **arguments))
+add(
+    "LossVOGDisplay",
+    (
+        lambda **kw: inspection.LossVOGDisplay(**kw).plot(),
+        {
+            "loss": lambda: np.ones(N),
+            "vog": lambda: np.ones(N),
+            "trusted": lambda: y() > 0,
+            "kind": lambda: np.full(N, "right label"),
+        },
+    ),
+)
+add("TrainingDynamicsDisplay", (inspection.TrainingDynamicsDisplay, {"table": None}))
+add("SelectionDisplay", (inspection.SelectionDisplay, {"report": None}))
+add(
+    "CleaningCurveDisplay",
+    (
+        lambda **kw: inspection.CleaningCurveDisplay(**kw).plot(),
+        {"curves": lambda: {"a": ([0, 1], [0.5, 0.6])}, "ceiling": None, "score_name": None},
+    ),
+)
+add(
+    "CleaningCurveDisplay of a curve",
+    (
+        lambda curves, scores: inspection.CleaningCurveDisplay({"a": (curves, scores)}).plot(),
+        {"curves": lambda: [0, 1], "scores": lambda: [0.5, 0.6]},
+    ),
+)
+add(
+    "CleaningCurveDisplay.from_cleaners",
+    of_function(inspection.CleaningCurveDisplay.from_cleaners, cleaners=lambda: {"a": finished()}),
+)
+
+# --- other libraries --------------------------------------------------------------------------
+
+
+def active_learner(**kw):
+    given = {"estimator": GaussianNB(), "query_strategy": query.entropy_sampling, **kw}
+    return compat.ActiveLearner(**{"X_training": X(), "y_training": y(), **given})
+
+
+def committee(**kw):
+    return compat.Committee(**{"learner_list": [active_learner(), active_learner()], **kw})
+
+
+def as_skactiveml(X=None, y=None, **kw):
+    classifier = SklearnClassifier(GaussianNB(), classes=[0, 1])
+    strategy = compat.as_skactiveml(**{"strategy": "entropy", "random_state": 0, **kw})
+    return strategy.query(X, y, classifier, batch_size=2)
+
+
+def some_labels():
+    return np.where(np.arange(N) < 8, y(), np.nan)
+
+
+of_learner = inspect.signature(compat.ActiveLearner).parameters
+add("ActiveLearner", (active_learner, dict.fromkeys(p for p in of_learner if p != "fit_kwargs")))
+TARGETS["ActiveLearner"][1].update(X_training=X, y_training=y)
+add("ActiveLearner.query", (lambda **kw: active_learner().query(**kw), {"X_pool": X}))
+add("ActiveLearner.teach", (lambda **kw: active_learner().teach(**kw), DATA))
+add(
+    "Committee", (committee, {"learner_list": None, "query_strategy": None, "on_transformed": None})
+)
+add(
+    "from_skactiveml",
+    (
+        lambda X, **kw: compat.from_skactiveml(**{"query_strategy": RandomSampling(), **kw})(
+            learner(), X, random_state=0
+        ),
+        {"X": X, "query_strategy": None},
+    ),
+)
+add(
+    "as_skactiveml",
+    (
+        lambda X=None, y=None, **kw: as_skactiveml(X, y, **kw),
+        {
+            "X": X,
+            "y": some_labels,
+            "strategy": None,
+            "scores": None,
+            "missing_label": None,
+            "random_state": None,
+        },
+    ),
+)
+
+# --- gates by themselves ----------------------------------------------------------------------
+
+add(
+    "check_request",
+    (query.check_request, {"X": X, "n_instances": lambda: 2, "random_tie_break": lambda: False}),
+)
+add("get_strategy", (query.get_strategy, {"strategy": None}))
+add("Journal.answer", (answer, TEACH))
+add("Journal", (journal.Journal, {"path": None}))
+add("check_ids", (lambda ids: journal.check_ids(ids, N), {"ids": None}))
+add("check_rows", (lambda rows: journal.check_rows(rows, N), {"rows": None}))
+add(
+    "check_answers",
+    (
+        lambda **kw: journal.check_answers(n_samples=N, classes=np.arange(2), **kw),
+        {"rows": lambda: [0, 1], "answers": lambda: [0, 1]},
+    ),
+)
+add(
+    "check_remarks",
+    (
+        lambda **kw: journal.check_remarks(
+            **{
+                "n_rows": 2,
+                "answers_per_item": 1,
+                "annotator": None,
+                "seconds": None,
+                "comments": None,
+                **kw,
+            }
+        ),
+        dict.fromkeys(["annotator", "seconds", "comments"]),
+    ),
+)
+OPEN = {"open_items": {"annotator": None}}
+add("cleaner.open_items", methods_of(started_once, OPEN)["open_items"])
+for name, target in methods_of(
+    lambda: noisy_classifier().fit(X(), y()),
+    {"predict": SAMPLES, "predict_proba": SAMPLES, "decision_function": SAMPLES},
+).items():
+    add(f"NoisyLabelsClassifier.{name}", target)
+
+#: Public callables that are not tried out, and why.
+EXCLUDED = {
+    "fetch_medmnist": "downloads; what it does with the file is load_medmnist_npz",
+    "Page": "made by serve",
+    "CrossFitEnsemble": "made by ActiveLabelCleaner",
+    **dict.fromkeys(
+        ["NoiseEstimate", "OpenItem", "Progress", "Answered", "Asked", "Closed", "Ended",
+         "Refitted", "Settled", "Started"],
+        "a record that others make, of values that they have checked",
+    ),
+    **dict.fromkeys(
+        ["CleaningState", "JournalWriter", "describe", "describe_data", "fingerprint",
+         "first_answers", "fold", "now", "open_items", "open_rows", "progress", "rows_of"],
+        "for other packages of this one, which pass what they have checked",
+    ),
+    **dict.fromkeys(
+        ["Learner", "QueryStrategy", "choose", "utilities_of", "strategy_names"],
+        "for the loop, which passes what it has checked; strategies are tried out themselves",
+    ),
+}  # fmt: skip

@@ -1,5 +1,6 @@
 """Values that a parameter or an argument may be given by mistake, each made anew."""
 
+import collections
 import datetime
 import decimal
 import enum
@@ -158,4 +159,38 @@ VALUES = {
     "IterableDataset": Stream,
     "DataLoader": lambda: DataLoader(Endless()),
     "module": lambda: torch.nn.Linear(3, 2),
+    "array scalar": lambda: np.int64(1),
+    "float32 scalar": lambda: np.float32(0.5),
+    "bool scalar": lambda: np.bool_(True),
+    "text scalar": lambda: np.str_("a"),
+    "device": lambda: "cuda:9",
+    "deque": lambda: collections.deque([1, 2, 3]),
+    "dict of columns": lambda: {"a": np.zeros(N), "b": np.zeros(N)},
+    "booleans": lambda: labels().astype(bool),
+    "object numbers": lambda: rows().astype(object),
+    "object labels": lambda: labels().astype(object),
+    "labels with NaN": lambda: with_value(labels().astype(float), np.nan),
+    "labels with infinity": lambda: with_value(labels().astype(float), np.inf),
+    "continuous": lambda: np.linspace(0, 1, N),
+    "negative zero": lambda: np.array([-0.0, 0.0, 1.0] * (N // 3)),
+    "huge ints": lambda: [10**30, 2**63] * (N // 2),
+    "unsigned ints": lambda: np.array([2**64 - 1, 0] * (N // 2), dtype=np.uint64),
+    "bytes labels": lambda: [b"a", b"b"] * (N // 2),
+    "tuple labels": lambda: [(1, 2), (3, 4)] * (N // 2),
+    "one-hot": lambda: np.eye(2)[labels()],
+    "column of labels": lambda: pd.DataFrame({"label": labels()}),
+    "Series of rows": lambda: pd.Series(list(rows())),
+    "nullable frame": lambda: pd.DataFrame(rows()).astype("Float64"),
+    "nullable frame with NA": lambda: pd.DataFrame(rows()).astype("Float64").mask(rows() > 0.9),
+    "nullable labels": lambda: pd.Series(labels(), dtype="Int64"),
+    "text Series": lambda: pd.Series(["a", "b"] * (N // 2), dtype="string"),
+    "reindexed labels": lambda: pd.Series(labels(), index=range(N, 0, -1)),
+    "MultiIndex": lambda: pd.MultiIndex.from_arrays([labels(), labels()]),
+    "too many labels": lambda: np.arange(2 * N) % 2,
+    "no labels": lambda: np.empty(0, dtype=int),
+    "proba": lambda: np.full((N, 2), 0.5),
+    "proba frame": lambda: pd.DataFrame(np.full((N, 2), 0.5), columns=[1, 0]),
+    "ints as rows": lambda: rows(int),
+    "subnormal": lambda: rows() * 1e-310,
+    "empty tensor": lambda: torch.empty((0, 3)),
 }

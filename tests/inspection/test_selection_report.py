@@ -85,5 +85,5 @@ def test_bad_input_is_named(arguments, message):
 
 
 def test_a_string_is_no_list_of_names():
-    with pytest.raises(TypeError, match="class_names must be a mapping"):
+    with pytest.raises(ValueError, match="class_names must be a sequence"):
         selection_report([0, 1], [True, False], class_names="ab")

@@ -90,7 +90,7 @@ def test_small_samples_are_nearly_right_on_average():
         (np.eye(2), [[np.nan, 1], [0, 1]], "transition_matrix must hold probabilities"),
         (np.eye(2), [[0.5, 0.5], [0.5, 0.5]], "transition_matrix must be invertible"),
         (np.eye(2), [1, 0], r"transition_matrix must be of shape \(n_classes, n_classes\)"),
-        (np.eye(2), [["a", "b"], ["c", "d"]], "transition_matrix must be numbers of shape"),
+        (np.eye(2), [["a", "b"], ["c", "d"]], "transition_matrix must be real numbers"),
     ],
 )
 def test_bad_input(confusion, matrix, message):

@@ -282,3 +282,9 @@ def test_holding_out(data, routing):
 def test_nothing_to_hold_out(clean):
     with pytest.raises(ValueError, match="y_clean must be verified in some rows and not in others"):
         hold_out_verified(clean)
+
+
+@pytest.mark.parametrize("single", [1, "cat", None, {"a": 1, "b": None}, {1, 2}])
+def test_holding_out_needs_a_sequence(single):
+    with pytest.raises(ValueError, match="y_clean must be a sequence of labels and None"):
+        hold_out_verified(single)

@@ -202,7 +202,7 @@ def test_samples_are_needed():
     "X, message",
     [
         ([[1.0], [np.nan]], "NaN"),
-        ([["red"], ["blue"]], "not compatible with arrays of bytes/strings"),
+        ([["red"], ["blue"]], "X holds text"),
         (sp.csr_array([[0], [1]]), "Sparse data was passed"),
         ([[0]], "inconsistent numbers of samples"),
     ],
