@@ -25,8 +25,6 @@ from ._policy import LabelSnapshot, TrustPolicy
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
-# Where hardly any label is doubted, all that the first phase did to resist noise would be undone.
-_MIN_DOUBTED = 0.1
 _SAVED = (
     "held_out_proba_", "label_posterior_", "clean_mask_", "transition_matrix_", "noise_rate_",
     "inverse_temperature_",
@@ -195,11 +193,7 @@ class CrossFitted(TrustPolicy):
             )
 
     def start(self, codes: NDArray[np.intp], params: Any, rng: np.random.RandomState) -> None:
-        """Fit a clone of the template without each of the folds; judge the labels, learn of it.
-
-        The clones have learned from all labels. If enough of these are doubted, they are trained
-        on the others, and judge again.
-        """
+        """Fit a clone of the template without each of the folds; judge the labels."""
         training = self.training
         folds = (
             assign_folds(codes, _N_FOLDS, rng)
@@ -218,9 +212,6 @@ class CrossFitted(TrustPolicy):
         ensemble = CrossFitEnsemble(models, folds, training.classes)
         self.model = ensemble.judge_labels(training.X, codes, np.full(len(codes), -1))
         self._find_neighbours()
-        if (~self.model.clean_mask_).mean() >= _MIN_DOUBTED:
-            nobody = np.zeros(len(codes), dtype=bool)
-            self.update(LabelSnapshot(codes, codes, nobody, 0, 0), params)
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
         """Train each classifier on the trusted labels outside its fold; judge the labels again.
