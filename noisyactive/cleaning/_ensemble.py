@@ -18,13 +18,16 @@ from .._noise_model import fit_noise
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
+from ._answer_model import learn_from_answers
 from ._confident import assign_folds, assign_group_folds
+from ._neighbours import Neighbours, comparable
 from ._policy import LabelSnapshot, TrustPolicy
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
 _SAVED = (
-    "label_posterior_", "clean_mask_", "transition_matrix_", "noise_rate_", "inverse_temperature_"
+    "held_out_proba_", "label_posterior_", "clean_mask_", "transition_matrix_", "noise_rate_",
+    "inverse_temperature_",
 )  # fmt: skip
 
 
@@ -34,8 +37,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     What `ActiveLabelCleaner` has as `estimator_` with ``trust="crossfit"``. Each classifier is
     trained without one fold of the samples and predicts the classes of that fold. A noise model is
     fitted to all given labels by these held-out probabilities; Bayes' rule then gives the
-    probability that a label is the true one [1]_ [2]_. Given labels that are more probably right
-    than wrong are trained on, and the expert's answers.
+    probability that a label is the true one [1]_ [2]_. The expert's answers say how far that, the
+    held-out probabilities themselves and the labels of similar samples are to be believed. Given
+    labels that are more probably right than wrong are trained on, and the answers.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    held_out_proba_ : ndarray of shape (n_samples, n_classes)
+        What the classifier that was trained without it predicts for each training sample.
     label_posterior_ : ndarray of shape (n_samples, n_classes)
         Probability of each class to be the true one of each training sample.
     clean_mask_ : ndarray of bool of shape (n_samples,)
@@ -57,7 +63,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
     noise_rate_ : float
-        Estimate of the share of wrong labels.
+        Expected share of the given labels that are wrong, by the posterior.
     inverse_temperature_ : float
         What the log-probabilities were multiplied by so that they fit the given labels best.
 
@@ -70,6 +76,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
        https://doi.org/10.1613/jair.1.12125
     """
 
+    held_out_proba_: NDArray[np.float64]
     label_posterior_: NDArray[np.float64]
     clean_mask_: NDArray[np.bool_]
     transition_matrix_: NDArray[np.float64]
@@ -100,6 +107,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         X: Any,
         given: NDArray[np.intp],
         true: NDArray[np.intp],
+        neighbours: Neighbours | None = None,
         before: CrossFitEnsemble | None = None,
     ) -> CrossFitEnsemble:
         """Set the attributes that describe the labels of the training samples.
@@ -112,6 +120,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Their given labels, encoded.
         true : ndarray of int of shape (n_samples,)
             The expert's labels, encoded; -1 where there is none.
+        neighbours : Neighbours, default=None
+            Similar samples, whose labels count as evidence once there are answers.
         before : CrossFitEnsemble, default=None
             Ensemble whose noise rate and temperature the fit of the noise model starts from.
 
@@ -120,21 +130,35 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self
             The ensemble.
         """
-        proba = np.zeros((len(given), len(self.classes)))
+        n_classes = len(self.classes)
+        proba = np.zeros((len(given), n_classes))
         for fold, model in enumerate(self.models):
             rows = np.flatnonzero(self.folds == fold)
             proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
-        start = None if before is None else (before.noise_rate_, before.inverse_temperature_)
+        start = None if before is None else before._place
         noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
         posterior = noise.posterior(held_out, codes).numpy()
-        self.clean_mask_ = posterior[np.arange(len(given)), given] > 0.5
         verified = true >= 0
-        posterior[verified] = np.eye(len(self.classes))[true[verified]]
+        if verified.any():
+            evidence = [proba]
+            if neighbours is not None:
+                labels = np.where(verified, true, given)
+                evidence.append(neighbours.proba(labels, verified, n_classes))
+            posterior = learn_from_answers(posterior, evidence, given, true)
+        self.clean_mask_ = posterior[np.arange(len(given)), given] > 0.5
+        posterior[verified] = np.eye(n_classes)[true[verified]]
+        self.held_out_proba_ = proba
         self.label_posterior_ = posterior
         self.transition_matrix_ = noise.transition.numpy()
-        self.noise_rate_, self.inverse_temperature_ = noise.rate, noise.scale
+        self.noise_rate_ = float(1 - posterior[np.arange(len(given)), given].mean())
+        self.inverse_temperature_ = noise.scale
         return self
+
+    @property
+    def _place(self) -> tuple[float, float]:
+        """Where the noise model is, for the next fit to start from."""
+        return 1 - float(self.transition_matrix_[0, 0]), self.inverse_temperature_
 
     @property
     def n_features_in_(self) -> int:
@@ -155,6 +179,7 @@ class CrossFitted(TrustPolicy):
 
     single_model = False
     model: CrossFitEnsemble
+    _neighbours: Neighbours | None
 
     @classmethod
     def check(cls, params: Any) -> None:
@@ -186,6 +211,7 @@ class CrossFitted(TrustPolicy):
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
         ensemble = CrossFitEnsemble(models, folds, training.classes)
         self.model = ensemble.judge_labels(training.X, codes, np.full(len(codes), -1))
+        self._find_neighbours()
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
         """Train each classifier on the trusted labels outside its fold; judge the labels again.
@@ -204,7 +230,9 @@ class CrossFitted(TrustPolicy):
             models.append(model)
         true = np.where(labels.verified, labels.codes, -1)
         ensemble = CrossFitEnsemble(models, before.folds, before.classes)
-        self.model = ensemble.judge_labels(self.training.X, labels.given, true, before)
+        self.model = ensemble.judge_labels(
+            self.training.X, labels.given, true, self._neighbours, before
+        )
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Labels that the ensemble holds for right, and those verified."""
@@ -213,6 +241,11 @@ class CrossFitted(TrustPolicy):
     def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """All others."""
         return ~self.trusted(verified)
+
+    @property
+    def held_out_proba(self) -> NDArray[np.float64]:
+        """The ensemble's `held_out_proba_`."""
+        return self.model.held_out_proba_
 
     @property
     def posterior(self) -> NDArray[np.float64]:
@@ -239,12 +272,18 @@ class CrossFitted(TrustPolicy):
         if np.unique(folds).tolist() != list(range(len(models))):
             raise ValueError("The folds that were saved are not those of the models.")
         ensemble = CrossFitEnsemble(models, folds, self.training.classes)
+        ensemble.held_out_proba_ = self._fitting(arrays["held_out_proba_"], "f", n, k)
         ensemble.label_posterior_ = self._fitting(arrays["label_posterior_"], "f", n, k)
         ensemble.clean_mask_ = self._fitting(arrays["clean_mask_"], "b", n)
         ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble
+        self._find_neighbours()
+
+    def _find_neighbours(self) -> None:
+        features = comparable(self.training.X)
+        self._neighbours = None if features is None else Neighbours(features, self.model.folds)
 
 
 def _has_two_classes(codes: NDArray[np.intp]) -> bool:

@@ -389,13 +389,17 @@ class CleaningLoop:
             return rng.choice(pool, size=n_rows, replace=False)
         labels = self.data.classes[self.state.codes]
         trusted = np.flatnonzero(self.trusted())
-        learner = Learner(model, self.data.classes, take_rows(X, trusted), labels[trusted])
-        posterior = self.policy.posterior
+        X_pool = take_rows(X, pool)
+        held_out, posterior = self.policy.held_out_proba, self.policy.posterior
+        predictor = None if held_out is None else HeldOut(model, X_pool, held_out[pool])
+        learner = Learner(
+            model, self.data.classes, take_rows(X, trusted), labels[trusted], predictor=predictor
+        )
         with self._isolated(part):
             chosen = choose(
                 self.params.query_strategy,
                 learner,
-                take_rows(X, pool),
+                X_pool,
                 labels[pool],
                 n_rows,
                 rng,
@@ -423,3 +427,32 @@ class CleaningLoop:
             strategy = getattr(strategy, "__name__", type(strategy).__name__)
         among = "not trusted" if self.params.pool == "untrusted" else "not verified"
         return f"by {strategy.replace('_', ' ')} among the labels {among}"
+
+
+class HeldOut:
+    """Predicts the pool as models do that did not learn its labels, anything else as the ensemble.
+
+    Parameters
+    ----------
+    model : CrossFitEnsemble
+        The ensemble.
+    X_pool : object of length n_pool
+        The pool, recognised by identity.
+    proba : ndarray of shape (n_pool, n_classes)
+        Its held-out class probabilities.
+    """
+
+    def __init__(self, model: Any, X_pool: Any, proba: NDArray[np.float64]):
+        self._model = model
+        self._X_pool = X_pool
+        self._proba = proba
+        self.classes_ = model.classes_
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Class probabilities, of shape (n_samples, n_classes)."""
+        return self._proba if X is self._X_pool else self._model.predict_proba(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class of each sample, of shape (n_samples,)."""
+        classes: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return classes

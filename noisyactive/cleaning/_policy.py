@@ -96,6 +96,11 @@ class TrustPolicy(ABC):
         """Which labels may be queried with ``pool="untrusted"``, of shape (n_samples,)."""
 
     @property
+    def held_out_proba(self) -> NDArray[np.float64] | None:
+        """Class probabilities of samples by models that did not learn their labels, if known."""
+        return None
+
+    @property
     def posterior(self) -> NDArray[np.float64] | None:
         """Probability of each class to be the true one, (n_samples, n_classes), if known."""
         return None

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,7 +20,9 @@ from noisyactive import (
 )
 from noisyactive._noise_model import fit_noise
 from noisyactive.cleaning import CrossFitEnsemble
-from noisyactive.query import rare_entropy_scores
+from noisyactive.cleaning._answer_model import learn_from_answers
+from noisyactive.cleaning._neighbours import Neighbours, comparable
+from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(
     max_epochs=6, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, random_state=1
@@ -74,9 +78,11 @@ def test_the_judgement_is_that_of_the_noise_model(data, model):
     np.testing.assert_allclose(ensemble.label_posterior_, posterior, atol=1e-6)
     np.testing.assert_allclose(ensemble.transition_matrix_, noise.transition, atol=1e-6)
     assert type(ensemble.noise_rate_) is type(ensemble.inverse_temperature_) is float
-    assert ensemble.noise_rate_ == pytest.approx(noise.rate)
     assert ensemble.inverse_temperature_ == pytest.approx(noise.scale)
     right = posterior[np.arange(len(X)), y_noisy]
+    assert ensemble.noise_rate_ == pytest.approx(1 - right.mean(), abs=1e-6)
+    assert ensemble.noise_rate_ == pytest.approx(noise.rate, abs=0.01)
+    np.testing.assert_allclose(ensemble.held_out_proba_, proba, atol=1e-6)
     np.testing.assert_array_equal(ensemble.clean_mask_, right > 0.5)
     mean = np.mean([m.predict_proba(X) for m in ensemble.models], axis=0)
     np.testing.assert_allclose(ensemble.predict_proba(X), mean)
@@ -306,9 +312,95 @@ def test_later_rounds_start_from_the_noise_that_was_found(data, model):
     true = np.full(len(y), -1)
     true[rows] = y[rows]
     proba = np.array([after.models[f].predict_proba(X[[i]])[0] for i, f in enumerate(after.folds)])
-    place = before.noise_rate_, before.inverse_temperature_
+    place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
     noise = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)), place)
-    assert after.noise_rate_ == pytest.approx(noise.rate, abs=1e-6)
+    np.testing.assert_allclose(after.transition_matrix_, noise.transition, atol=1e-6)
     assert after.inverse_temperature_ == pytest.approx(noise.scale, abs=1e-6)
     far = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)))
-    assert after.noise_rate_ == pytest.approx(far.rate, abs=0.01)
+    assert noise.rate == pytest.approx(far.rate, abs=0.01)
+
+
+def test_answers_correct_the_posterior_with_the_neighbours_labels(data, model):
+    X, y, y_noisy = data
+    cleaner = start(data, model, pool="unverified")
+    rows = cleaner.query()
+    before = cleaner.estimator_
+    cleaner.teach(rows, y[rows]).query()
+    after = cleaner.estimator_
+    true = np.full(len(y), -1)
+    true[rows] = y[rows]
+    place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
+    held_out, codes = torch.from_numpy(after.held_out_proba_), torch.from_numpy(y_noisy)
+    noise = fit_noise(held_out, codes, torch.from_numpy(true), place)
+    neighbours = Neighbours(comparable(X), after.folds)
+    votes = neighbours.proba(np.where(true >= 0, true, y_noisy), true >= 0, 3)
+    expected = learn_from_answers(
+        noise.posterior(held_out, codes).numpy(), [after.held_out_proba_, votes], y_noisy, true
+    )
+    trusted = expected[np.arange(len(y)), y_noisy] > 0.5
+    expected[rows] = np.eye(3)[y[rows]]
+    np.testing.assert_allclose(after.label_posterior_, expected, atol=1e-6)
+    np.testing.assert_array_equal(after.clean_mask_, trusted)
+    assert after.noise_rate_ == pytest.approx(1 - expected[np.arange(len(y)), y_noisy].mean())
+
+
+def test_samples_that_cannot_be_compared_are_judged_without_neighbours(data):
+    X, y, y_noisy = data
+    texts = [" ".join(f"w{i}{'high' if v > 0 else 'low'}" for i, v in enumerate(x)) for x in X]
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    cleaner = finish(start((texts, y, y_noisy), model, n_rounds=2), y)
+    posterior = cleaner.estimator_.label_posterior_
+    np.testing.assert_allclose(posterior.sum(axis=1), 1)
+
+
+def test_answers_show_noise_that_looks_like_doubt():
+    """Labels near the border are wrong more often than not, which only answers can tell."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(1500, 2))
+    y = (X[:, 0] > 0).astype(int)
+    y_noisy = np.where(np.abs(X[:, 0]) < 0.35, 1 - y, y)
+    cleaner = ActiveLabelCleaner(
+        RandomForestClassifier(50, min_samples_leaf=5, random_state=0),
+        "random",
+        n_rounds=1,
+        round_budget=150,
+        random_state=0,
+    ).start(X, y_noisy)
+    right = y_noisy == y
+    at_first = right[cleaner.clean_mask_].mean()
+    finish(cleaner, y)
+    trusted = cleaner.estimator_.clean_mask_ & ~cleaner.state_.verified
+    assert right[trusted].mean() > at_first + 0.05
+
+
+@pytest.mark.parametrize("strategy", ["label_disagreement", "entropy"])
+def test_strategies_see_probabilities_of_models_that_did_not_learn_the_labels(strategy):
+    """Boosted trees know the labels of their own rows by heart: these tell nothing."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=400)
+    X = rng.normal(size=(400, 5)) + 3 * np.eye(3, 5)[y]
+    wrong = rng.random(400) < 0.25
+    y_noisy = np.where(wrong, (y + rng.integers(1, 3, size=400)) % 3, y)
+    seen = []
+
+    def strategy_that_looks(classifier, X, n_instances=1, **kwargs):
+        seen.append((X, classifier.predict_proba(X), classifier.predict(X)))
+        return get_strategy(strategy).function(classifier, X, n_instances, **kwargs)
+
+    def spy(classifier, X, n_instances=1, *, y=None):
+        own = {"y": y} if strategy == "label_disagreement" else {}
+        return strategy_that_looks(classifier, X, n_instances, **own)
+
+    model = HistGradientBoostingClassifier(max_iter=30, min_samples_leaf=2, random_state=0)
+    cleaner = ActiveLabelCleaner(model, spy, n_rounds=1, round_budget=40, random_state=0)
+    cleaner.start(X, y_noisy)
+    rows = cleaner.query()
+    ensemble = cleaner.estimator_
+    pool, proba, predicted = seen[0]
+    for fold, judge in enumerate(ensemble.models):
+        own = ensemble.folds == fold
+        np.testing.assert_allclose(proba[own], judge.predict_proba(X[own]))
+    np.testing.assert_array_equal(predicted, proba.argmax(axis=1))
+    np.testing.assert_array_equal(pool, X)
+    if strategy == "label_disagreement":
+        assert wrong[rows].mean() > 0.7

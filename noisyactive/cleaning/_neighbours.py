@@ -1,0 +1,134 @@
+"""Class probabilities from the labels of similar samples, cross-fitted like the classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn import config_context
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+# Votes of this many say little more than those of half or twice as many.
+_N_NEIGHBOURS = 30
+# Brute force beyond these would take longer than training does.
+_MAX_FEATURES = 5000
+_MAX_CANDIDATES = 20_000
+
+
+class Neighbours:
+    """The most similar samples of other folds, for every sample.
+
+    Parameters
+    ----------
+    features : ndarray or sparse matrix of shape (n_samples, n_features)
+        What distances are measured between, as `comparable` returns it.
+    folds : ndarray of int of shape (n_samples,)
+        Fold of each sample, from 0.
+    """
+
+    def __init__(self, features: Any, folds: NDArray[np.intp]):
+        self.folds = folds
+        #: For each fold, the neighbours outside it of all samples; never the sample itself.
+        self.indices = [_nearest_outside(features, folds == fold) for fold in range(max(folds) + 1)]
+
+    def proba(
+        self, codes: NDArray[np.intp], verified: NDArray[np.bool_], n_classes: int
+    ) -> NDArray[np.float64]:
+        """Estimate class probabilities from the neighbours' labels.
+
+        A neighbour's label counts as far as its own neighbours agree with it, and in full where it
+        was verified. No label of a sample's fold takes part in its estimate, nor in how far other
+        labels count for it.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n_samples,)
+            Labels, encoded.
+        verified : ndarray of bool of shape (n_samples,)
+            Whether an expert gave the label.
+        n_classes : int
+            Classes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Shares of the votes; the frequencies of the classes count as one vote.
+        """
+        proba = np.empty((len(codes), n_classes))
+        for fold, indices in enumerate(self.indices):
+            inside, outside = np.flatnonzero(self.folds == fold), np.flatnonzero(self.folds != fold)
+            frequency = np.bincount(codes[outside], minlength=n_classes) / len(outside)
+            weight = np.ones(len(codes))
+            agreeing = _shares(indices[outside], codes, weight, frequency)
+            weight[outside] = agreeing[np.arange(len(outside)), codes[outside]]
+            weight[verified] = 1
+            proba[inside] = _shares(indices[inside], codes, weight, frequency)
+        return proba
+
+
+def comparable(X: Any) -> Any:
+    """Samples as rows of numbers that distances can be measured between.
+
+    Parameters
+    ----------
+    X : object of length n_samples
+        Samples.
+
+    Returns
+    -------
+    ndarray, sparse matrix or None
+        Of shape (n_samples, n_features): an array of numbers, flattened and standardised; a sparse
+        matrix as it is. None for anything else, and for more than 5,000 features that are not
+        sparse.
+    """
+    if sparse.issparse(X):
+        return sparse.csr_matrix(X)
+    if hasattr(X, "dtypes") and not all(dtype.kind in "biuf" for dtype in np.atleast_1d(X.dtypes)):
+        return None
+    if hasattr(X, "detach"):
+        X = X.detach().cpu()
+    if not (hasattr(X, "__array__") or isinstance(X, list)):
+        return None
+    array = np.asarray(X)
+    if array.dtype.kind not in "biuf" or array.ndim < 2 or array[0].size > _MAX_FEATURES:
+        return None
+    array = array.reshape(len(array), -1).astype(np.float64)
+    if np.isinf(array).any():
+        return None
+    scaled = StandardScaler().fit_transform(array).astype(np.float32)
+    return np.nan_to_num(scaled, copy=False)  # missing values are average
+
+
+def _nearest_outside(features: Any, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Rows outside a fold that are nearest to each sample, of shape (n_samples, n_neighbours)."""
+    candidates = np.flatnonzero(~inside)
+    step = -(-len(candidates) // _MAX_CANDIDATES)
+    candidates = candidates[::step]
+    n_wanted = min(_N_NEIGHBOURS, max(len(candidates) - 1, 1))
+    search = NearestNeighbors(n_neighbors=min(n_wanted + 1, len(candidates)))
+    if sparse.issparse(features):
+        search.set_params(metric="cosine")
+    # The order of equally near ones must not depend on the number of threads.
+    with config_context(enable_cython_pairwise_dist=False):
+        found = search.fit(features[candidates]).kneighbors(features, return_distance=False)
+    rows = candidates[found]
+    # A sample is no neighbour of its own: it goes last, and the last is left out.
+    own = np.argsort(rows == np.arange(len(rows))[:, None], axis=1, kind="stable")
+    return np.take_along_axis(rows, own, axis=1)[:, :n_wanted].astype(np.int32)
+
+
+def _shares(
+    indices: NDArray[np.int32],
+    codes: NDArray[np.intp],
+    weight: NDArray[np.float64],
+    frequency: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Each class's share of weighted votes, of shape (len(indices), n_classes)."""
+    n_rows, n_classes = len(indices), len(frequency)
+    cells = np.arange(n_rows)[:, None] * n_classes + codes[indices]
+    counted = np.bincount(cells.ravel(), weight[indices].ravel(), minlength=n_rows * n_classes)
+    votes: NDArray[np.float64] = counted.reshape(n_rows, n_classes) + frequency
+    return votes / votes.sum(axis=1, keepdims=True)
