@@ -97,7 +97,8 @@ class ActiveLabelCleaner(
     trust : {"once", "crossfit", "verified", "all"}, default="crossfit"
         Labels that are trained on: those that the first phase trusted, and those verified; those
         that three cross-fitted clones hold for right after each round, and those verified (see
-        `CrossFitEnsemble`); only those verified; or all.
+        `CrossFitEnsemble`, which also asks the labels of similar samples, where `X` is an array of
+        numbers or sparse); only those verified; or all.
     refit : {"fine_tune", "continue", "scratch"}, default="fine_tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
