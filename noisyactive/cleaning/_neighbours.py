@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 # Votes of this many say little more than those of half or twice as many.
 _N_NEIGHBOURS = 30
-# Brute force beyond these would take longer than training does.
-_MAX_FEATURES = 5000
+# Beyond these, brute force would take longer than training does, and a copy of X too much memory.
 _MAX_CANDIDATES = 20_000
+_MAX_FEATURES = 5000
+_MAX_VALUES = 2**27
 
 
 class Neighbours:
@@ -81,19 +83,22 @@ def comparable(X: Any) -> Any:
     -------
     ndarray, sparse matrix or None
         Of shape (n_samples, n_features): an array of numbers, flattened and standardised; a sparse
-        matrix as it is. None for anything else, and for more than 5,000 features that are not
-        sparse.
+        matrix as it is. None for anything else, and for more than 5,000 features or 2**27 numbers
+        that are not sparse.
     """
     if sparse.issparse(X):
         return sparse.csr_matrix(X)
-    if hasattr(X, "dtypes") and not all(dtype.kind in "biuf" for dtype in np.atleast_1d(X.dtypes)):
+    columns = np.atleast_1d(getattr(X, "dtypes", []))
+    if any(getattr(dtype, "kind", "O") not in "biuf" for dtype in columns):
         return None
     if hasattr(X, "detach"):
         X = X.detach().cpu()
-    if not (hasattr(X, "__array__") or isinstance(X, list)):
+    if isinstance(X, Sequence) or not hasattr(X, "__array__"):  # skorch's slices read files
         return None
     array = np.asarray(X)
-    if array.dtype.kind not in "biuf" or array.ndim < 2 or array[0].size > _MAX_FEATURES:
+    if array.dtype.kind not in "biuf" or array.ndim < 2:
+        return None
+    if array[0].size > _MAX_FEATURES or array.size > _MAX_VALUES:
         return None
     array = array.reshape(len(array), -1).astype(np.float64)
     if np.isinf(array).any():

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skorch.helper import SliceDataset
 
 from noisyactive.cleaning._neighbours import Neighbours, comparable
 
@@ -98,14 +99,13 @@ def test_sparse_rows_are_compared_by_their_angle():
     np.testing.assert_array_equal(one.proba(codes, verified, 3), other.proba(codes, verified, 3))
 
 
-@pytest.mark.parametrize("kind", ["array", "frame", "tensor", "list", "integers", "images"])
+@pytest.mark.parametrize("kind", ["array", "frame", "tensor", "integers", "images"])
 def test_numbers_of_any_kind(kind):
     X = np.arange(24).reshape(6, 4) % 7
     given = {
         "array": X.astype(float),
         "frame": pd.DataFrame(X),
         "tensor": torch.tensor(X),
-        "list": X.tolist(),
         "integers": X,
         "images": X.reshape(6, 1, 2, 2),
     }[kind]
@@ -128,8 +128,20 @@ def test_missing_values_are_average():
         np.array([[1.0], [np.inf]]),
         np.zeros((2, 3, 100, 100)),
         torch.utils.data.TensorDataset(torch.zeros(2, 3)),
+        SliceDataset(torch.utils.data.TensorDataset(torch.zeros(2, 3), torch.zeros(2))),
+        [np.zeros(2), np.zeros(3)],
     ],
-    ids=["texts", "mixed", "categories", "strings", "infinite", "large", "Dataset"],
+    ids=[
+        "texts",
+        "mixed",
+        "categories",
+        "strings",
+        "infinite",
+        "large",
+        "Dataset",
+        "slices",
+        "ragged",
+    ],
 )
 def test_what_cannot_be_compared(X):
     assert comparable(X) is None
