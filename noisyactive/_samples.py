@@ -265,7 +265,7 @@ def for_estimator(X: Any, name: str = "X") -> Any:
         X[len(X)]  # type: ignore[arg-type]
     except IndexError:
         return X
-    except Exception:  # noqa: BLE001  # whatever it is, it does not end a loop
+    except Exception:  # noqa: BLE001  # a Dataset's own code may raise anything else: no end then
         pass
     return Subset(X, range(len(X)))  # type: ignore[arg-type]
 

@@ -302,15 +302,21 @@ def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, fine_tune_epochs, e
     assert len(calls) == 3 * expected
 
 
-def test_later_rounds_start_from_the_noise_that_was_found(data, model):
-    X, y, y_noisy = data
+def around_first_round(data, model):
+    """The ensembles before and after a round, and the answers; -1 where there is none."""
+    _, y, _ = data
     cleaner = start(data, model, pool="unverified")
     rows = cleaner.query()
     before = cleaner.estimator_
     cleaner.teach(rows, y[rows]).query()
-    after = cleaner.estimator_
     true = np.full(len(y), -1)
     true[rows] = y[rows]
+    return before, cleaner.estimator_, true
+
+
+def test_later_rounds_start_from_the_noise_that_was_found(data, model):
+    X, y, y_noisy = data
+    before, after, true = around_first_round(data, model)
     proba = np.array([after.models[f].predict_proba(X[[i]])[0] for i, f in enumerate(after.folds)])
     place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
     noise = fit_noise(*map(torch.from_numpy, (proba, y_noisy, true)), place)
@@ -322,13 +328,7 @@ def test_later_rounds_start_from_the_noise_that_was_found(data, model):
 
 def test_answers_correct_the_posterior_with_the_neighbours_labels(data, model):
     X, y, y_noisy = data
-    cleaner = start(data, model, pool="unverified")
-    rows = cleaner.query()
-    before = cleaner.estimator_
-    cleaner.teach(rows, y[rows]).query()
-    after = cleaner.estimator_
-    true = np.full(len(y), -1)
-    true[rows] = y[rows]
+    before, after, true = around_first_round(data, model)
     place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
     held_out, codes = torch.from_numpy(after.held_out_proba_), torch.from_numpy(y_noisy)
     noise = fit_noise(held_out, codes, torch.from_numpy(true), place)
@@ -338,7 +338,7 @@ def test_answers_correct_the_posterior_with_the_neighbours_labels(data, model):
         noise.posterior(held_out, codes).numpy(), [after.held_out_proba_, votes], y_noisy, true
     )
     trusted = expected[np.arange(len(y)), y_noisy] > 0.5
-    expected[rows] = np.eye(3)[y[rows]]
+    expected[true >= 0] = np.eye(3)[true[true >= 0]]
     np.testing.assert_allclose(after.label_posterior_, expected, atol=1e-6)
     np.testing.assert_array_equal(after.clean_mask_, trusted)
     assert after.noise_rate_ == pytest.approx(1 - expected[np.arange(len(y)), y_noisy].mean())
