@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from .._codes import find_codes
 from ..journal import CleaningState, Settled
+from ._answer_model import Answers
 
 Aggregate = Callable[[list[Any]], Any]
 
@@ -66,6 +67,31 @@ def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
     given = [label for label in outcomes if label is not None]
     known = iter(state.classes[find_codes(given, state.classes, name="aggregate")].tolist())
     return Settled(rows, tuple(None if label is None else next(known) for label in outcomes))
+
+
+def answers_of(state: CleaningState) -> Answers:
+    """What annotators said of the rows that are verified.
+
+    Parameters
+    ----------
+    state : CleaningState
+        The run's state.
+
+    Returns
+    -------
+    Answers
+        One entry for each annotator's label of each row; annotators in the order of `n_answers`.
+    """
+    number = {name: n for n, name in enumerate(state.n_answers)}
+    said = [
+        (row, number[name], label)
+        for row in np.flatnonzero(state.verified).tolist()
+        for name, label in state.answers[row].items()
+        if label is not None
+    ]
+    rows, annotators, labels = zip(*said, strict=True) if said else ((), (), ())
+    codes = find_codes(labels, state.classes, name="answers")
+    return Answers(np.array(rows, dtype=np.intp), np.array(annotators, dtype=np.intp), codes)
 
 
 def unused_name(state: CleaningState, rows: Iterable[int]) -> str:

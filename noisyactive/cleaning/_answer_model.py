@@ -1,8 +1,9 @@
-"""What an expert's answers say about the labels that nobody was asked about."""
+"""What experts' answers say about labels: those they gave, and those nobody was asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,15 +12,79 @@ from numpy.typing import NDArray
 # Standard deviations of the priors: of the weight of a piece of evidence, and of the label's own.
 _WEIGHT_SPREAD = 0.5
 _LABEL_SPREAD = 1.0
+# Of the density exp(-x * this) of an annotator's error rate x: with hardly any answers, an expert
+# is believed to be wrong once in forty.
+_TRUST = 40.0
+# Nobody is taken to be always right or always wrong.
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labels that annotators gave, one entry for each; a row may have several.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_answers,)
+        Rows that were answered for.
+    annotators : ndarray of int of shape (n_answers,)
+        Who answered, from 0.
+    codes : ndarray of int of shape (n_answers,)
+        Labels, encoded.
+    """
+
+    rows: NDArray[np.intp]
+    annotators: NDArray[np.intp]
+    codes: NDArray[np.intp]
+
+    @classmethod
+    def none(cls) -> Answers:
+        """No answer."""
+        return cls(*np.empty((3, 0), dtype=np.intp))
+
+    @property
+    def n_annotators(self) -> int:
+        """One more than the highest number of an annotator."""
+        return int(self.annotators.max(initial=-1)) + 1
+
+    def log_likelihood(
+        self, error_rates: torch.Tensor, n_classes: int
+    ) -> tuple[NDArray[np.intp], torch.Tensor]:
+        """Rows with answers, and the log-probability of these for each class as the true one.
+
+        An annotator errs at a rate, and then names each other class with equal probability.
+
+        Parameters
+        ----------
+        error_rates : tensor of float64 of shape (n_annotators,)
+            Share of each annotator's answers that is wrong.
+        n_classes : int
+            Classes.
+
+        Returns
+        -------
+        rows : ndarray of int of shape (n_rows,)
+            Sorted, each once.
+        log_likelihood : tensor of float64 of shape (n_rows, n_classes)
+            Logarithm of the probability of all answers to the row.
+        """
+        rows, place = np.unique(self.rows, return_inverse=True)
+        rates = error_rates[torch.from_numpy(self.annotators)].clamp(_LEAST, 1 - _LEAST)
+        of_wrong = (rates / (n_classes - 1)).log()
+        of_right = torch.log1p(-rates)
+        said = torch.nn.functional.one_hot(torch.from_numpy(self.codes), n_classes)
+        each = torch.where(said.bool(), of_right[:, None], of_wrong[:, None])
+        total = torch.zeros(len(rows), n_classes, dtype=torch.float64)
+        return rows, total.index_add(0, torch.from_numpy(place), each)
 
 
 def learn_from_answers(
     posterior: NDArray[np.float64],
     evidence: Sequence[NDArray[np.float64]],
     given: NDArray[np.intp],
-    true: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Correct the probabilities of the true classes by what an expert answered.
+    answers: Answers,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Correct the probabilities of the true classes by what annotators answered.
 
     A noise model that is fitted to given labels cannot tell noise from doubt where labels are wrong
     more often for difficult samples. Answers can: they are a sample of true labels with their
@@ -27,11 +92,13 @@ def learn_from_answers(
 
         P(true = j) ~ posterior_j**w_0 * prod_m evidence_mj**w_m * exp(b * [j = given])
 
-    The weights w and b, how far labels are to be believed, are fitted to the rows with an answer.
-    Normal priors around w = (1, 0, 0, ...) and b = 0, the posterior as it is, keep few answers from
-    changing much. That rows were chosen by their evidence does not matter: what is modelled is the
-    class given the evidence. All of it has to be held out: no model may have learned the label of
-    the row that it speaks about.
+    Annotators err, too: each at a rate of their own, and then they name any other class [3]_ [4]_.
+    What is maximised over w, b and these rates is the probability of the answers, so that a wrong
+    answer to a sample whose class is plain to see tells of the annotator, and many such answers of
+    the evidence. Normal priors around w = (1, 0, 0, ...) and b = 0, the posterior as it is, keep
+    few answers from changing much; an exponential one keeps the rates near 0. That rows were chosen
+    by their evidence does not matter: what is modelled is the class given the evidence. All of it
+    has to be held out: no model may have learned the label of the row that it speaks about.
 
     Parameters
     ----------
@@ -41,13 +108,15 @@ def learn_from_answers(
         Further class probabilities.
     given : ndarray of int of shape (n_samples,)
         Given labels, encoded.
-    true : ndarray of int of shape (n_samples,)
-        The expert's labels, encoded; -1 where there is none.
+    answers : Answers
+        What annotators said.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_classes)
-        The corrected posterior; without any answer, the posterior itself.
+    prior : ndarray of shape (n_samples, n_classes)
+        The corrected probabilities, for rows with answers as if they had none.
+    error_rates : ndarray of shape (n_annotators,)
+        Share of wrong answers of each annotator.
 
     References
     ----------
@@ -55,23 +124,32 @@ def learn_from_answers(
        https://doi.org/10.1016/S0893-6080(05)80023-1
     .. [2] D. McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", Frontiers in
        Econometrics, 1974
+    .. [3] A. P. Dawid, A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using
+       the EM Algorithm", Applied Statistics, 1979, https://doi.org/10.2307/2346806
+    .. [4] V. C. Raykar et al., "Learning From Crowds", Journal of Machine Learning Research, 2010
     """
-    answered = np.flatnonzero(true >= 0)
-    if not len(answered):
-        return posterior
+    if not len(answers.rows):
+        return posterior, np.zeros(0)
+    n_classes = posterior.shape[1]
+    rows = np.unique(answers.rows)
     sources = [posterior, *evidence]
+    at_answered = [_log(source[rows]) for source in sources]
+    labels = torch.from_numpy(given)
+    own = labels[rows]
     expected = torch.eye(len(sources), dtype=torch.float64)[0]
     weights = expected.clone().requires_grad_()
     belief = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    at_answered = [_log(source[answered]) for source in sources]
-    labels = torch.from_numpy(given)
-    own, truth = labels[answered], torch.from_numpy(true[answered])
-    optimizer = torch.optim.LBFGS([weights, belief], max_iter=100, line_search_fn="strong_wolfe")
+    highest = (n_classes - 1) / n_classes  # from here on, answers say nothing any more
+    logits = torch.full((answers.n_annotators,), -3.0, dtype=torch.float64, requires_grad=True)
+    parameters = [weights, belief, logits]
+    optimizer = torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        scores = _scores(at_answered, weights, belief, own)
-        loss = torch.nn.functional.cross_entropy(scores, truth, reduction="sum")
+        rates = highest * torch.sigmoid(logits)
+        log_proba = torch.log_softmax(_scores(at_answered, weights, belief, own), dim=1)
+        log_proba = log_proba + answers.log_likelihood(rates, n_classes)[1]
+        loss = -torch.logsumexp(log_proba, dim=1).sum() + _TRUST * rates.sum()
         loss = loss + ((weights - expected) / _WEIGHT_SPREAD).square().sum() / 2
         loss = loss + (belief / _LABEL_SPREAD).square() / 2
         loss.backward()
@@ -80,9 +158,37 @@ def learn_from_answers(
     with torch.enable_grad():
         optimizer.step(closure)
     with torch.no_grad():
+        rates = highest * torch.sigmoid(logits)
         scores = _scores([_log(source) for source in sources], weights, belief, labels)
-        corrected: NDArray[np.float64] = torch.softmax(scores, dim=1).numpy()
-    return corrected
+        prior: NDArray[np.float64] = torch.softmax(scores, dim=1).numpy()
+    return prior, rates.numpy()
+
+
+def with_answers(
+    prior: NDArray[np.float64], error_rates: NDArray[np.float64], answers: Answers
+) -> NDArray[np.float64]:
+    """Probabilities of the true classes, by what `learn_from_answers` found and by the answers.
+
+    Parameters
+    ----------
+    prior : ndarray of shape (n_samples, n_classes)
+        What is to be believed of rows without an answer.
+    error_rates : ndarray of shape (n_annotators,)
+        Share of wrong answers of each annotator; one who is not known yet is trusted.
+    answers : Answers
+        What annotators said.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        By Bayes' rule.
+    """
+    unknown = max(answers.n_annotators - len(error_rates), 0)
+    rates = torch.from_numpy(np.append(error_rates, np.full(unknown, _LEAST)))
+    rows, log_likelihood = answers.log_likelihood(rates, prior.shape[1])
+    posterior = prior.copy()
+    posterior[rows] = torch.softmax(_log(prior[rows]) + log_likelihood, dim=1).numpy()
+    return posterior
 
 
 def _log(proba: NDArray[np.float64]) -> torch.Tensor:

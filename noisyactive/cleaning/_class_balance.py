@@ -1,4 +1,4 @@
-"""Sample weights by which classes count alike."""
+"""Sample weights: classes count alike, doubtful labels less."""
 
 from __future__ import annotations
 
@@ -37,6 +37,31 @@ def class_weights(y: NDArray[Any], class_balance: float) -> NDArray[np.float64]:
     return weights / weights.mean()
 
 
+def weights_of(
+    y: NDArray[Any], class_balance: float, label_weight: Any, sample_weight: Any
+) -> NDArray[np.float64] | None:
+    """Weights to train with: those of classes, labels and samples, multiplied.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels.
+    class_balance : float in [0, 1]
+        As for `class_weights`.
+    label_weight, sample_weight : array-like of shape (n_samples,) or None
+        What each label counts, by what is known of it, and each sample, by the user's wish.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+        None if all of them are alike.
+    """
+    parts = [part for part in (label_weight, sample_weight) if part is not None]
+    if class_balance:
+        parts.append(class_weights(y, class_balance))
+    return np.prod([np.asarray(part, dtype=float) for part in parts], axis=0) if parts else None
+
+
 def takes_weights(estimator: Any, method: Callable[..., Any]) -> bool:
     """Whether a method takes weights of a classifier that does not weigh classes by itself.
 
@@ -49,9 +74,14 @@ def takes_weights(estimator: Any, method: Callable[..., Any]) -> bool:
 
 
 def fit_balanced(
-    estimator: Any, X: Any, y: NDArray[Any], fit_params: Mapping[str, Any], class_balance: float
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    fit_params: Mapping[str, Any],
+    class_balance: float,
+    label_weight: NDArray[np.float64] | None = None,
 ) -> Any:
-    """Fit a classifier, or a pipeline, with class weights for its last step if it `takes_weights`.
+    """Fit a classifier, or a pipeline, with weights for its last step if that `takes_weights`.
 
     Parameters
     ----------
@@ -65,6 +95,8 @@ def fit_balanced(
         Parameters of its `fit`.
     class_balance : float
         As for `class_weights`.
+    label_weight : ndarray of shape (n_samples,), default=None
+        As for `weights_of`; not for pipelines that resample.
 
     Returns
     -------
@@ -72,14 +104,15 @@ def fit_balanced(
         Fitted.
     """
     last = last_step(estimator)
-    if not class_balance or not takes_weights(last, last.fit):
+    none = not class_balance and label_weight is None
+    if none or not takes_weights(last, last.fit):
         return estimator.fit(X, y, **fit_params)
-    weighted = with_last_step(estimator, WithClassWeights(last, class_balance))
+    weighted = with_last_step(estimator, WithWeights(last, class_balance, label_weight))
     return with_last_step(weighted.fit(X, y, **fit_params), last)
 
 
-class WithClassWeights:
-    """A classifier whose `fit` adds class weights, computed from the labels that reach it.
+class WithWeights:
+    """A classifier whose `fit` adds weights, those of classes by the labels that reach it.
 
     The last step of a pipeline gets labels that other steps may have changed, and each pipeline
     decides which metadata reaches it. Everything but `fit` is the classifier's own.
@@ -90,17 +123,25 @@ class WithClassWeights:
         Fitted in place, not cloned.
     class_balance : float
         As for `class_weights`.
+    label_weight : ndarray of shape (n_samples,), default=None
+        As for `weights_of`.
     """
 
-    def __init__(self, estimator: Any, class_balance: float):
-        vars(self).update(estimator=estimator, class_balance=class_balance)
+    def __init__(
+        self,
+        estimator: Any,
+        class_balance: float,
+        label_weight: NDArray[np.float64] | None = None,
+    ):
+        vars(self).update(
+            estimator=estimator, class_balance=class_balance, label_weight=label_weight
+        )
 
     def fit(
         self, X: Any, y: NDArray[Any], sample_weight: Any = None, **params: Any
-    ) -> WithClassWeights:
-        """Fit the classifier; class weights are multiplied with `sample_weight`."""
-        weight = class_weights(y, self.class_balance)
-        weight *= 1 if sample_weight is None else np.asarray(sample_weight)
+    ) -> WithWeights:
+        """Fit the classifier; weights are multiplied with `sample_weight`."""
+        weight = weights_of(y, self.class_balance, self.label_weight, sample_weight)
         self.estimator.fit(X, y, sample_weight=weight, **params)
         return self
 

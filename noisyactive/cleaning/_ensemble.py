@@ -18,7 +18,7 @@ from .._noise_model import fit_noise
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
-from ._answer_model import learn_from_answers
+from ._answer_model import Answers, learn_from_answers, with_answers
 from ._confident import assign_folds, assign_group_folds
 from ._neighbours import Neighbours, comparable
 from ._policy import LabelSnapshot, TrustPolicy
@@ -26,8 +26,8 @@ from ._policy import LabelSnapshot, TrustPolicy
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
 _SAVED = (
-    "held_out_proba_", "label_posterior_", "clean_mask_", "transition_matrix_", "noise_rate_",
-    "inverse_temperature_",
+    "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
+    "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
 )  # fmt: skip
 
 
@@ -37,9 +37,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     What `ActiveLabelCleaner` has as `estimator_` with ``trust="crossfit"``. Each classifier is
     trained without one fold of the samples and predicts the classes of that fold. A noise model is
     fitted to all given labels by these held-out probabilities; Bayes' rule then gives the
-    probability that a label is the true one [1]_ [2]_. The expert's answers say how far that, the
-    held-out probabilities themselves and the labels of similar samples are to be believed. Given
-    labels that are more probably right than wrong are trained on, and the answers.
+    probability that a label is the true one [1]_ [2]_. Answers say how far that, the held-out
+    probabilities themselves and the labels of similar samples are to be believed, and how often
+    each annotator errs. Labels that are more probably right than wrong are trained on, given ones
+    and answers; answers weigh as much as their probability.
 
     Parameters
     ----------
@@ -56,10 +57,17 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         Class labels, sorted.
     held_out_proba_ : ndarray of shape (n_samples, n_classes)
         What the classifier that was trained without it predicts for each training sample.
+    label_prior_ : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one of each training sample, by its given label,
+        the models and its neighbours, whatever an annotator said of it.
     label_posterior_ : ndarray of shape (n_samples, n_classes)
-        Probability of each class to be the true one of each training sample.
+        The same, and by what annotators said of it.
     clean_mask_ : ndarray of bool of shape (n_samples,)
-        Given labels that are more probably right than wrong, whatever an expert answered.
+        Labels, as they are now, that are more probably right than wrong.
+    doubted_answers_ : ndarray of bool of shape (n_samples,)
+        Rows whose label an annotator gave, and that is more probably wrong.
+    answer_error_rates_ : ndarray of shape (n_annotators,)
+        Share of wrong answers of each annotator, in the order of ``state_.n_answers``.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
     noise_rate_ : float
@@ -77,8 +85,11 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     """
 
     held_out_proba_: NDArray[np.float64]
+    label_prior_: NDArray[np.float64]
     label_posterior_: NDArray[np.float64]
     clean_mask_: NDArray[np.bool_]
+    doubted_answers_: NDArray[np.bool_]
+    answer_error_rates_: NDArray[np.float64]
     transition_matrix_: NDArray[np.float64]
     noise_rate_: float
     inverse_temperature_: float
@@ -106,7 +117,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self,
         X: Any,
         given: NDArray[np.intp],
-        true: NDArray[np.intp],
+        current: NDArray[np.intp],
+        answers: Answers,
         neighbours: Neighbours | None = None,
         before: CrossFitEnsemble | None = None,
     ) -> CrossFitEnsemble:
@@ -118,40 +130,48 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Training samples.
         given : ndarray of int of shape (n_samples,)
             Their given labels, encoded.
-        true : ndarray of int of shape (n_samples,)
-            The expert's labels, encoded; -1 where there is none.
+        current : ndarray of int of shape (n_samples,)
+            Their labels as they are now: the annotators' where there are answers.
+        answers : Answers
+            What annotators said.
         neighbours : Neighbours, default=None
             Similar samples, whose labels count as evidence once there are answers.
         before : CrossFitEnsemble, default=None
-            Ensemble whose noise rate and temperature the fit of the noise model starts from.
+            Ensemble whose noise rate and temperature the fit of the noise model starts from, and
+            whose doubts in answers that know of them.
 
         Returns
         -------
         self
             The ensemble.
         """
-        n_classes = len(self.classes)
+        n_classes, every = len(self.classes), np.arange(len(given))
         proba = np.zeros((len(given), n_classes))
         for fold, model in enumerate(self.models):
             rows = np.flatnonzero(self.folds == fold)
             proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
         start = None if before is None else before._place
+        true = np.full(len(given), -1)
+        true[answers.rows] = current[answers.rows]
+        if before is not None:
+            true[before.doubted_answers_] = -1
         noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
         posterior = noise.posterior(held_out, codes).numpy()
-        verified = true >= 0
-        if verified.any():
-            evidence = [proba]
-            if neighbours is not None:
-                labels = np.where(verified, true, given)
-                evidence.append(neighbours.proba(labels, verified, n_classes))
-            posterior = learn_from_answers(posterior, evidence, given, true)
-        self.clean_mask_ = posterior[np.arange(len(given)), given] > 0.5
-        posterior[verified] = np.eye(n_classes)[true[verified]]
+        evidence = [proba]
+        if neighbours is not None and len(answers.rows):
+            evidence.append(neighbours.proba(np.where(true >= 0, true, given), true >= 0, n_classes))
+        prior, rates = learn_from_answers(posterior, evidence, given, answers)
+        posterior = with_answers(prior, rates, answers)
+        self.clean_mask_ = posterior[every, current] > 0.5
+        self.doubted_answers_ = np.zeros(len(given), dtype=bool)
+        self.doubted_answers_[answers.rows] = ~self.clean_mask_[answers.rows]
+        self.answer_error_rates_ = rates
         self.held_out_proba_ = proba
+        self.label_prior_ = prior
         self.label_posterior_ = posterior
         self.transition_matrix_ = noise.transition.numpy()
-        self.noise_rate_ = float(1 - posterior[np.arange(len(given)), given].mean())
+        self.noise_rate_ = float(1 - posterior[every, given].mean())
         self.inverse_temperature_ = noise.scale
         return self
 
@@ -210,7 +230,7 @@ class CrossFitted(TrustPolicy):
                 X, y = take_rows(training.X, rows), training.classes[codes[rows]]
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
         ensemble = CrossFitEnsemble(models, folds, training.classes)
-        self.model = ensemble.judge_labels(training.X, codes, np.full(len(codes), -1))
+        self.model = ensemble.judge_labels(training.X, codes, codes, Answers.none())
         self._find_neighbours()
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
@@ -218,25 +238,28 @@ class CrossFitted(TrustPolicy):
 
         For two thirds of the epochs: a round then costs about twice as much as with one classifier.
         """
-        before = self.model
-        trusted, how = self.trusted(labels.verified), self.refit_of(params)
+        before, codes = self.model, labels.codes
+        how = self.refit_of(params)
         how = replace(how, epochs=max(1, how.epochs * 2 // 3))
-        codes = np.where(labels.verified, labels.codes, labels.given)
+        posterior = with_answers(before.label_prior_, before.answer_error_rates_, labels.answers)
+        right = posterior[np.arange(len(codes)), codes]
+        trusted = right > 0.5
+        certain = right[labels.verified].min(initial=1) > 0.999
+        weight = None if certain else np.where(labels.verified, right, 1)
         models = []
         for fold, model in enumerate(before.models):
             rows = np.flatnonzero(trusted & (before.folds != fold))
             if _has_two_classes(codes[rows]):
-                model = self.training.update(model, rows, codes, how, notes=labels.notes)
+                model = self.training.update(model, rows, codes, how, weight=weight, notes=labels.notes)
             models.append(model)
-        true = np.where(labels.verified, labels.codes, -1)
         ensemble = CrossFitEnsemble(models, before.folds, before.classes)
         self.model = ensemble.judge_labels(
-            self.training.X, labels.given, true, self._neighbours, before
+            self.training.X, labels.given, codes, labels.answers, self._neighbours, before
         )
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Labels that the ensemble holds for right, and those verified."""
-        return self.model.clean_mask_ | verified
+        """Labels that the ensemble holds for right, and those verified that it does not doubt."""
+        return (self.model.clean_mask_ | verified) & ~self.model.doubted_answers_
 
     def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """All others."""
@@ -273,8 +296,13 @@ class CrossFitted(TrustPolicy):
             raise ValueError("The folds that were saved are not those of the models.")
         ensemble = CrossFitEnsemble(models, folds, self.training.classes)
         ensemble.held_out_proba_ = self._fitting(arrays["held_out_proba_"], "f", n, k)
+        ensemble.label_prior_ = self._fitting(arrays["label_prior_"], "f", n, k)
+        ensemble.answer_error_rates_ = self._fitting(
+            arrays["answer_error_rates_"], "f", arrays["answer_error_rates_"].size
+        )
         ensemble.label_posterior_ = self._fitting(arrays["label_posterior_"], "f", n, k)
         ensemble.clean_mask_ = self._fitting(arrays["clean_mask_"], "b", n)
+        ensemble.doubted_answers_ = self._fitting(arrays["doubted_answers_"], "b", n)
         ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))

@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 
 from .._loggers import copy_with_loggers
 from .._pipeline import at_last_step, fit_params_of_last_step, last_step, with_last_step
-from ._class_balance import class_weights, takes_weights
+from ._class_balance import takes_weights, weights_of
 
 Score = Callable[[Any], float]
 
@@ -34,7 +34,7 @@ class Refit:
     lr : float
         Learning rate of networks that are fine-tuned.
     class_balance : float
-        As for `class_weights`; not with "continue".
+        As for `weights_of`; not with "continue".
     """
 
     refit: str
@@ -57,6 +57,7 @@ def train_further(
     changed: Mapping[str, Any],
     how: Refit,
     *,
+    label_weight: NDArray[np.float64] | None,
     score: Score | None,
     notes: Mapping[str, int],
 ) -> Any:
@@ -79,6 +80,8 @@ def train_further(
         Parameters that the last step takes from now on.
     how : Refit
         "fine_tune" or "continue", with its options.
+    label_weight : ndarray of shape (n_samples,) or None
+        What each label counts, with "fine_tune"; None: all alike.
     score : callable or None
         Chooses the best epoch; None takes the last one.
     notes : mapping of str to int
@@ -94,9 +97,8 @@ def train_further(
     fine_tune = how.refit == "fine_tune"
     weight = fit_params_of_last_step(fitted, fit_params).get("sample_weight")
     method = last.refine if hasattr(last, "refine") else last.partial_fit
-    if fine_tune and how.class_balance and takes_weights(last, method):
-        own = 1 if weight is None else np.asarray(weight)
-        weight = class_weights(y, how.class_balance) * own
+    if fine_tune and takes_weights(last, method):
+        weight = weights_of(y, how.class_balance, label_weight, weight)
     extras = {} if weight is None else {"sample_weight": weight}
     score_last = None if score is None else lambda model: score(with_last_step(fitted, model))
     is_net = isinstance(last, NeuralNet)

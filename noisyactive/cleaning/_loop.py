@@ -39,7 +39,7 @@ from ..journal import (
 )
 from ..query import Learner, choose, get_strategy
 from . import _checkpoint as checkpoint
-from ._annotators import settle
+from ._annotators import answers_of, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
 from ._policies import POLICIES
@@ -316,6 +316,7 @@ class CleaningLoop:
             given=state.given_codes,
             codes=state.codes.copy(),
             verified=state.verified.copy(),
+            answers=answers_of(state),
             round=state.round,
             n_answers=state.cost,
         )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ._answer_model import Answers
 from ._fine_tune import Refit
 from ._training import Training
 
@@ -26,6 +27,8 @@ class LabelSnapshot:
         Labels as they are now, encoded.
     verified : ndarray of bool of shape (n_samples,)
         Whether an expert gave the label.
+    answers : Answers
+        What annotators said of the rows that are verified.
     round : int
         Rounds begun so far.
     n_answers : int
@@ -35,6 +38,7 @@ class LabelSnapshot:
     given: NDArray[np.intp]
     codes: NDArray[np.intp]
     verified: NDArray[np.bool_]
+    answers: Answers
     round: int
     n_answers: int
 

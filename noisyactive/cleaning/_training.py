@@ -69,6 +69,7 @@ class Training:
         how: Refit,
         *,
         notes: Mapping[str, int],
+        weight: NDArray[np.float64] | None = None,
         forget_rate: float | None = None,
     ) -> Any:
         """Bring a model up to date with the labels of some rows.
@@ -85,6 +86,8 @@ class Training:
             How to train.
         notes : mapping of str to int
             Written into every epoch of a network's history.
+        weight : ndarray of shape (n_samples,), default=None
+            What each label counts, where the classifier takes weights; None: all alike.
         forget_rate : float, default=None
             What the classifier's `forget_rate` becomes; None leaves it as it is.
 
@@ -94,6 +97,7 @@ class Training:
             The new model.
         """
         X, y, params = self._training_data(rows, codes)
+        label_weight = None if weight is None or changes_labels(self.template) else weight[rows]
         changed = {} if forget_rate is None else {"forget_rate": forget_rate}
         if (
             fitted is None
@@ -105,9 +109,11 @@ class Training:
             last_step(fresh).set_params(**changed)
             class_balance = 0 if how.refit == "continue" else how.class_balance
             with asking("X or y"):
-                return fit_balanced(fresh, X, y, params, class_balance)
+                return fit_balanced(fresh, X, y, params, class_balance, label_weight)
         score = None if self.validation_data is None else self.score
-        return train_further(fitted, X, y, params, changed, how, score=score, notes=notes)
+        return train_further(
+            fitted, X, y, params, changed, how, label_weight=label_weight, score=score, notes=notes
+        )
 
     def trusted_labels(
         self, fitted: Any, codes: NDArray[np.intp], rng: np.random.RandomState

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier
 from noisyactive._pipeline import last_step
-from noisyactive.cleaning._class_balance import WithClassWeights, class_weights, fit_balanced
+from noisyactive.cleaning._class_balance import WithWeights, class_weights, fit_balanced
 
 
 def no_answer(rows, X_rows):
@@ -186,7 +186,7 @@ def test_what_goes_on_by_its_own_objective_has_no_weights(data):
 
 def test_a_pipeline_may_be_copied_while_it_is_fitted(data):
     X, _, y_noisy = data
-    twin = copy.deepcopy(WithClassWeights(LogisticRegression(C=0.5), 1)).fit(X, y_noisy)
+    twin = copy.deepcopy(WithWeights(LogisticRegression(C=0.5), 1)).fit(X, y_noisy)
     by_hand = LogisticRegression(C=0.5, class_weight="balanced").fit(X, y_noisy)
     assert twin.C == 0.5
     np.testing.assert_allclose(twin.predict_proba(X), by_hand.predict_proba(X), atol=1e-3)
