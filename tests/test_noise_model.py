@@ -40,6 +40,12 @@ def pair(n_classes, rate):
     return (1 - rate) * np.eye(n_classes) + rate * np.roll(np.eye(n_classes), 1, axis=1)
 
 
+def answers_of(true, n_classes):
+    """Answers of an expert who never errs, from true labels; -1 where there is none."""
+    rows = np.flatnonzero(true >= 0)
+    return torch.from_numpy(rows), torch.eye(n_classes).double()[true[rows]]
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
 @pytest.mark.parametrize("matrix", [uniform, pair])
 def test_known_noise_is_recovered_from_a_flattened_posterior(rate, matrix):
@@ -125,7 +131,7 @@ def test_known_true_labels_tell_what_held_out_predictions_cannot():
     looked = np.where(np.arange(3000) < 600, y, -1)
     without, with_them = (
         fit_noise(*says_nothing),
-        fit_noise(*says_nothing, torch.from_numpy(looked)),
+        fit_noise(*says_nothing, answers_of(looked, 3)),
     )
     assert abs(without.transition.numpy() - T).max() > 0.2
     assert abs(with_them.transition.numpy() - T).max() < 0.05
@@ -139,9 +145,9 @@ def test_known_true_labels_are_not_thinned_out():
     looked = np.where(np.arange(60_000) < 600, y, -1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = fit_noise(*says_nothing, torch.from_numpy(looked))
+        model = fit_noise(*says_nothing, answers_of(looked, 3))
     whole = [part[:600] for part in says_nothing]
-    only = fit_noise(*whole, torch.from_numpy(y[:600]))
+    only = fit_noise(*whole, answers_of(y[:600], 3))
     # The rest says how often labels are given, and nothing of where they come from.
     assert abs(model.transition - only.transition).max() < 0.05
 

@@ -137,7 +137,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
         held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
         start = None if before is None else before._place
-        noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
+        noise = fit_noise(held_out, codes, _answers(true, n_classes), start)
         posterior = noise.posterior(held_out, codes).numpy()
         verified = true >= 0
         if verified.any():
@@ -288,3 +288,9 @@ class CrossFitted(TrustPolicy):
 
 def _has_two_classes(codes: NDArray[np.intp]) -> bool:
     return len(np.unique(codes)) > 1
+
+
+def _answers(true: NDArray[np.intp], n_classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows with an answer and its likelihood by true class, of an expert who never errs."""
+    rows = np.flatnonzero(true >= 0)
+    return torch.from_numpy(rows), torch.from_numpy(np.eye(n_classes)[true[rows]])
