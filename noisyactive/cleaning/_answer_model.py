@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 # Standard deviations of the priors: of the weight of a piece of evidence, and of the label's own.
 _WEIGHT_SPREAD = 0.5
 _LABEL_SPREAD = 1.0
+# Rows that are corrected at once: only the result is as large as the evidence.
+_BLOCK = 1024
 
 
 def learn_from_answers(
@@ -79,9 +81,13 @@ def learn_from_answers(
 
     with torch.enable_grad():
         optimizer.step(closure)
+    corrected = np.empty(posterior.shape)
     with torch.no_grad():
-        scores = _scores([_log(source) for source in sources], weights, belief, labels)
-        corrected: NDArray[np.float64] = torch.softmax(scores, dim=1).numpy()
+        for start in range(0, len(given), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            at_rows = [_log(source[rows]) for source in sources]
+            scores = _scores(at_rows, weights, belief, labels[rows])
+            corrected[rows] = torch.softmax(scores, dim=1).numpy()
     return corrected
 
 
@@ -96,5 +102,7 @@ def _scores(
     own: torch.Tensor,
 ) -> torch.Tensor:
     """Logarithms, up to a constant a row, of what is proportional to the probabilities."""
-    scores = sum(weight * source for weight, source in zip(weights, log_sources, strict=True))
-    return scores + belief * torch.nn.functional.one_hot(own, log_sources[0].shape[1])
+    scores = torch.zeros_like(log_sources[0])
+    for weight, source in zip(weights, log_sources, strict=True):
+        scores = scores + weight * source
+    return scores.scatter_add(1, own[:, None], belief.expand(len(own), 1))
