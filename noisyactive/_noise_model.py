@@ -15,7 +15,7 @@ from scipy.interpolate import PchipInterpolator
 # More rows without an answer than this make the estimate no better, only slower.
 _MAX_ROWS = 20_000
 # Classes that a sample may belong to; with more classes, all others count as one. With 100 and
-# 1,000 classes, 10 candidates gave rates within .002 of those that 30 gave.
+# 1,000 classes, 10 candidates gave rates within .005 of those that 30 gave.
 _MAX_CANDIDATES = 30
 # Steps of a fit; with a thousand classes, those after the first 80 hardly move the rate.
 _MAX_STEPS = 80
@@ -202,9 +202,8 @@ def estimate_rate(
 
     Intervals take the model for true, and the other parameters for known once the rate is: they
     hold the truth somewhat less often than they say. The prior has a price where wrong labels all
-    go to one class: of 30% such labels it found up to 5 points too many. And it finds no pattern of
-    which there are few examples: with less than some dozens of wrong labels per class, pair noise
-    passes for doubt.
+    go to one class: of 30% such labels it found up to 5 points too many.
+    Pair noise may pass for doubt where there are less than some hundred wrong labels per class.
 
     Parameters
     ----------

@@ -244,7 +244,7 @@ def test_the_answered_class_is_a_candidate_however_improbable_it_is():
 @pytest.mark.parametrize("matrix", [uniform, pair])
 def test_noise_among_many_classes_is_recovered(matrix):
     rng = np.random.default_rng(9)
-    q, y = posteriors(rng, 6000, 300, 6)
+    q, y = posteriors(rng, 6000, 300, 12)
     given = corrupt(rng, y, matrix(300, 0.3))
     proba, codes = torch.from_numpy(flatten(q)), torch.from_numpy(given)
     model = fit_noise(proba, codes, start=(0.2, 2.0))
