@@ -20,7 +20,7 @@ _MAX_CANDIDATES = 30
 # Steps of a fit; with a thousand classes, those after the first 80 hardly move the rate.
 _MAX_STEPS = 80
 # Changes of the log density that end a fit: of a mode, and of a point of a profile.
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-7
 _PROFILE_TOLERANCE = 1e-2
 # Rows whose posterior is computed at once.
 _BLOCK = 1024

@@ -1,4 +1,4 @@
-"""Time of the noise model by the number of classes: `pytest tests/benchmarks/test_noise_model.py`."""
+"""Time of the noise model: `pytest tests/benchmarks/test_noise_model.py`."""
 
 import time
 
@@ -27,7 +27,7 @@ def test_fit_among_many_classes(compare):
         "noise model, 1,000 classes / 10",
         lambda: seconds(1000),
         lambda: seconds(10),
-        "<= 40",
+        "<= 30",
         repeats=2,
     )
     torch.set_num_threads(2)
