@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
 
-# More rows without a true label than this make the estimate no better, only slower.
+# More rows without an answer than this make the estimate no better, only slower.
 _MAX_ROWS = 20_000
+# Classes that a sample may belong to; with more classes, all others count as one. With 100 and
+# 1,000 classes, 10 candidates gave rates within .005 of those that 30 gave.
+_MAX_CANDIDATES = 30
+# Steps of a fit; with a thousand classes, those after the first 80 hardly move the rate.
+_MAX_STEPS = 80
+# Changes of the log density that end a fit: of a mode, and of a point of a profile.
+_TOLERANCE = 1e-7
+_PROFILE_TOLERANCE = 1e-2
+# Rows whose posterior is computed at once.
+_BLOCK = 1024
 # Three starts: the likelihood can have a mode for "sharp posterior, many wrong labels" and one for
 # "flat posterior, few".
 _STARTS = ((0.0, -1.0), (0.7, 0.0), (1.4, 0.0))
@@ -83,14 +94,19 @@ class NoiseModel:
         tensor of float64 of shape (n_samples, n_classes)
             By Bayes' rule, ``q_j(x) T[j, given]`` in proportion.
         """
-        log_q = torch.log_softmax(_log(proba) * self.scale + self.shift, dim=1)
-        return torch.softmax(log_q + self.transition.log()[:, codes].T, dim=1)
+        log_given = self.transition.T.log() + self.shift
+        posterior = torch.empty(proba.shape, dtype=torch.float64)
+        # By blocks: only what is returned is as large as `proba`.
+        for rows in torch.arange(len(proba)).split(_BLOCK):
+            log_proba = _positive(proba[rows]).log()
+            posterior[rows] = torch.softmax(log_proba * self.scale + log_given[codes[rows]], dim=1)
+        return posterior
 
 
 def fit_noise(
     proba: torch.Tensor,
     codes: torch.Tensor,
-    true_codes: torch.Tensor | None = None,
+    answered: tuple[torch.Tensor, torch.Tensor] | None = None,
     start: tuple[float, float] | None = None,
     prior: NoisePrior = NoisePrior(),
 ) -> NoiseModel:
@@ -104,7 +120,12 @@ def fit_noise(
     correction [2]_, with one noise rate for all classes and a free matrix W of where wrong labels
     go. The estimate is the posterior mode: standard normal priors on ``log(a)`` and ``b``, a
     Dirichlet prior with one pseudo-observation on each row of W, and a flat one on the rate up to
-    ``(C - 1) / C``, where labels would say nothing any more.
+    ``(C - 1) / C``, where labels would say nothing any more. An answer about a sample multiplies
+    ``q_j(x) T[j, k]`` by its likelihood.
+
+    With more than 30 classes, each sample takes part with its given label, its most probable other
+    classes, and all others as one class, whose probability is spread evenly over them and whose
+    wrong labels go anywhere. So time and memory grow with the samples, and hardly with the classes.
 
     It needs held-out probabilities: on samples that a network has memorised, wrong labels look
     right. The rate comes out too low where wrong labels look like doubt between classes (pair
@@ -118,8 +139,11 @@ def fit_noise(
         Held-out class probabilities.
     codes : tensor of int64 of shape (n_samples,)
         Encoded given labels.
-    true_codes : tensor of int64 of shape (n_samples,), default=None
-        True labels where they are known, -1 elsewhere. None: none is known.
+    answered : tuple (rows, likelihood), default=None
+        What experts answered. ``rows``, a tensor of int64 of shape (n_answered,), are the samples
+        that they were asked about, each of them once. ``likelihood``, a tensor of float64 of shape
+        (n_answered, n_classes), holds the probability of the answers if each class were the true
+        one: 1 for one class and 0 for all others, if experts never err. None: nobody was asked.
     start : tuple (rate, scale), default=None
         Where to start, as from an estimate for similar probabilities: it is the mode near there
         that is found. None starts in three places and takes the best, for three times the time.
@@ -143,7 +167,7 @@ def fit_noise(
     .. [2] Patrini et al., "Making Deep Neural Networks Robust to Label Noise: A Loss Correction
        Approach", CVPR 2017, https://doi.org/10.1109/CVPR.2017.240
     """
-    posterior = _Posterior.of(proba, codes, true_codes, prior)
+    posterior = _Posterior.of(proba, codes, answered, prior, _TOLERANCE)
     starts = _STARTS if start is None else [_place_of(*start, proba.shape[1])]
     fits = [posterior.fit(posterior.near(*place)) for place in starts]
     return max(fits, key=lambda fit: fit.log_density).model
@@ -179,6 +203,7 @@ def estimate_rate(
     Intervals take the model for true, and the other parameters for known once the rate is: they
     hold the truth somewhat less often than they say. The prior has a price where wrong labels all
     go to one class: of 30% such labels it found up to 5 points too many.
+    Pair noise may pass for doubt where there are less than some hundred wrong labels per class.
 
     Parameters
     ----------
@@ -207,7 +232,7 @@ def estimate_rate(
        Journal of the Royal Statistical Society B, 1987,
        https://doi.org/10.1111/j.2517-6161.1987.tb01422.x
     """
-    posterior = _Posterior.of(proba, codes, None, prior)
+    posterior = _Posterior.of(proba, codes, None, prior, _PROFILE_TOLERANCE)
     first_step = posterior.max_rate / (4 * math.sqrt(len(codes)))
     modes: list[_Fit] = []
     for fit in (posterior.fit(posterior.near(*place)) for place in _STARTS):
@@ -244,8 +269,9 @@ def _place_of(rate: float, scale: float, n_classes: int) -> tuple[float, float]:
     return math.log(scale), math.log(share / (1 - share))
 
 
-def _log(proba: torch.Tensor) -> torch.Tensor:
-    return proba.double().clamp(min=1e-6).log()
+def _positive(proba: torch.Tensor) -> torch.Tensor:
+    """A copy as float64, without zeros."""
+    return proba.double().clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
@@ -255,7 +281,9 @@ class _Parameters:
     log_scale: torch.Tensor
     rate: torch.Tensor  # logit of the share of the highest rate
     shift: torch.Tensor
-    targets: torch.Tensor  # logits of W; its diagonal is not used
+    # Their squares are in proportion to the entries of W. The likelihood is about equally curved
+    # along all of them, as it is not along logits: a fit takes a fraction of the steps.
+    roots: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -268,91 +296,216 @@ class _Fit:
 
 
 @dataclass(frozen=True)
-class _Posterior:
-    """Posterior density of the parameters, given the labels."""
+class _Rows:
+    """Samples with their candidates for the true class: some classes, and all others as one.
 
-    log_proba: torch.Tensor
-    codes: torch.Tensor
-    possible: torch.Tensor  # classes that may be the true one, of each row
+    Parameters
+    ----------
+    proba : tensor of float64 of shape (n_samples, n_candidates)
+        Class probabilities; of all others, their mean.
+    classes : tensor of int64 of shape (n_samples, n_candidates)
+        Candidates, first the given label; `n_classes` stands for all others.
+    likelihood : tensor of float64 of shape (n_samples, n_candidates)
+        Probability of what experts answered; 1 where they were not asked.
+    weight : tensor of float64 of shape (n_samples,)
+        How many samples each stands for.
+    n_classes, n_others : int
+        Classes, and how many of them are not among the candidates of a sample.
+    """
+
+    proba: torch.Tensor
+    classes: torch.Tensor
+    likelihood: torch.Tensor
     weight: torch.Tensor
-    prior: NoisePrior
+    n_classes: int
+    n_others: int
 
     @classmethod
     def of(
         cls,
         proba: torch.Tensor,
         codes: torch.Tensor,
-        true_codes: torch.Tensor | None,
-        prior: NoisePrior,
-    ) -> _Posterior:
-        """From the arguments of `fit_noise`; too many rows without a true label are thinned out."""
+        answered: tuple[torch.Tensor, torch.Tensor] | None,
+    ) -> _Rows:
+        """From the arguments of `fit_noise`; too many rows without an answer are thinned out."""
         if len(codes) == 0:
             raise ValueError("The noise rate cannot be estimated without held-out predictions.")
-        if true_codes is None:
-            true_codes = torch.full_like(codes, -1)
+        n_classes = proba.shape[1]
+        rows, likelihood = answered or (codes[:0], torch.ones(0, n_classes, dtype=torch.float64))
         weight = torch.ones(len(codes), dtype=torch.float64)
-        unseen = (true_codes < 0).nonzero().squeeze(1)
+        asked = torch.zeros(len(codes), dtype=torch.bool)
+        asked[rows] = True
+        unseen = (~asked).nonzero().squeeze(1)
         if len(unseen) > _MAX_ROWS:
             generator = torch.Generator().manual_seed(0)
             kept = unseen[torch.randperm(len(unseen), generator=generator)[:_MAX_ROWS]]
             weight[kept] = len(unseen) / _MAX_ROWS
-            rows = torch.cat([(true_codes >= 0).nonzero().squeeze(1), kept])
-            proba, codes, true_codes, weight = (
-                part[rows] for part in (proba, codes, true_codes, weight)
-            )
-        # Of a row whose true class is known, only that class counts.
-        possible = torch.nn.functional.one_hot(true_codes.clamp(min=0), proba.shape[1]).bool()
-        possible |= (true_codes < 0)[:, None]
-        return cls(_log(proba), codes, possible, weight, prior)
+            chosen = torch.cat([rows, kept])
+            proba, codes, weight = proba[chosen], codes[chosen], weight[chosen]
+            rows = torch.arange(len(rows))
 
-    @property
-    def n_classes(self) -> int:
-        return self.log_proba.shape[1]
+        # Where q times likelihood is highest. A likelihood of 0 leaves the order of q.
+        score = _positive(proba)
+        total = score.sum(dim=1)
+        expected = (score[rows] * likelihood).sum(dim=1)
+        score[rows] *= likelihood.clamp(min=1e-12)
+        score.scatter_(1, codes[:, None], torch.inf)
+        classes = score.topk(min(n_classes, _MAX_CANDIDATES), dim=1).indices
+        of_class = _positive(proba.gather(1, classes))
+        of_answer = torch.ones_like(of_class)
+        of_answer[rows] = likelihood.gather(1, classes[rows])
+        n_others = n_classes - classes.shape[1]
+        if n_others:
+            mass = total - of_class.sum(dim=1)
+            of_others = torch.ones_like(mass)
+            of_others[rows] = (expected - (of_class * of_answer)[rows].sum(dim=1)) / mass[rows]
+            of_class = torch.cat([of_class, mass[:, None] / n_others], dim=1)
+            of_answer = torch.cat([of_answer, of_others[:, None].clamp(min=0)], dim=1)
+            classes = torch.nn.functional.pad(classes, (0, 1), value=n_classes)
+        return cls(of_class, classes, of_answer, weight, n_classes, n_others)
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Where wrong labels may go: the entries of the matrix W that are free.
+
+    Pairs of a candidate and a given label have an entry of their own where they occur. Those of a
+    class that do not occur share one: nothing but the prior, which is even, speaks about them.
+
+    Parameters
+    ----------
+    index : tensor of int64 of shape (n_samples, n_candidates - 1)
+        Entry of each candidate but the given label; one more than the last for all others.
+    cells : tensor of int64 of shape (n_pairs,)
+        Where pairs are in the flattened matrix; theirs are the first entries.
+    owner : tensor of int64 of shape (n_entries,)
+        True class of each entry.
+    size : tensor of float64 of shape (n_entries,)
+        Number of pairs that share it.
+    """
+
+    index: torch.Tensor
+    cells: torch.Tensor
+    owner: torch.Tensor
+    size: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: _Rows) -> _Targets:
+        """From the samples."""
+        n_pairs = rows.classes.shape[1] - (rows.n_others > 0)
+        pairs = rows.classes[:, 1:n_pairs] * rows.n_classes + rows.classes[:, :1]
+        cells, index = torch.unique(pairs, return_inverse=True)
+        of_pair = cells // rows.n_classes
+        n_unseen = rows.n_classes - 1 - of_pair.bincount(minlength=rows.n_classes)
+        sharing = n_unseen.nonzero().squeeze(1)
+        owner = torch.cat([of_pair, sharing])
+        size = torch.cat([torch.ones_like(of_pair), n_unseen[sharing]]).double()
+        if rows.n_others:
+            index = torch.nn.functional.pad(index, (0, 1), value=len(owner))
+        return cls(index, cells, owner, size)
+
+    def shares(self, roots: torch.Tensor, n_classes: int) -> torch.Tensor:
+        """Entries of W, each over all pairs that share it; those of a class add up to 1."""
+        squares = roots.square()
+        total = torch.zeros(n_classes, dtype=torch.float64).index_add(0, self.owner, squares)
+        return squares / total.index_select(0, self.owner)
+
+    def matrix(self, shares: torch.Tensor, n_classes: int) -> torch.Tensor:
+        """W, of shape (n_classes, n_classes)."""
+        n_pairs = len(self.cells)
+        each = torch.zeros(n_classes, dtype=torch.float64)
+        each[self.owner[n_pairs:]] = (shares / self.size)[n_pairs:]
+        matrix = each[:, None].repeat(1, n_classes)
+        matrix.view(-1)[self.cells] = shares[:n_pairs]
+        return matrix.fill_diagonal_(0)
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """Posterior density of the parameters, given the labels and the experts' answers."""
+
+    rows: _Rows
+    targets: _Targets
+    prior: NoisePrior
+    tolerance: float
+
+    @classmethod
+    def of(
+        cls,
+        proba: torch.Tensor,
+        codes: torch.Tensor,
+        answered: tuple[torch.Tensor, torch.Tensor] | None,
+        prior: NoisePrior,
+        tolerance: float,
+    ) -> _Posterior:
+        """From the arguments of `fit_noise`."""
+        rows = _Rows.of(proba, codes, answered)
+        return cls(rows, _Targets.of(rows), prior, tolerance)
 
     @property
     def max_rate(self) -> float:
         """From here on, labels say nothing any more."""
-        return (self.n_classes - 1) / self.n_classes
+        return (self.rows.n_classes - 1) / self.rows.n_classes
+
+    def true_class(self, log_scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        """Probabilities q of the candidates, of shape (n_samples, n_candidates).
+
+        All others are evenly probable, and their shift is the mean one.
+        """
+        of_others = shift.logsumexp(dim=0) + math.log(max(self.rows.n_others, 1) / len(shift))
+        shifts = torch.cat([shift, of_others[None]])
+        chosen = shifts.index_select(0, self.rows.classes.view(-1)).view_as(self.rows.classes)
+        return torch.softmax(self.log_proba * log_scale.exp() + chosen, dim=1)
+
+    @cached_property
+    def log_proba(self) -> torch.Tensor:
+        return self.rows.proba.log()
 
     def near(self, log_scale: float, logit_rate: float) -> _Parameters:
         """Where to start; W is the confusion of the sharpened prediction and the given label."""
-        given = torch.nn.functional.one_hot(self.codes, self.n_classes).double()
-        guess = torch.softmax(self.log_proba * math.exp(log_scale), dim=1)
-        confusion = self.prior.targets + guess.T @ (given * self.weight[:, None])
-        diagonal = torch.eye(self.n_classes, dtype=torch.bool)
-        return _Parameters(
-            torch.tensor(log_scale, dtype=torch.float64),
-            torch.tensor(logit_rate, dtype=torch.float64),
-            torch.zeros(self.n_classes, dtype=torch.float64),
-            confusion.log().masked_fill(diagonal, 0),
-        )
+        scale = torch.tensor(log_scale, dtype=torch.float64)
+        shift = torch.zeros(self.rows.n_classes, dtype=torch.float64)
+        guess = self.true_class(scale, shift) * self.rows.weight[:, None]
+        pseudo = self.prior.targets / (len(shift) - 1)
+        confusion = torch.cat([pseudo * self.targets.size, shift[:1]])
+        confusion.index_add_(0, self.targets.index.view(-1), guess[:, 1:].reshape(-1))
+        roots = self.targets.shares(confusion[:-1].sqrt(), self.rows.n_classes).sqrt()
+        return _Parameters(scale, torch.tensor(logit_rate, dtype=torch.float64), shift, roots)
 
     def fit(self, start: _Parameters, rate: float | None = None) -> _Fit:
         """Mode near a start; of a `rate` that is given, the mode of all other parameters."""
-        n_samples, diagonal = self.weight.sum(), torch.eye(self.n_classes, dtype=torch.bool)
-        log_scale, rate_logit, shift, target_logits = (
+        rows, targets, n_classes = self.rows, self.targets, self.rows.n_classes
+        n_samples = rows.weight.sum()
+        log_scale, rate_logit, shift, roots = (
             part.clone().requires_grad_()
-            for part in (start.log_scale, start.rate, start.shift, start.targets)
+            for part in (start.log_scale, start.rate, start.shift, start.roots)
         )
-        parameters = [log_scale, shift, target_logits, *([rate_logit] if rate is None else [])]
-        optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+        parameters = [log_scale, shift, roots, *([rate_logit] if rate is None else [])]
+        optimizer = torch.optim.LBFGS(
+            parameters,
+            max_iter=_MAX_STEPS,
+            history_size=10,
+            tolerance_change=self.tolerance / n_samples.item(),
+            line_search_fn="strong_wolfe",
+        )
+        even = torch.full((1,), 1 / (n_classes - 1), dtype=torch.float64)
 
-        def transition() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            log_targets = torch.log_softmax(target_logits.masked_fill(diagonal, -torch.inf), dim=1)
-            wrong = torch.sigmoid(rate_logit) * self.max_rate
+        def wrong() -> torch.Tensor:
             if rate is not None:
-                wrong = torch.tensor(rate, dtype=torch.float64)
-            return wrong, log_targets, (1 - wrong) * diagonal + wrong * log_targets.exp()
+                return torch.tensor(rate, dtype=torch.float64)
+            return torch.sigmoid(rate_logit) * self.max_rate
 
         def log_density() -> torch.Tensor:
-            wrong, log_targets, matrix = transition()
-            true_class = torch.softmax(self.log_proba * log_scale.exp() + shift, dim=1)
-            likelihood = (true_class * matrix[:, self.codes].T * self.possible).sum(dim=1)
-            log_likelihood = (self.weight * likelihood.log()).sum()
+            shares = targets.shares(roots, n_classes)
+            to_given = torch.cat([shares, even]).index_select(0, targets.index.view(-1))
+            joint = self.true_class(log_scale, shift) * rows.likelihood
+            if_wrong = (joint[:, 1:] * to_given.view_as(targets.index)).sum(dim=1)
+            likelihood = (1 - wrong()) * joint[:, 0] + wrong() * if_wrong
+            log_likelihood = (rows.weight * likelihood.log()).sum()
             log_prior = -((log_scale / self.prior.log_scale) ** 2 + shift.square().sum()) / 2
-            pseudo = self.prior.targets / (self.n_classes - 1)
-            log_prior = log_prior + pseudo * log_targets[~diagonal].sum()
-            return log_likelihood + log_prior - self.prior.rate * wrong
+            pseudo = self.prior.targets / (n_classes - 1)
+            log_prior = log_prior + pseudo * (targets.size * (shares / targets.size).log()).sum()
+            return log_likelihood + log_prior - self.prior.rate * wrong()
 
         def closure() -> torch.Tensor:
             optimizer.zero_grad()
@@ -363,9 +516,10 @@ class _Posterior:
         with torch.enable_grad():
             optimizer.step(closure)
         with torch.no_grad():
-            wrong, _, matrix = transition()
-            model = NoiseModel(wrong.item(), matrix, log_scale.exp().item(), shift.detach())
-            found = (part.detach() for part in (log_scale, rate_logit, shift, target_logits))
+            W = targets.matrix(targets.shares(roots, n_classes), n_classes)
+            transition = (wrong() * W).fill_diagonal_(1 - wrong().item())
+            model = NoiseModel(wrong().item(), transition, log_scale.exp().item(), shift.detach())
+            found = (part.detach() for part in (log_scale, rate_logit, shift, roots))
             return _Fit(log_density().item(), model, _Parameters(*found))
 
     def walk(self, mode: _Fit, step: float, least: float) -> Iterator[tuple[float, float]]:

@@ -17,6 +17,8 @@ _LABEL_SPREAD = 1.0
 _TRUST = 40.0
 # Nobody is taken to be always right or always wrong.
 _LEAST = 1e-9
+# Rows that are corrected at once: only the result is as large as the evidence.
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Answers:
         Parameters
         ----------
         error_rates : tensor of float64 of shape (n_annotators,)
-            Share of each annotator's answers that is wrong.
+            Share of each annotator's answers that is wrong. Those who come after are trusted.
         n_classes : int
             Classes.
 
@@ -69,7 +71,9 @@ class Answers:
             Logarithm of the probability of all answers to the row.
         """
         rows, place = np.unique(self.rows, return_inverse=True)
-        rates = error_rates[torch.from_numpy(self.annotators)].clamp(_LEAST, 1 - _LEAST)
+        new = max(self.n_annotators - len(error_rates), 0)
+        rates = torch.cat([error_rates, torch.zeros(new, dtype=torch.float64)])
+        rates = rates[torch.from_numpy(self.annotators)].clamp(_LEAST, 1 - _LEAST)
         of_wrong = (rates / (n_classes - 1)).log()
         of_right = torch.log1p(-rates)
         said = torch.nn.functional.one_hot(torch.from_numpy(self.codes), n_classes)
@@ -157,10 +161,14 @@ def learn_from_answers(
 
     with torch.enable_grad():
         optimizer.step(closure)
+    prior = np.empty(posterior.shape)
     with torch.no_grad():
+        for start in range(0, len(given), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            at_block = [_log(source[block]) for source in sources]
+            scores = _scores(at_block, weights, belief, labels[block])
+            prior[block] = torch.softmax(scores, dim=1).numpy()
         rates = highest * torch.sigmoid(logits)
-        scores = _scores([_log(source) for source in sources], weights, belief, labels)
-        prior: NDArray[np.float64] = torch.softmax(scores, dim=1).numpy()
     return prior, rates.numpy()
 
 
@@ -174,7 +182,7 @@ def with_answers(
     prior : ndarray of shape (n_samples, n_classes)
         What is to be believed of rows without an answer.
     error_rates : ndarray of shape (n_annotators,)
-        Share of wrong answers of each annotator; one who is not known yet is trusted.
+        Share of wrong answers of each annotator.
     answers : Answers
         What annotators said.
 
@@ -183,9 +191,7 @@ def with_answers(
     ndarray of shape (n_samples, n_classes)
         By Bayes' rule.
     """
-    unknown = max(answers.n_annotators - len(error_rates), 0)
-    rates = torch.from_numpy(np.append(error_rates, np.full(unknown, _LEAST)))
-    rows, log_likelihood = answers.log_likelihood(rates, prior.shape[1])
+    rows, log_likelihood = answers.log_likelihood(torch.from_numpy(error_rates), prior.shape[1])
     posterior = prior.copy()
     posterior[rows] = torch.softmax(_log(prior[rows]) + log_likelihood, dim=1).numpy()
     return posterior
@@ -202,5 +208,7 @@ def _scores(
     own: torch.Tensor,
 ) -> torch.Tensor:
     """Logarithms, up to a constant a row, of what is proportional to the probabilities."""
-    scores = sum(weight * source for weight, source in zip(weights, log_sources, strict=True))
-    return scores + belief * torch.nn.functional.one_hot(own, log_sources[0].shape[1])
+    scores = torch.zeros_like(log_sources[0])
+    for weight, source in zip(weights, log_sources, strict=True):
+        scores = scores + weight * source
+    return scores.scatter_add(1, own[:, None], belief.expand(len(own), 1))

@@ -137,9 +137,7 @@ class WithWeights:
             estimator=estimator, class_balance=class_balance, label_weight=label_weight
         )
 
-    def fit(
-        self, X: Any, y: NDArray[Any], sample_weight: Any = None, **params: Any
-    ) -> WithWeights:
+    def fit(self, X: Any, y: NDArray[Any], sample_weight: Any = None, **params: Any) -> WithWeights:
         """Fit the classifier; weights are multiplied with `sample_weight`."""
         weight = weights_of(y, self.class_balance, self.label_weight, sample_weight)
         self.estimator.fit(X, y, sample_weight=weight, **params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -113,9 +114,28 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         """Features of all classifiers side by side, of shape (n_samples, n_features)."""
         return np.concatenate([features_of(model, X) for model in self.models], axis=1)
 
+    def predict_held_out(self, X: Any) -> CrossFitEnsemble:
+        """Set `held_out_proba_`.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Training samples.
+
+        Returns
+        -------
+        self
+            The ensemble.
+        """
+        self.held_out_proba_ = np.zeros((len(self.folds), len(self.classes)))
+        for fold, model in enumerate(self.models):
+            rows = np.flatnonzero(self.folds == fold)
+            proba = aligned_proba(model, take_rows(X, rows), self.classes)
+            self.held_out_proba_[rows] = proba
+        return self
+
     def judge_labels(
         self,
-        X: Any,
         given: NDArray[np.intp],
         current: NDArray[np.intp],
         answers: Answers,
@@ -126,19 +146,17 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : object of length n_samples
-            Training samples.
         given : ndarray of int of shape (n_samples,)
-            Their given labels, encoded.
+            Given labels, encoded.
         current : ndarray of int of shape (n_samples,)
-            Their labels as they are now: the annotators' where there are answers.
+            Labels as they are now: the annotators' where there are answers.
         answers : Answers
             What annotators said.
         neighbours : Neighbours, default=None
             Similar samples, whose labels count as evidence once there are answers.
         before : CrossFitEnsemble, default=None
-            Ensemble whose noise rate and temperature the fit of the noise model starts from, and
-            whose doubts in answers that know of them.
+            Ensemble whose noise rate, temperature and rates of wrong answers the fit of the noise
+            model starts from.
 
         Returns
         -------
@@ -146,30 +164,25 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             The ensemble.
         """
         n_classes, every = len(self.classes), np.arange(len(given))
-        proba = np.zeros((len(given), n_classes))
-        for fold, model in enumerate(self.models):
-            rows = np.flatnonzero(self.folds == fold)
-            proba[rows] = aligned_proba(model, take_rows(X, rows), self.classes)
-        held_out, codes = torch.from_numpy(proba), torch.from_numpy(given)
-        start = None if before is None else before._place
-        true = np.full(len(given), -1)
-        true[answers.rows] = current[answers.rows]
+        answered = np.zeros(len(given), dtype=bool)
+        answered[answers.rows] = True
+        rates, place = (np.zeros(0), None)
         if before is not None:
-            true[before.doubted_answers_] = -1
-        noise = fit_noise(held_out, codes, torch.from_numpy(true), start)
-        posterior = noise.posterior(held_out, codes).numpy()
-        evidence = [proba]
-        if neighbours is not None and len(answers.rows):
-            evidence.append(neighbours.proba(np.where(true >= 0, true, given), true >= 0, n_classes))
-        prior, rates = learn_from_answers(posterior, evidence, given, answers)
+            rates, place = before.answer_error_rates_, before._place
+        rows, likelihood = answers.log_likelihood(torch.from_numpy(rates), n_classes)
+        held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
+        noise = fit_noise(held_out, codes, (torch.from_numpy(rows), likelihood.exp()), place)
+        evidence = [self.held_out_proba_]
+        if neighbours is not None and answered.any():
+            evidence.append(neighbours.proba(current, answered, n_classes))
+        prior, rates = learn_from_answers(
+            noise.posterior(held_out, codes).numpy(), evidence, given, answers
+        )
         posterior = with_answers(prior, rates, answers)
+        self.label_prior_, self.label_posterior_ = prior, posterior
         self.clean_mask_ = posterior[every, current] > 0.5
-        self.doubted_answers_ = np.zeros(len(given), dtype=bool)
-        self.doubted_answers_[answers.rows] = ~self.clean_mask_[answers.rows]
+        self.doubted_answers_ = answered & ~self.clean_mask_
         self.answer_error_rates_ = rates
-        self.held_out_proba_ = proba
-        self.label_prior_ = prior
-        self.label_posterior_ = posterior
         self.transition_matrix_ = noise.transition.numpy()
         self.noise_rate_ = float(1 - posterior[every, given].mean())
         self.inverse_temperature_ = noise.scale
@@ -229,33 +242,33 @@ class CrossFitted(TrustPolicy):
             else:
                 X, y = take_rows(training.X, rows), training.classes[codes[rows]]
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
-        ensemble = CrossFitEnsemble(models, folds, training.classes)
-        self.model = ensemble.judge_labels(training.X, codes, codes, Answers.none())
+        ensemble = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
+        self.model = ensemble.judge_labels(codes, codes, Answers.none())
         self._find_neighbours()
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
-        """Train each classifier on the trusted labels outside its fold; judge the labels again.
+        """Judge the labels by new answers; train on those trusted; judge the labels again.
+
+        Each classifier is trained on labels outside its fold.
 
         For two thirds of the epochs: a round then costs about twice as much as with one classifier.
         """
-        before, codes = self.model, labels.codes
+        training, codes = self.training, labels.codes
+        said = labels.given, codes, labels.answers, self._neighbours
+        before = copy.copy(self.model).judge_labels(*said, self.model)
         how = self.refit_of(params)
         how = replace(how, epochs=max(1, how.epochs * 2 // 3))
-        posterior = with_answers(before.label_prior_, before.answer_error_rates_, labels.answers)
-        right = posterior[np.arange(len(codes)), codes]
-        trusted = right > 0.5
+        right = before.label_posterior_[np.arange(len(codes)), codes]
         certain = right[labels.verified].min(initial=1) > 0.999
         weight = None if certain else np.where(labels.verified, right, 1)
         models = []
         for fold, model in enumerate(before.models):
-            rows = np.flatnonzero(trusted & (before.folds != fold))
+            rows = np.flatnonzero(before.clean_mask_ & (before.folds != fold))
             if _has_two_classes(codes[rows]):
-                model = self.training.update(model, rows, codes, how, weight=weight, notes=labels.notes)
+                model = training.update(model, rows, codes, how, weight=weight, notes=labels.notes)
             models.append(model)
         ensemble = CrossFitEnsemble(models, before.folds, before.classes)
-        self.model = ensemble.judge_labels(
-            self.training.X, labels.given, codes, labels.answers, self._neighbours, before
-        )
+        self.model = ensemble.predict_held_out(training.X).judge_labels(*said, before)
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Labels that the ensemble holds for right, and those verified that it does not doubt."""
