@@ -15,6 +15,8 @@ _LABEL_SPREAD = 1.0
 # Of the density exp(-x * this) of an annotator's error rate x: with hardly any answers, an expert
 # is believed to be wrong once in forty.
 _TRUST = 40.0
+# How often a row may count that chance picked, so that all of them count as much as the others.
+_MOST_COUNTS = 3.0
 # Nobody is taken to be always right or always wrong.
 _LEAST = 1e-9
 # Rows that are corrected at once: only the result is as large as the evidence.
@@ -87,6 +89,7 @@ def learn_from_answers(
     evidence: Sequence[NDArray[np.float64]],
     given: NDArray[np.intp],
     answers: Answers,
+    drawn: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Correct the probabilities of the true classes by what annotators answered.
 
@@ -100,9 +103,10 @@ def learn_from_answers(
     What is maximised over w, b and these rates is the probability of the answers, so that a wrong
     answer to a sample whose class is plain to see tells of the annotator, and many such answers of
     the evidence. Normal priors around w = (1, 0, 0, ...) and b = 0, the posterior as it is, keep
-    few answers from changing much; an exponential one keeps the rates near 0. That rows were chosen
-    by their evidence does not matter: what is modelled is the class given the evidence. All of it
-    has to be held out: no model may have learned the label of the row that it speaks about.
+    few answers from changing much; an exponential one keeps the rates near 0. Rows that were chosen
+    for their evidence say little of others, where this does not hold exactly; those that chance
+    picked stand for all, and count up to three times. All evidence has to be held out: no model may
+    have learned the label of the row that it speaks about.
 
     Parameters
     ----------
@@ -114,6 +118,8 @@ def learn_from_answers(
         Given labels, encoded.
     answers : Answers
         What annotators said.
+    drawn : ndarray of bool of shape (n_samples,)
+        Rows that chance picked.
 
     Returns
     -------
@@ -140,6 +146,9 @@ def learn_from_answers(
     at_answered = [_log(source[rows]) for source in sources]
     labels = torch.from_numpy(given)
     own = labels[rows]
+    by_chance = drawn[rows]
+    times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
+    count = torch.from_numpy(np.where(by_chance, times, 1.0))
     expected = torch.eye(len(sources), dtype=torch.float64)[0]
     weights = expected.clone().requires_grad_()
     belief = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -153,7 +162,7 @@ def learn_from_answers(
         rates = highest * torch.sigmoid(logits)
         log_proba = torch.log_softmax(_scores(at_answered, weights, belief, own), dim=1)
         log_proba = log_proba + answers.log_likelihood(rates, n_classes)[1]
-        loss = -torch.logsumexp(log_proba, dim=1).sum() + _TRUST * rates.sum()
+        loss = -(count * torch.logsumexp(log_proba, dim=1)).sum() + _TRUST * rates.sum()
         loss = loss + ((weights - expected) / _WEIGHT_SPREAD).square().sum() / 2
         loss = loss + (belief / _LABEL_SPREAD).square() / 2
         loss.backward()

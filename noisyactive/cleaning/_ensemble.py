@@ -41,14 +41,15 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     probability that a label is the true one [1]_ [2]_. Answers say how far that, the held-out
     probabilities themselves and the labels of similar samples are to be believed, and how often
     each annotator errs. Labels that are more probably right than wrong are trained on, given ones
-    and answers; answers weigh as much as their probability.
+    and answers; answers weigh as much as their probability. Predictions are the mean over the
+    classifiers of the last two trainings, which is steadier than the last one alone.
 
     Parameters
     ----------
     models : list of classifiers
-        Fitted.
+        Fitted: one for each fold, of one or several trainings, the latest last.
     folds : ndarray of int of shape (n_samples,)
-        For each training sample, the classifier that was trained without it.
+        Fold of each training sample: of each training, the classifier that did not see it.
     classes : ndarray of shape (n_classes,)
         Sorted classes.
 
@@ -57,7 +58,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     held_out_proba_ : ndarray of shape (n_samples, n_classes)
-        What the classifier that was trained without it predicts for each training sample.
+        What classifiers that were trained without it predict for each training sample.
     label_prior_ : ndarray of shape (n_samples, n_classes)
         Probability of each class to be the true one of each training sample, by its given label,
         the models and its neighbours, whatever an annotator said of it.
@@ -101,6 +102,16 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.classes = classes
         self.classes_ = classes
 
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return int(self.folds.max()) + 1
+
+    @property
+    def latest(self) -> list[Any]:
+        """The classifiers of the latest training, one for each fold."""
+        return self.models[-self.n_folds :]
+
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
         return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
@@ -114,24 +125,29 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         """Features of all classifiers side by side, of shape (n_samples, n_features)."""
         return np.concatenate([features_of(model, X) for model in self.models], axis=1)
 
-    def predict_held_out(self, X: Any) -> CrossFitEnsemble:
+    def predict_held_out(self, X: Any, models: list[Any] | None = None) -> CrossFitEnsemble:
         """Set `held_out_proba_`.
 
         Parameters
         ----------
         X : object of length n_samples
             Training samples.
+        models : list of classifiers, default=None
+            Those to ask, one for each fold, of one or several trainings. None: the `latest`.
 
         Returns
         -------
         self
             The ensemble.
         """
+        models = self.latest if models is None else models
         self.held_out_proba_ = np.zeros((len(self.folds), len(self.classes)))
-        for fold, model in enumerate(self.models):
+        for fold in range(self.n_folds):
             rows = np.flatnonzero(self.folds == fold)
-            proba = aligned_proba(model, take_rows(X, rows), self.classes)
-            self.held_out_proba_[rows] = proba
+            samples = take_rows(X, rows)
+            for model in models[fold :: self.n_folds]:
+                self.held_out_proba_[rows] += aligned_proba(model, samples, self.classes)
+        self.held_out_proba_ *= self.n_folds / len(models)
         return self
 
     def judge_labels(
@@ -139,6 +155,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         given: NDArray[np.intp],
         current: NDArray[np.intp],
         answers: Answers,
+        drawn: NDArray[np.bool_] | None = None,
         neighbours: Neighbours | None = None,
         before: CrossFitEnsemble | None = None,
     ) -> CrossFitEnsemble:
@@ -152,6 +169,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Labels as they are now: the annotators' where there are answers.
         answers : Answers
             What annotators said.
+        drawn : ndarray of bool of shape (n_samples,), default=None
+            Rows that were asked about because chance picked them. None: no row.
         neighbours : Neighbours, default=None
             Similar samples, whose labels count as evidence once there are answers.
         before : CrossFitEnsemble, default=None
@@ -176,7 +195,11 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         if neighbours is not None and answered.any():
             evidence.append(neighbours.proba(current, answered, n_classes))
         prior, rates = learn_from_answers(
-            noise.posterior(held_out, codes).numpy(), evidence, given, answers
+            noise.posterior(held_out, codes).numpy(),
+            evidence,
+            given,
+            answers,
+            np.zeros_like(answered) if drawn is None else drawn,
         )
         posterior = with_answers(prior, rates, answers)
         self.label_prior_, self.label_posterior_ = prior, posterior
@@ -211,6 +234,7 @@ class CrossFitted(TrustPolicy):
     """
 
     single_model = False
+    random_share = 0.5
     model: CrossFitEnsemble
     _neighbours: Neighbours | None
 
@@ -242,33 +266,48 @@ class CrossFitted(TrustPolicy):
             else:
                 X, y = take_rows(training.X, rows), training.classes[codes[rows]]
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
-        ensemble = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
-        self.model = ensemble.judge_labels(codes, codes, Answers.none())
-        self._find_neighbours()
+        first = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
+        first.judge_labels(codes, codes, Answers.none())
+        self._find_neighbours(folds)
+        tuned = self._train(first, codes, params, None, {"round": 0, "answers": 0})
+        # Rounds go on from the first ones: answers may tell that others learned wrong labels.
+        both = [*tuned, *models]
+        ensemble = CrossFitEnsemble(both, folds, first.classes).predict_held_out(training.X, both)
+        self.model = ensemble.judge_labels(codes, codes, Answers.none(), before=first)
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
-        """Judge the labels by new answers; train on those trusted; judge the labels again.
+        """Judge the labels by new answers; train on those trusted; judge the labels again."""
+        said = labels.given, labels.codes, labels.answers, labels.drawn
+        before = copy.copy(self.model).judge_labels(*said, self._neighbours, self.model)
+        right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
+        certain = right[labels.verified].min(initial=1) > 0.999
+        weight = None if certain else np.where(labels.verified, right, 1)
+        models = self._train(before, labels.codes, params, weight, labels.notes)
+        ensemble = CrossFitEnsemble([*before.latest, *models], before.folds, before.classes)
+        ensemble.predict_held_out(self.training.X)
+        self.model = ensemble.judge_labels(*said, self._neighbours, before)
 
-        Each classifier is trained on labels outside its fold.
+    def _train(
+        self,
+        before: CrossFitEnsemble,
+        codes: NDArray[np.intp],
+        params: Any,
+        weight: NDArray[np.float64] | None,
+        notes: Mapping[str, int],
+    ) -> list[Any]:
+        """Train each of the latest classifiers on the trusted labels outside its fold.
 
         For two thirds of the epochs: a round then costs about twice as much as with one classifier.
         """
-        training, codes = self.training, labels.codes
-        said = labels.given, codes, labels.answers, self._neighbours
-        before = copy.copy(self.model).judge_labels(*said, self.model)
         how = self.refit_of(params)
         how = replace(how, epochs=max(1, how.epochs * 2 // 3))
-        right = before.label_posterior_[np.arange(len(codes)), codes]
-        certain = right[labels.verified].min(initial=1) > 0.999
-        weight = None if certain else np.where(labels.verified, right, 1)
         models = []
-        for fold, model in enumerate(before.models):
+        for fold, model in enumerate(before.latest):
             rows = np.flatnonzero(before.clean_mask_ & (before.folds != fold))
             if _has_two_classes(codes[rows]):
-                model = training.update(model, rows, codes, how, weight=weight, notes=labels.notes)
+                model = self.training.update(model, rows, codes, how, weight=weight, notes=notes)
             models.append(model)
-        ensemble = CrossFitEnsemble(models, before.folds, before.classes)
-        self.model = ensemble.predict_held_out(training.X).judge_labels(*said, before)
+        return models
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Labels that the ensemble holds for right, and those verified that it does not doubt."""
@@ -305,7 +344,8 @@ class CrossFitted(TrustPolicy):
         """Restore what `get_state` returned."""
         n, k = _num_samples(self.training.X), len(self.training.classes)
         folds = self._fitting(arrays["folds"], "i", n)
-        if np.unique(folds).tolist() != list(range(len(models))):
+        n_folds = len(np.unique(folds))
+        if folds.max(initial=-1) != n_folds - 1 or len(models) % n_folds:
             raise ValueError("The folds that were saved are not those of the models.")
         ensemble = CrossFitEnsemble(models, folds, self.training.classes)
         ensemble.held_out_proba_ = self._fitting(arrays["held_out_proba_"], "f", n, k)
@@ -320,11 +360,11 @@ class CrossFitted(TrustPolicy):
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble
-        self._find_neighbours()
+        self._find_neighbours(folds)
 
-    def _find_neighbours(self) -> None:
+    def _find_neighbours(self, folds: NDArray[np.intp]) -> None:
         features = comparable(self.training.X)
-        self._neighbours = None if features is None else Neighbours(features, self.model.folds)
+        self._neighbours = None if features is None else Neighbours(features, folds)
 
 
 def _has_two_classes(codes: NDArray[np.intp]) -> bool:

@@ -184,7 +184,7 @@ class CleaningLoop:
         n_rows = min(n_answers // self.state.answers_per_item, len(pool))
         if n_rows > 0 and self.state.round < self.params.n_rounds:
             rows = self._choose(pool, n_rows)
-            left, reason = self._budget_left(), self._reason()
+            left, reason = self._budget_left(), self._reason(rows)
             self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows), left, reason))
         elif not self.state.ended:
             self._record(Ended())
@@ -317,6 +317,7 @@ class CleaningLoop:
             codes=state.codes.copy(),
             verified=state.verified.copy(),
             answers=answers_of(state),
+            drawn=self._drawn(),
             round=state.round,
             n_answers=state.cost,
         )
@@ -381,13 +382,32 @@ class CleaningLoop:
             return not_asked
         return not_asked & self.policy.untrusted(state.verified)
 
+    def _n_random(self, n_rows: int) -> int:
+        """How many of the first round's rows chance picks."""
+        return int(self.policy.random_share * n_rows)
+
+    def _drawn(self) -> NDArray[np.bool_]:
+        """Rows that chance picked: the last ones of the first round."""
+        drawn = np.zeros(len(self.state.codes), dtype=bool)
+        asked = next((event.rows for event in self.events if isinstance(event, Asked)), ())
+        drawn[list(asked[len(asked) - self._n_random(len(asked)) :])] = True
+        return drawn
+
     def _choose(self, pool: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
-        """Rows that the query strategy chooses; at random while there is no model."""
-        part = self.state.round + 1
-        rng = self._rng(part)
-        model, X = self.policy.model, self.data.X
-        if model is None:
+        """Rows to ask about: those that the query strategy chooses, then those chance picks."""
+        rng = self._rng(self.state.round + 1)
+        if self.policy.model is None:
             return rng.choice(pool, size=n_rows, replace=False)
+        n_random = 0 if self.state.round else self._n_random(n_rows)
+        chosen = self._ask_strategy(pool, n_rows - n_random, rng)
+        rest = np.setdiff1d(pool, chosen)
+        return np.append(chosen, rng.choice(rest, size=n_random, replace=False))
+
+    def _ask_strategy(
+        self, pool: NDArray[np.intp], n_rows: int, rng: np.random.RandomState
+    ) -> NDArray[np.intp]:
+        """Rows of the pool that the query strategy chooses."""
+        model, X = self.policy.model, self.data.X
         labels = self.data.classes[self.state.codes]
         trusted = np.flatnonzero(self.trusted())
         X_pool = take_rows(X, pool)
@@ -396,7 +416,7 @@ class CleaningLoop:
         learner = Learner(
             model, self.data.classes, take_rows(X, trusted), labels[trusted], predictor=predictor
         )
-        with self._isolated(part):
+        with self._isolated(self.state.round + 1):
             chosen = choose(
                 self.params.query_strategy,
                 learner,
@@ -419,7 +439,7 @@ class CleaningLoop:
         probability = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
         return tuple(classes[best].tolist()), tuple(probability.tolist())
 
-    def _reason(self) -> str:
+    def _reason(self, rows: NDArray[np.intp]) -> str:
         """How the rows of this round were chosen, for people."""
         strategy = self.params.query_strategy
         if self.policy.model is None:
@@ -427,6 +447,8 @@ class CleaningLoop:
         elif not isinstance(strategy, str):
             strategy = getattr(strategy, "__name__", type(strategy).__name__)
         among = "not trusted" if self.params.pool == "untrusted" else "not verified"
+        if not self.state.round and self._n_random(len(rows)):
+            strategy = f"{strategy} and by chance"
         return f"by {strategy.replace('_', ' ')} among the labels {among}"
 
 

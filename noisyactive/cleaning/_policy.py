@@ -29,6 +29,8 @@ class LabelSnapshot:
         Whether an expert gave the label.
     answers : Answers
         What annotators said of the rows that are verified.
+    drawn : ndarray of bool of shape (n_samples,)
+        Rows that were asked about because chance picked them, whatever they look like.
     round : int
         Rounds begun so far.
     n_answers : int
@@ -39,6 +41,7 @@ class LabelSnapshot:
     codes: NDArray[np.intp]
     verified: NDArray[np.bool_]
     answers: Answers
+    drawn: NDArray[np.bool_]
     round: int
     n_answers: int
 
@@ -72,6 +75,8 @@ class TrustPolicy(ABC):
 
     #: Whether the model is one classifier, as some query strategies need it.
     single_model: ClassVar[bool] = True
+    #: Share of the first round's questions that chance picks, and not the query strategy.
+    random_share: ClassVar[float] = 0.0
     #: Whether rounds can begin without a model that was fitted to the given labels.
     needs_first_fit: ClassVar[bool] = True
 
