@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from .._codes import find_codes
 from ..journal import CleaningState, Settled
-from ._answer_model import Answers
+from ._answer_model import Answers, learn_from_answers, with_answers
 
 Aggregate = Callable[[list[Any]], Any]
 
@@ -36,15 +37,20 @@ def majority(labels: Sequence[Any]) -> Any:
     return None if tied else ranked[0][0]
 
 
-def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
+def settle(
+    state: CleaningState, aggregate: str | Aggregate, prior: NDArray[np.float64] | None
+) -> Settled | None:
     """Aggregate the answers to rows that enough annotators have answered for.
 
     Parameters
     ----------
     state : CleaningState
         The run's state. Not changed.
-    aggregate : "majority" or callable
+    aggregate : {"majority", "model"} or callable
         Called with the labels of one row, in the order of the annotators' names.
+    prior : ndarray of shape (n_samples, n_classes) or None
+        What "model" believes of the true classes before any answer; None: as often as each class
+        was given.
 
     Returns
     -------
@@ -58,8 +64,10 @@ def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
     """
     if not state.unsettled:
         return None
-    decide = majority if isinstance(aggregate, str) else aggregate
     rows = tuple(sorted(state.unsettled))
+    if aggregate == "model":
+        return Settled(rows, _by_model(state, rows, prior))
+    decide = majority if isinstance(aggregate, str) else aggregate
     outcomes = []
     for row in rows:
         said = sorted(state.answers[row].items(), key=lambda item: item[0] or "")
@@ -69,13 +77,39 @@ def settle(state: CleaningState, aggregate: str | Aggregate) -> Settled | None:
     return Settled(rows, tuple(None if label is None else next(known) for label in outcomes))
 
 
-def answers_of(state: CleaningState) -> Answers:
-    """What annotators said of the rows that are verified.
+def _by_model(
+    state: CleaningState, rows: tuple[int, ...], prior: NDArray[np.float64] | None
+) -> tuple[Any, ...]:
+    """The most probable label of each row, or None where none has more than half of it."""
+    answered = np.union1d(np.flatnonzero(state.verified), rows)
+    if prior is None:
+        counts = np.bincount(state.given_codes, minlength=len(state.classes)) + 1.0
+        believed = np.tile(counts / counts.sum(), (len(answered), 1))
+    else:
+        believed = prior[answered]
+    said = answers_of(state, answered)
+    said = replace(said, rows=np.searchsorted(answered, said.rows))
+    believed, error_rates = learn_from_answers(believed, [], state.given_codes[answered], said)
+    posterior = with_answers(believed, error_rates, said)[np.searchsorted(answered, rows)]
+    best = posterior.argmax(axis=1)
+    sure = posterior[np.arange(len(rows)), best] > 0.5
+    labels = state.classes[best].tolist()
+    return tuple(label if yes else None for label, yes in zip(labels, sure, strict=True))
+
+
+def answers_of(
+    state: CleaningState, rows: NDArray[np.intp], drawn: NDArray[np.bool_] | None = None
+) -> Answers:
+    """What annotators said of some rows.
 
     Parameters
     ----------
     state : CleaningState
         The run's state.
+    rows : ndarray of int of shape (n_rows,)
+        Rows that were answered for with a label.
+    drawn : ndarray of bool of shape (n_samples,), default=None
+        Rows that chance picked. None: no row.
 
     Returns
     -------
@@ -85,13 +119,15 @@ def answers_of(state: CleaningState) -> Answers:
     number = {name: n for n, name in enumerate(state.n_answers)}
     said = [
         (row, number[name], label)
-        for row in np.flatnonzero(state.verified).tolist()
+        for row in rows.tolist()
         for name, label in state.answers[row].items()
         if label is not None
     ]
-    rows, annotators, labels = zip(*said, strict=True) if said else ((), (), ())
+    at, who, labels = zip(*said, strict=True) if said else ((), (), ())
+    index = np.array(at, dtype=np.intp)
+    by_chance = np.zeros(len(index), dtype=bool) if drawn is None else drawn[index]
     codes = find_codes(labels, state.classes, name="answers")
-    return Answers(np.array(rows, dtype=np.intp), np.array(annotators, dtype=np.intp), codes)
+    return Answers(index, np.array(who, dtype=np.intp), codes, by_chance)
 
 
 def unused_name(state: CleaningState, rows: Iterable[int]) -> str:
@@ -100,21 +136,23 @@ def unused_name(state: CleaningState, rows: Iterable[int]) -> str:
     return next(name for n in count(1) if (name := f"oracle {n}") not in taken)
 
 
-def agreement(state: CleaningState) -> dict[str, NDArray[Any]]:
+def agreement(state: CleaningState, error_rates: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     """How far each annotator agrees with the aggregated labels.
 
     Parameters
     ----------
     state : CleaningState
         The run's state.
+    error_rates : ndarray of shape (n_known,)
+        Estimated share of wrong answers, in the order of ``state.n_answers``, as far as known.
 
     Returns
     -------
     dict of ndarray of shape (n_annotators,)
         ``annotator`` (sorted; "" for answers without a name), ``n_answers`` (charged), ``n_labels``
         (verified rows that the annotator gave a label for), ``agreement`` (share of these where it
-        is the row's label now) and ``kappa`` (Cohen's, of the two; NaN where there are fewer than
-        two classes).
+        is the row's label now), ``kappa`` (Cohen's, of the two; NaN where there are fewer than two
+        classes) and ``error_rate`` (the estimate; NaN where there is none).
     """
     names = sorted(state.n_answers, key=lambda name: name or "")
     own = {name: _labels_of(state, name) for name in names}
@@ -127,6 +165,8 @@ def agreement(state: CleaningState) -> dict[str, NDArray[Any]]:
         columns["agreement"].append(float(same.mean()) if len(rows) else np.nan)
         columns["kappa"].append(_kappa(given, state.codes[rows]))
     table = {key: np.array(column) for key, column in columns.items()}
+    estimated = dict(zip(state.n_answers, error_rates.tolist(), strict=False))
+    table["error_rate"] = np.array([estimated.get(name, np.nan) for name in names])
     who = {"annotator": np.array([name or "" for name in names], dtype=np.str_)}
     return {**who, "n_answers": np.array([state.n_answers[name] for name in names]), **table}
 

@@ -35,16 +35,20 @@ class Answers:
         Who answered, from 0.
     codes : ndarray of int of shape (n_answers,)
         Labels, encoded.
+    by_chance : ndarray of bool of shape (n_answers,)
+        Whether chance picked the row, and not the query strategy.
     """
 
     rows: NDArray[np.intp]
     annotators: NDArray[np.intp]
     codes: NDArray[np.intp]
+    by_chance: NDArray[np.bool_]
 
     @classmethod
     def none(cls) -> Answers:
         """No answer."""
-        return cls(*np.empty((3, 0), dtype=np.intp))
+        nobody = np.empty(0, dtype=np.intp)
+        return cls(nobody, nobody, nobody, np.empty(0, dtype=bool))
 
     @property
     def n_annotators(self) -> int:
@@ -89,7 +93,6 @@ def learn_from_answers(
     evidence: Sequence[NDArray[np.float64]],
     given: NDArray[np.intp],
     answers: Answers,
-    drawn: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Correct the probabilities of the true classes by what annotators answered.
 
@@ -118,8 +121,6 @@ def learn_from_answers(
         Given labels, encoded.
     answers : Answers
         What annotators said.
-    drawn : ndarray of bool of shape (n_samples,)
-        Rows that chance picked.
 
     Returns
     -------
@@ -141,12 +142,12 @@ def learn_from_answers(
     if not len(answers.rows):
         return posterior, np.zeros(0)
     n_classes = posterior.shape[1]
-    rows = np.unique(answers.rows)
+    rows, place = np.unique(answers.rows, return_index=True)
     sources = [posterior, *evidence]
     at_answered = [_log(source[rows]) for source in sources]
     labels = torch.from_numpy(given)
     own = labels[rows]
-    by_chance = drawn[rows]
+    by_chance = answers.by_chance[place]
     times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
     count = torch.from_numpy(np.where(by_chance, times, 1.0))
     expected = torch.eye(len(sources), dtype=torch.float64)[0]

@@ -87,18 +87,22 @@ class ActiveLabelCleaner(
     n_rounds : int, default=8
         Rounds of questions.
     round_budget : int or float, default=0.02
-        Answers per round: a count, or as a float below 1 a share of the samples.
+        Answers per round: a count, or as a float below 1 a share of the samples. With "crossfit",
+        half of the first round's rows are picked by chance: they tell how far labels can be
+        trusted that no strategy would ask about.
     initial_fit : {"noisy", "none"}, default="noisy"
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.
     pool : {"untrusted", "unverified"}, default="unverified"
         Samples that may be queried: those whose labels are not trusted, or all that are not
-        verified. Rows that were answered, with a label or without, are not queried again.
+        verified. Rows that were answered, with a label or without, are not queried again, except
+        that "crossfit" asks another annotator, if there is one, where it doubts an answer.
     trust : {"once", "crossfit", "verified", "all"}, default="crossfit"
         Labels that are trained on: those that the first phase trusted, and those verified; those
-        that three cross-fitted clones hold for right after each round, and those verified (see
-        `CrossFitEnsemble`, which also asks the labels of similar samples, where `X` is an array of
-        numbers or sparse); only those verified; or all.
+        that three cross-fitted clones hold for right after each round, answers included, which are
+        trusted unless they are more probably wrong (see `CrossFitEnsemble`, which also asks the
+        labels of similar samples, where `X` is an array of numbers or sparse); only those verified;
+        or all.
     refit : {"fine_tune", "continue", "scratch"}, default="fine_tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
@@ -122,10 +126,12 @@ class ActiveLabelCleaner(
     answers_per_item : int, default=1
         Annotators who have to answer for each row that is asked about. Each answer is charged, so
         a round asks about ``round_budget // answers_per_item`` rows.
-    aggregate : "majority" or callable, default="majority"
-        How their labels become one, with ``answers_per_item`` above 1: the most frequent one, or
-        ``aggregate(labels) -> label or None``. After a tie (None), one more annotator is asked
-        while the budget lasts; then the label stays as it was.
+    aggregate : {"majority", "model"} or callable, default="majority"
+        How their labels become one, with ``answers_per_item`` above 1: the most frequent one; the
+        most probable one by how often each annotator errs and, with "crossfit", by the model, if it
+        has more than half of the probability [4]_; or ``aggregate(labels) -> label or None``. After
+        a tie (None), one more annotator is asked while the budget lasts; then the label stays as it
+        was.
     journal : path, default=None
         File that keeps every event as it happens, one SQLite database, see `Journal`. If it is
         there, `start` and `fit` go on with its run; it has to be one of the same data and
@@ -149,7 +155,7 @@ class ActiveLabelCleaner(
         The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
-        "all"; with "crossfit" by the latest ensemble), or verified.
+        "all"; with "crossfit" by the latest ensemble), or verified and not doubted by "crossfit".
     relabelled_round_ : ndarray of int of shape (n_samples,)
         Round, from 1, of the latest answer with a label; 0 for one before the first round, -1 for
         never.
@@ -165,7 +171,7 @@ class ActiveLabelCleaner(
     agreement_ : dict of ndarray
         One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
         they gave a label for), ``agreement`` (share of these that is the label now), ``kappa``
-        (Cohen's).
+        (Cohen's), ``error_rate`` (share of wrong answers, as "crossfit" estimates it; else NaN).
     pairwise_kappa_ : ndarray of shape (n_annotators, n_annotators)
         Cohen's kappa of every two annotators on the rows that both gave a label for; else NaN.
     ids_ : ndarray of str of shape (n_samples,)
@@ -193,6 +199,7 @@ class ActiveLabelCleaner(
        constraints", Nature Communications, 2022, https://doi.org/10.1038/s41467-022-28818-3
     .. [3] Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018,
        https://doi.org/10.1007/978-3-030-01216-8_12
+    .. [4] V. C. Raykar et al., "Learning From Crowds", Journal of Machine Learning Research, 2010
 
     Examples
     --------
@@ -238,7 +245,7 @@ class ActiveLabelCleaner(
         "lower_forget_rate": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
         "answers_per_item": [Interval(Integral, 1, None, closed="left")],
-        "aggregate": [StrOptions({"majority"}), callable],
+        "aggregate": [StrOptions({"majority", "model"}), callable],
         "journal": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -694,7 +701,7 @@ class ActiveLabelCleaner(
     @property
     def agreement_(self) -> dict[str, NDArray[Any]]:
         """One entry for each annotator, see the class."""
-        return agreement(self.state_)
+        return agreement(self.state_, self._of_run("agreement_").policy.error_rates)
 
     @property
     def pairwise_kappa_(self) -> NDArray[np.float64]:

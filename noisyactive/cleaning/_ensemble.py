@@ -65,7 +65,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     label_posterior_ : ndarray of shape (n_samples, n_classes)
         The same, and by what annotators said of it.
     clean_mask_ : ndarray of bool of shape (n_samples,)
-        Labels, as they are now, that are more probably right than wrong.
+        Given labels that are more probably right than wrong, whatever an annotator said of them.
     doubted_answers_ : ndarray of bool of shape (n_samples,)
         Rows whose label an annotator gave, and that is more probably wrong.
     answer_error_rates_ : ndarray of shape (n_annotators,)
@@ -122,8 +122,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
     def extract_features(self, X: Any) -> NDArray[Any]:
-        """Features of all classifiers side by side, of shape (n_samples, n_features)."""
-        return np.concatenate([features_of(model, X) for model in self.models], axis=1)
+        """Features of the `latest` classifiers side by side, of shape (n_samples, n_features)."""
+        return np.concatenate([features_of(model, X) for model in self.latest], axis=1)
 
     def predict_held_out(self, X: Any, models: list[Any] | None = None) -> CrossFitEnsemble:
         """Set `held_out_proba_`.
@@ -155,7 +155,6 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         given: NDArray[np.intp],
         current: NDArray[np.intp],
         answers: Answers,
-        drawn: NDArray[np.bool_] | None = None,
         neighbours: Neighbours | None = None,
         before: CrossFitEnsemble | None = None,
     ) -> CrossFitEnsemble:
@@ -169,8 +168,6 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Labels as they are now: the annotators' where there are answers.
         answers : Answers
             What annotators said.
-        drawn : ndarray of bool of shape (n_samples,), default=None
-            Rows that were asked about because chance picked them. None: no row.
         neighbours : Neighbours, default=None
             Similar samples, whose labels count as evidence once there are answers.
         before : CrossFitEnsemble, default=None
@@ -199,12 +196,11 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             evidence,
             given,
             answers,
-            np.zeros_like(answered) if drawn is None else drawn,
         )
         posterior = with_answers(prior, rates, answers)
         self.label_prior_, self.label_posterior_ = prior, posterior
-        self.clean_mask_ = posterior[every, current] > 0.5
-        self.doubted_answers_ = answered & ~self.clean_mask_
+        self.clean_mask_ = prior[every, given] > 0.5
+        self.doubted_answers_ = answered & (posterior[every, current] <= 0.5)
         self.answer_error_rates_ = rates
         self.transition_matrix_ = noise.transition.numpy()
         self.noise_rate_ = float(1 - posterior[every, given].mean())
@@ -269,7 +265,9 @@ class CrossFitted(TrustPolicy):
         first = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
         first.judge_labels(codes, codes, Answers.none())
         self._find_neighbours(folds)
-        tuned = self._train(first, codes, params, None, {"round": 0, "answers": 0})
+        tuned = self._train(
+            first, codes, first.clean_mask_, params, None, {"round": 0, "answers": 0}
+        )
         # Rounds go on from the first ones: answers may tell that others learned wrong labels.
         both = [*tuned, *models]
         ensemble = CrossFitEnsemble(both, folds, first.classes).predict_held_out(training.X, both)
@@ -277,12 +275,12 @@ class CrossFitted(TrustPolicy):
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
         """Judge the labels by new answers; train on those trusted; judge the labels again."""
-        said = labels.given, labels.codes, labels.answers, labels.drawn
+        said = labels.given, labels.codes, labels.answers
         before = copy.copy(self.model).judge_labels(*said, self._neighbours, self.model)
         right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
         certain = right[labels.verified].min(initial=1) > 0.999
         weight = None if certain else np.where(labels.verified, right, 1)
-        models = self._train(before, labels.codes, params, weight, labels.notes)
+        models = self._train(before, labels.codes, right > 0.5, params, weight, labels.notes)
         ensemble = CrossFitEnsemble([*before.latest, *models], before.folds, before.classes)
         ensemble.predict_held_out(self.training.X)
         self.model = ensemble.judge_labels(*said, self._neighbours, before)
@@ -291,6 +289,7 @@ class CrossFitted(TrustPolicy):
         self,
         before: CrossFitEnsemble,
         codes: NDArray[np.intp],
+        trusted: NDArray[np.bool_],
         params: Any,
         weight: NDArray[np.float64] | None,
         notes: Mapping[str, int],
@@ -303,7 +302,7 @@ class CrossFitted(TrustPolicy):
         how = replace(how, epochs=max(1, how.epochs * 2 // 3))
         models = []
         for fold, model in enumerate(before.latest):
-            rows = np.flatnonzero(before.clean_mask_ & (before.folds != fold))
+            rows = np.flatnonzero(trusted & (before.folds != fold))
             if _has_two_classes(codes[rows]):
                 model = self.training.update(model, rows, codes, how, weight=weight, notes=notes)
             models.append(model)
@@ -311,7 +310,7 @@ class CrossFitted(TrustPolicy):
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Labels that the ensemble holds for right, and those verified that it does not doubt."""
-        return (self.model.clean_mask_ | verified) & ~self.model.doubted_answers_
+        return np.where(verified, ~self.model.doubted_answers_, self.model.clean_mask_)
 
     def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """All others."""
@@ -326,6 +325,20 @@ class CrossFitted(TrustPolicy):
     def posterior(self) -> NDArray[np.float64]:
         """The ensemble's `label_posterior_`."""
         return self.model.label_posterior_
+
+    @property
+    def prior(self) -> NDArray[np.float64]:
+        """The ensemble's `label_prior_`."""
+        return self.model.label_prior_
+
+    @property
+    def error_rates(self) -> NDArray[np.float64]:
+        """The ensemble's `answer_error_rates_`."""
+        return self.model.answer_error_rates_
+
+    def doubted(self) -> NDArray[np.intp]:
+        """The ensemble's `doubted_answers_`."""
+        return np.flatnonzero(self.model.doubted_answers_)
 
     def can_update(self, labels: LabelSnapshot) -> bool:
         """Always: a classifier without two classes to train on stays as it is."""

@@ -204,7 +204,7 @@ class CleaningLoop:
             with interrupts_deferred():
                 for event in self._writer.news(len(self.events)):
                     self._apply(event)
-        settled = settle(self.state, self.params.aggregate)
+        settled = settle(self.state, self.params.aggregate, self.policy.prior)
         if settled is not None:
             self._record(settled)
         if self.state.open_rows and self._budget_left() <= 0:
@@ -316,8 +316,7 @@ class CleaningLoop:
             given=state.given_codes,
             codes=state.codes.copy(),
             verified=state.verified.copy(),
-            answers=answers_of(state),
-            drawn=self._drawn(),
+            answers=answers_of(state, np.flatnonzero(state.verified), self._drawn()),
             round=state.round,
             n_answers=state.cost,
         )
@@ -377,10 +376,13 @@ class CleaningLoop:
     def _pool(self) -> NDArray[np.bool_]:
         """Samples that may be queried."""
         state = self.state
-        not_asked = ~(state.verified | state.skipped)
-        if self.params.pool == "unverified":
-            return not_asked
-        return not_asked & self.policy.untrusted(state.verified)
+        pool = ~(state.verified | state.skipped)
+        if self.params.pool == "untrusted":
+            pool &= self.policy.untrusted(state.verified)
+        # A second answer is worth more than a new question where the first one is probably wrong.
+        doubted = [row for row in self.policy.doubted() if state.verified[row]]
+        pool[[row for row in doubted if len(state.answers[row]) < len(state.n_answers)]] = True
+        return pool
 
     def _n_random(self, n_rows: int) -> int:
         """How many of the first round's rows chance picks."""

@@ -29,8 +29,6 @@ class LabelSnapshot:
         Whether an expert gave the label.
     answers : Answers
         What annotators said of the rows that are verified.
-    drawn : ndarray of bool of shape (n_samples,)
-        Rows that were asked about because chance picked them, whatever they look like.
     round : int
         Rounds begun so far.
     n_answers : int
@@ -41,7 +39,6 @@ class LabelSnapshot:
     codes: NDArray[np.intp]
     verified: NDArray[np.bool_]
     answers: Answers
-    drawn: NDArray[np.bool_]
     round: int
     n_answers: int
 
@@ -113,6 +110,20 @@ class TrustPolicy(ABC):
     def posterior(self) -> NDArray[np.float64] | None:
         """Probability of each class to be the true one, (n_samples, n_classes), if known."""
         return None
+
+    @property
+    def prior(self) -> NDArray[np.float64] | None:
+        """The same, whatever annotators said of the sample itself."""
+        return None
+
+    @property
+    def error_rates(self) -> NDArray[np.float64]:
+        """Share of wrong answers of each annotator; of shape (0,) where it is not estimated."""
+        return np.zeros(0)
+
+    def doubted(self) -> NDArray[np.intp]:
+        """Rows whose label an annotator gave, and that is more probably wrong."""
+        return np.zeros(0, dtype=np.intp)
 
     @abstractmethod
     def can_update(self, labels: LabelSnapshot) -> bool:

@@ -4,10 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
 from sklearn.metrics import cohen_kappa_score
 
-from noisyactive import ActiveLabelCleaner, GroundTruthOracle
+from noisyactive import ActiveLabelCleaner, GroundTruthOracle, UniformLabelNoise
 from noisyactive.cleaning import Journal
+from noisyactive.cleaning._annotators import settle
+from noisyactive.journal import Answered, Asked, CleaningState
 
 
 def start(data, model, journal=None, **settings):
@@ -205,3 +208,212 @@ def test_what_an_annotator_still_has_to_answer(data, model, tmp_path):
     journal.answer(rows[:1], [2], annotator="Eve")
     assert not cleaner.wait(timeout=0)
     assert journal.labels()[str(rows[0])] == cleaner.labels_[rows[0]] == 2
+
+
+def mistaken(y, rate, n_classes, seed):
+    """Labels by somebody who errs at a rate, and then names any other class."""
+    rng = np.random.default_rng(seed)
+    other = (y + rng.integers(1, n_classes, size=len(y))) % n_classes
+    return np.where(rng.random(len(y)) < rate, other, y)
+
+
+def many(n, n_classes, noise=0.3):
+    """Samples, true labels and noisy labels of classes of one size that overlap."""
+    centers = 4 * np.eye(n_classes)
+    X, y = make_blobs(n, centers=centers, cluster_std=2.0, random_state=0)
+    return X, y, UniformLabelNoise(noise, random_state=0).fit_transform(y)
+
+
+def answered_by(labels, given, n_classes):
+    """State of a run that everybody answered all rows of."""
+    state = CleaningState(np.arange(n_classes), given.copy(), len(labels))
+    rows = tuple(range(len(given)))
+    state.apply(Asked(rows))
+    for n, said in enumerate(labels):
+        state.apply(Answered(rows, tuple(said.tolist()), f"expert {n}"))
+    return state
+
+
+def settled(state, aggregate, prior=None):
+    """Labels that the answers become, -1 for a tie."""
+    outcome = settle(state, aggregate, prior)
+    assert outcome.rows == tuple(range(len(state.codes)))
+    return np.array([-1 if label is None else label for label in outcome.labels])
+
+
+@pytest.mark.parametrize("trust", ["all", "once", "crossfit"])
+def test_the_model_knows_who_errs_and_the_majority_does_not(model, trust):
+    data = many(600, 3)
+    X, y, y_noisy = data
+    said = {n: mistaken(y, rate, 3, i) for i, (n, rate) in enumerate(EXPERTS.items())}
+    right = {}
+    for aggregate in ("majority", "model"):
+        cleaner = start(data, model, trust=trust, aggregate=aggregate, answers_per_item=3,
+                        n_rounds=1, round_budget=1200)  # fmt: skip
+        rows = cleaner.query()
+        assert len(rows) == 400
+        for name, labels in said.items():
+            cleaner.teach(rows, labels[rows], annotator=name)
+        assert not len(cleaner.query())
+        right[aggregate] = (cleaner.labels_[rows] == y[rows]).mean()
+    agree = said["Ada"][rows] == said["Ben"][rows]
+    follows = cleaner.labels_[rows] == said["Ada"][rows]
+    assert follows[agree].mean() > 0.98
+    assert right["model"] > right["majority"] + 0.03
+    assert right["model"] > 0.92
+
+
+EXPERTS = {"Ada": 0.04, "Ben": 0.15, "Guesser": 2 / 3}
+
+
+def test_the_model_follows_the_better_one_where_the_majority_is_wrong():
+    _, y, given = many(1000, 3)
+    labels = [mistaken(y, rate, 3, n) for n, rate in enumerate([0.02, 0.5, 0.6])]
+    state = answered_by(labels, given, 3)
+    by_count, by_model = settled(state, "majority"), settled(state, "model")
+    outvoted = (labels[1] == labels[2]) & (labels[0] != labels[1])
+    tied = by_count == -1
+    assert outvoted.sum() > 100
+    assert tied.sum() > 100
+    assert (by_model == labels[0])[outvoted | tied].mean() > 0.9
+    assert (by_model == y).mean() > max((by_count == y).mean() + 0.2, 0.95)
+
+
+def test_what_the_model_believed_before_settles_what_annotators_leave_open():
+    _, y, given = many(400, 3)
+    labels = [mistaken(y, 0.2, 3, n) for n in range(2)]
+    state = answered_by(labels, given, 3)
+    prior = np.full((400, 3), 0.1)
+    prior[np.arange(400), y] = 0.8
+    differ = labels[0] != labels[1]
+    alone, helped = settled(state, "model"), settled(state, "model", prior)
+    assert (helped == y)[differ].mean() > (alone == y)[differ].mean() + 0.1
+    assert (helped == y).mean() > 0.9
+
+
+def test_labels_by_an_independent_expectation_maximisation():
+    """Dawid and Skene's with one error rate each; given labels are one more annotator's."""
+    n, n_classes = 800, 4
+    for seed in range(3):
+        y = np.random.default_rng(seed).integers(n_classes, size=n)
+        rates = [0.1, 0.2, 0.3, 0.5]
+        labels = [mistaken(y, rate, n_classes, 10 * seed + k) for k, rate in enumerate(rates)]
+        given = mistaken(y, 0.5, n_classes, 10 * seed + 9)
+        voters = np.array([*labels, given])
+        frequency = np.bincount(given, minlength=n_classes) / n
+        posterior = np.eye(n_classes)[voters].mean(axis=0)
+        for _ in range(200):
+            wrong = np.array([1 - posterior[np.arange(n), said].mean() for said in voters])
+            posterior = np.tile(frequency, (n, 1))
+            for said, e in zip(voters, wrong, strict=True):
+                is_said = np.arange(n_classes) == said[:, None]
+                posterior *= np.where(is_said, 1 - e, e / (n_classes - 1))
+            posterior /= posterior.sum(axis=1, keepdims=True)
+        found = settled(answered_by(labels, given, n_classes), "model")
+        assert (found == posterior.argmax(axis=1)).mean() > 0.97
+        assert (found == y).mean() > (
+            settled(answered_by(labels, given, 4), "majority") == y
+        ).mean()
+
+
+def test_where_nobody_has_more_than_half_one_more_annotator_is_asked(model):
+    data = many(200, 4)
+    y_noisy = data[2]
+    cleaner = start(
+        data, model, trust="all", aggregate="model", answers_per_item=3, round_budget=30
+    )
+    rows = cleaner.query()
+    for n, name in enumerate(["Ada", "Ben", "Eve"], start=1):
+        said = y_noisy[rows].copy()  # of the first row, none of them says what it was
+        said[0] = (said[0] + n) % 4
+        cleaner.teach(rows, said, annotator=name)
+    np.testing.assert_array_equal(cleaner.query(), rows[:1])
+    assert cleaner.labels_[rows[0]] == y_noisy[rows[0]]
+    assert [item.row for item in cleaner.open_items("Max")] == rows[:1].tolist()
+    assert not cleaner.open_items("Ada")
+    cleaner.teach(rows[:1], [(y_noisy[rows[0]] + 2) % 4], annotator="Max")
+    assert not set(cleaner.query()) & set(rows)
+    assert cleaner.labels_[rows[0]] == (y_noisy[rows[0]] + 2) % 4
+
+
+def test_ties_of_the_model_are_none():
+    given = np.arange(40) % 4
+    labels = [np.where(np.arange(40) < 36, given, (given + n) % 4) for n in (1, 2, 3)]
+    outcome = settled(answered_by(labels, given, 4), "model")
+    assert outcome[36:].tolist() == [-1] * 4
+    np.testing.assert_array_equal(outcome[:36], given[:36])
+
+
+def test_nothing_to_settle():
+    state = CleaningState(np.arange(3), np.arange(3), 2)
+    assert settle(state, "model", None) is None
+    state.apply(Answered((0,), (1,), "Ada"))
+    assert settle(state, "model", None) is None  # one answer is not enough
+
+
+def test_error_rates_are_known_with_crossfit_alone(model):
+    data = many(300, 3)
+    y = data[1]
+    for trust in ("all", "once", "verified", "crossfit"):
+        cleaner = start(data, model, trust=trust, aggregate="model", round_budget=400, n_rounds=1)
+        assert cleaner.agreement_["error_rate"].shape == (0,)
+        rows = cleaner.query()
+        for name, rate in [("Zoe", 0.3), ("Ada", 0.0)]:
+            cleaner.teach(rows, mistaken(y, rate, 3, 5)[rows], annotator=name)
+        assert np.isnan(cleaner.agreement_["error_rate"]).all()
+        cleaner.query()
+        report = cleaner.agreement_
+        assert report["annotator"].tolist() == ["Ada", "Zoe"]
+        if trust == "crossfit":
+            np.testing.assert_allclose(report["error_rate"], [0, 0.3], atol=0.08)
+        else:
+            assert np.isnan(report["error_rate"]).all()
+        cleaner.teach(rows[:1], [0], annotator="Max")
+        assert np.isnan(cleaner.agreement_["error_rate"][1])  # of Max, nothing is known yet
+
+
+def careless(data, model, names):
+    """A run whose first round one annotator answered with many errors, and another without."""
+    X, y, _ = data
+    settings = {"trust": "crossfit", "answers_per_item": 1, "round_budget": 250}
+    cleaner = start(data, model, **settings)
+    rows = cleaner.query()
+    said = mistaken(y, 0.2, 5, 1)
+    cleaner.teach(rows[:150], said[rows[:150]], annotator=names[0])
+    cleaner.teach(rows[150:], y[rows[150:]], annotator=names[-1])
+    return cleaner, rows
+
+
+@pytest.mark.filterwarnings("ignore:The budget of .* answers is larger")
+def test_doubted_answers_are_asked_about_again_but_not_the_same_annotator(model):
+    data = many(300, 5)
+    y = data[1]
+    cleaner, rows = careless(data, model, ["Ada", "Ben"])
+    again = np.intersect1d(cleaner.query(), rows)  # the second round has room for all
+    assert len(again) > 10
+    np.testing.assert_array_equal(again, np.flatnonzero(cleaner.estimator_.doubted_answers_))
+    assert (cleaner.labels_[again] != y[again]).mean() > 0.7
+    assert not cleaner.clean_mask_[again].any()
+    for name, own in [("Ada", rows[:150]), ("Ben", rows[150:])]:
+        offered = [item.row for item in cleaner.open_items(name)]
+        assert not set(offered) & set(own)
+        assert set(again) - set(own) <= set(offered)
+    for name, own in [("Ada", rows[150:]), ("Ben", rows[:150])]:
+        asked = np.intersect1d(again, own)
+        cleaner.teach(asked, y[asked], annotator=name)
+    np.testing.assert_array_equal(cleaner.labels_[again], y[again])
+    left = cleaner.query()
+    cleaner.teach(left, y[left], annotator="Ben")
+    assert not set(cleaner.query()) & set(again)  # there is nobody else to ask
+    assert cleaner.state_.round == 3 or not len(cleaner.query())
+
+
+@pytest.mark.filterwarnings("ignore:The budget of .* answers is larger")
+@pytest.mark.parametrize("name", ["Ada", None])
+def test_a_single_annotator_is_never_asked_again(model, name):
+    data = many(300, 5)
+    cleaner, rows = careless(data, model, [name])
+    following = cleaner.query()
+    assert cleaner.estimator_.doubted_answers_[rows].sum() > 10
+    assert len(following) == 50
+    assert not set(following) & set(rows)

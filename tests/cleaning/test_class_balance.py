@@ -75,7 +75,10 @@ def test_rare_classes_are_predicted_more_often(data):
     shares = []
     for balance in (0, 1):
         cleaner = ActiveLabelCleaner(
-            SGDClassifier(loss="log_loss", random_state=0), class_balance=balance, **settings_
+            SGDClassifier(loss="log_loss", random_state=0),
+            trust="all",
+            class_balance=balance,
+            **settings_,
         ).fit(X, y_noisy, y_clean=y)
         shares.append(cleaner.predict_proba(X)[:, np.bincount(y_noisy).argmin()].mean())
     assert shares[1] > shares[0]

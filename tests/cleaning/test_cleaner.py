@@ -514,7 +514,7 @@ class TestData:
     def test_kinds_of_X(self, data, model, convert):
         X, y, y_noisy = data
         X = X.astype(float)
-        expected = ActiveLabelCleaner(model, n_rounds=2, round_budget=4, random_state=0)
+        expected = ActiveLabelCleaner(model, n_rounds=1, round_budget=4, random_state=0)
         expected.fit(X, y_noisy, y_clean=y)
         cleaner = clone(expected).fit(convert(X), y_noisy, y_clean=y)
         np.testing.assert_array_equal(cleaner.labels_, expected.labels_)
@@ -652,8 +652,8 @@ class TestBadInput:
             (lambda learner, X, n_instances: [0, 0], "twice"),
             (lambda learner, X, n_instances: [len(X)], "outside the pool"),
             (lambda learner, X, n_instances: [-1], "outside the pool"),
-            (lambda learner, X, n_instances: np.arange(n_instances + 1), "1 to 3"),
-            (lambda learner, X, n_instances: [], "1 to 3"),
+            (lambda learner, X, n_instances: np.arange(n_instances + 1), "1 to 2"),
+            (lambda learner, X, n_instances: [], "1 to 2"),
             (lambda learner, X, n_instances: [0.5], "row numbers"),
         ],
     )
