@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 _WEIGHT_SPREAD = 0.5
 _LABEL_SPREAD = 1.0
 # Of the density exp(-x * this) of an annotator's error rate x: with hardly any answers, an expert
-# is believed to be wrong once in forty.
-_TRUST = 40.0
+# is believed to be wrong once in twenty, and answers that fit the evidence make that less.
+_TRUST = 20.0
 # How often a row may count that chance picked, so that all of them count as much as the others.
 _MOST_COUNTS = 3.0
 # Nobody is taken to be always right or always wrong.
@@ -151,35 +151,52 @@ def learn_from_answers(
     times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
     count = torch.from_numpy(np.where(by_chance, times, 1.0))
     expected = torch.eye(len(sources), dtype=torch.float64)[0]
-    weights = expected.clone().requires_grad_()
-    belief = torch.zeros((), dtype=torch.float64, requires_grad=True)
     highest = (n_classes - 1) / n_classes  # from here on, answers say nothing any more
-    logits = torch.full((answers.n_annotators,), -3.0, dtype=torch.float64, requires_grad=True)
-    parameters = [weights, belief, logits]
-    optimizer = torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe")
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
+    def loss_of(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
+        weights, belief, logits = parameters
         rates = highest * torch.sigmoid(logits)
         log_proba = torch.log_softmax(_scores(at_answered, weights, belief, own), dim=1)
         log_proba = log_proba + answers.log_likelihood(rates, n_classes)[1]
         loss = -(count * torch.logsumexp(log_proba, dim=1)).sum() + _TRUST * rates.sum()
         loss = loss + ((weights - expected) / _WEIGHT_SPREAD).square().sum() / 2
-        loss = loss + (belief / _LABEL_SPREAD).square() / 2
+        return loss + (belief / _LABEL_SPREAD).square() / 2
+
+    # Good annotators and bad evidence, or the reverse, may explain the same answers: two modes.
+    def annotators(logit: float) -> torch.Tensor:
+        return torch.full((answers.n_annotators,), logit, dtype=torch.float64)
+
+    as_it_is = [expected, torch.zeros((), dtype=torch.float64)]
+    reliable = _minimise(lambda found: loss_of([*found, annotators(-20.0)]), as_it_is)[1]
+    starts = [*reliable, annotators(-3.0)], [*as_it_is, annotators(0.0)]
+    fits = [_minimise(loss_of, start) for start in starts]
+    weights, belief, logits = min(fits, key=lambda fit: fit[0])[1]
+    prior = np.empty(posterior.shape)
+    for first in range(0, len(given), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        at_block = [_log(source[block]) for source in sources]
+        scores = _scores(at_block, weights, belief, labels[block])
+        prior[block] = torch.softmax(scores, dim=1).numpy()
+    return prior, (highest * torch.sigmoid(logits)).numpy()
+
+
+def _minimise(
+    loss_of: Callable[[Sequence[torch.Tensor]], torch.Tensor], start: Sequence[torch.Tensor]
+) -> tuple[float, list[torch.Tensor]]:
+    """The least loss near a start, and its parameters."""
+    parameters = [part.clone().requires_grad_() for part in start]
+    optimizer = torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = loss_of(parameters)
         loss.backward()
         return loss
 
     with torch.enable_grad():
         optimizer.step(closure)
-    prior = np.empty(posterior.shape)
-    with torch.no_grad():
-        for start in range(0, len(given), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            at_block = [_log(source[block]) for source in sources]
-            scores = _scores(at_block, weights, belief, labels[block])
-            prior[block] = torch.softmax(scores, dim=1).numpy()
-        rates = highest * torch.sigmoid(logits)
-    return prior, rates.numpy()
+    found = [part.detach() for part in parameters]
+    return float(loss_of(found)), found
 
 
 def with_answers(

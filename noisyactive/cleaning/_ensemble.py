@@ -26,6 +26,8 @@ from ._policy import LabelSnapshot, TrustPolicy
 
 # A round trains on (N - 1) times the samples, and each model lacks 1 / N of them.
 _N_FOLDS = 3
+# Share of wrong answers that the noise model reckons with at least.
+_LEAST_ERRORS = 0.05
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
@@ -182,10 +184,13 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         n_classes, every = len(self.classes), np.arange(len(given))
         answered = np.zeros(len(given), dtype=bool)
         answered[answers.rows] = True
-        rates, place = (np.zeros(0), None)
+        # What was said wrongly must not bend the noise model before it is known to be wrong.
+        rates = np.full(answers.n_annotators, _LEAST_ERRORS)
         if before is not None:
-            rates, place = before.answer_error_rates_, before._place
+            known = before.answer_error_rates_[: len(rates)]
+            rates[: len(known)] = np.maximum(known, _LEAST_ERRORS)
         rows, likelihood = answers.log_likelihood(torch.from_numpy(rates), n_classes)
+        place = None if before is None else before._place
         held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
         noise = fit_noise(held_out, codes, (torch.from_numpy(rows), likelihood.exp()), place)
         evidence = [self.held_out_proba_]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
+from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -381,7 +382,9 @@ class CleaningLoop:
             pool &= self.policy.untrusted(state.verified)
         # A second answer is worth more than a new question where the first one is probably wrong.
         doubted = [row for row in self.policy.doubted() if state.verified[row]]
-        pool[[row for row in doubted if len(state.answers[row]) < len(state.n_answers)]] = True
+        asked = Counter(row for e in self.events if isinstance(e, Asked) for row in e.rows)
+        n_said = {row: max(len(state.answers[row]), asked[row]) for row in doubted}
+        pool[[row for row in doubted if n_said[row] < len(state.n_answers)]] = True
         return pool
 
     def _n_random(self, n_rows: int) -> int:

@@ -150,10 +150,10 @@ def test_answers_are_learned_from(data, model):
 @pytest.mark.parametrize("wrong", [0, 0.3])
 def test_answers_of_an_expert_who_errs_are_doubted_and_weigh_less(wrong):
     rng = np.random.default_rng(0)
-    X, y = make_blobs([500, 300, 200], n_features=4, cluster_std=1.2, random_state=0)
+    X, y = make_blobs([400, 200, 200, 150, 150], n_features=4, cluster_std=2, random_state=0)
     y_noisy = UniformLabelNoise(0.3, random_state=0).fit_transform(y)
     errs = rng.random(len(y)) < wrong
-    said = np.where(errs, (y + rng.integers(1, 3, size=len(y))) % 3, y)
+    said = np.where(errs, (y + rng.integers(1, 5, size=len(y))) % 5, y)
     seen = []
 
     class Weighted(LogisticRegression):
@@ -165,7 +165,7 @@ def test_answers_of_an_expert_who_errs_are_doubted_and_weigh_less(wrong):
         Weighted(max_iter=1000), "random", n_rounds=3, round_budget=100, class_balance=0
     )
     cleaner.set_params(random_state=0).fit(X, y_noisy, oracle=lambda rows, _: said[rows])
-    assert cleaner.agreement_["error_rate"] == pytest.approx(wrong, abs=0.05)
+    assert cleaner.agreement_["error_rate"] == pytest.approx(wrong, abs=0.08)
     answered, doubted = cleaner.state_.verified, cleaner.estimator_.doubted_answers_
     assert answered.sum() == 300 and not doubted[~answered].any()
     np.testing.assert_array_equal(cleaner.labels_[answered], said[answered])  # as they were given
@@ -374,10 +374,11 @@ def test_later_rounds_judge_as_stated(data, model):
     answered = np.isin(np.arange(len(y)), rows)
     votes = Neighbours(comparable(X), after.folds).proba(current, answered, 3)
     codes = torch.from_numpy(y_noisy)
-    place, rates = (1 - before.transition_matrix_[0, 0], before.inverse_temperature_), np.zeros(0)
+    place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
+    rates = np.zeros(1)
     # Once by what the models before predicted, then by the new ones.
     for proba in (before.held_out_proba_, held_out(after, X, after.latest)):
-        at, likelihood = said.log_likelihood(torch.from_numpy(rates), 3)
+        at, likelihood = said.log_likelihood(torch.from_numpy(np.maximum(rates, 0.05)), 3)
         noise = fit_noise(
             torch.from_numpy(proba), codes, (torch.from_numpy(at), likelihood.exp()), place
         )
