@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import _check_method_params
@@ -16,6 +17,8 @@ from .._codes import rank_within_class
 from .._interrupts import interrupts_raised
 from .._proba import aligned_proba
 from .._rows import take_rows
+
+_MOST_TESTED = 30
 
 
 def out_of_fold_proba(
@@ -136,3 +139,37 @@ def confident_mask(proba: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArr
     confident = np.where(proba >= thresholds, proba, -np.inf)
     best = confident.argmax(axis=1)
     return (best == codes) | np.isneginf(confident.max(axis=1))
+
+
+def tells_labels(proba: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:
+    """Whether held-out probabilities say anything about the given labels.
+
+    For some class, they are higher where the label is given than where it is not, beyond chance
+    (Mann-Whitney, 5% over the thirty most frequent classes [1]_).
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_classes)
+        Class probabilities from models that did not learn the labels.
+    codes : ndarray of int of shape (n_samples,)
+        Given labels, encoded.
+
+    Returns
+    -------
+    bool
+        False if nothing speaks for it.
+
+    References
+    ----------
+    .. [1] H. B. Mann, D. R. Whitney, "On a Test of Whether one of Two Random Variables is
+       Stochastically Larger than the Other", Annals of Mathematical Statistics, 1947,
+       https://doi.org/10.1214/aoms/1177730491
+    """
+    sizes = np.bincount(codes, minlength=proba.shape[1])
+    classes = np.argsort(-sizes, kind="stable")[:_MOST_TESTED]
+    classes = classes[(sizes[classes] > 0) & (sizes[classes] < len(codes))]
+    p_values = [
+        mannwhitneyu(proba[codes == k, k], proba[codes != k, k], alternative="greater").pvalue
+        for k in classes
+    ]
+    return min(p_values, default=0) * len(classes) < 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
 from ._answer_model import Answers, learn_from_answers, with_answers
-from ._confident import assign_folds, assign_group_folds
+from ._confident import assign_folds, assign_group_folds, tells_labels
 from ._neighbours import Neighbours, comparable
 from ._policy import LabelSnapshot, TrustPolicy
 
@@ -28,6 +29,8 @@ from ._policy import LabelSnapshot, TrustPolicy
 _N_FOLDS = 3
 # Share of wrong answers that the noise model reckons with at least.
 _LEAST_ERRORS = 0.05
+# From fewer, chance is not told from a classifier that learns something.
+_FEW_ROWS = 100
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
@@ -269,6 +272,15 @@ class CrossFitted(TrustPolicy):
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
         first = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
         first.judge_labels(codes, codes, Answers.none())
+        if len(codes) >= _FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
+            warnings.warn(
+                "The classifier's predictions for samples that it was not trained on tell nothing "
+                "of their labels. It cannot judge which labels are wrong, nor whom to ask about, "
+                "and answers will correct the labels asked about and little else. Do samples and "
+                "labels belong together, and does the classifier suit them (scale, features)?",
+                UserWarning,
+                stacklevel=2,
+            )
         self._find_neighbours(folds)
         tuned = self._train(
             first, codes, first.clean_mask_, params, None, {"round": 0, "answers": 0}

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from noisyactive import ActiveLabelCleaner
-from noisyactive.cleaning._confident import confident_mask, out_of_fold_proba
+from noisyactive.cleaning._confident import confident_mask, out_of_fold_proba, tells_labels
 
 
 def mask_by_the_book(proba, codes):
@@ -78,3 +78,17 @@ def test_wrong_labels_are_doubted_more_than_right_ones(data, model):
     cleaner = ActiveLabelCleaner(model, random_state=0).fit(X, y_noisy)
     right = y == y_noisy
     assert cleaner.clean_mask_[right].mean() > cleaner.clean_mask_[~right].mean() + 0.3
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 60])
+def test_whether_predictions_tell_labels(n_classes):
+    rng = np.random.default_rng(0)
+    told = []
+    for _ in range(200):
+        proba = rng.dirichlet(np.ones(n_classes), 200)
+        told.append(tells_labels(proba, rng.integers(n_classes, size=200)))
+    assert np.mean(told) < 0.11  # 5%, and four standard errors
+    proba = rng.dirichlet(np.ones(n_classes), 1000)
+    codes = (proba.cumsum(axis=1) > rng.random((1000, 1))).argmax(axis=1)
+    assert tells_labels(proba, codes)
+    assert not tells_labels(1 - proba, codes)
