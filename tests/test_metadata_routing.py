@@ -74,6 +74,10 @@ def weighted():
     return Weighted(**QUICK).set_fit_request(sample_weight=True)
 
 
+# Weights reach the classifier without those of classes.
+AS_THEY_ARE = {"n_rounds": 0, "class_balance": 0}
+
+
 @pytest.mark.parametrize(
     "around",
     [
@@ -83,9 +87,9 @@ def weighted():
         lambda model: ImbalancedPipeline(
             [("noise", LabelNoiseSampler(UniformLabelNoise(0.1, random_state=0))), ("net", model)]
         ),
-        lambda model: ActiveLabelCleaner(model, n_rounds=0),
-        lambda model: ActiveLabelCleaner(make_pipeline("passthrough", model), n_rounds=0),
-        lambda model: make_pipeline("passthrough", ActiveLabelCleaner(model, n_rounds=0)),
+        lambda model: ActiveLabelCleaner(model, **AS_THEY_ARE),
+        lambda model: ActiveLabelCleaner(make_pipeline("passthrough", model), **AS_THEY_ARE),
+        lambda model: make_pipeline("passthrough", ActiveLabelCleaner(model, **AS_THEY_ARE)),
     ],
     ids=[
         "bare",

@@ -57,7 +57,7 @@ NET = CoTeachingVOGClassifier(
 SCALED = Pipeline([("scale", StandardScaler()), ("net", NET)])
 NOISE = UniformLabelNoise(0.3, exact=True, random_state=0)
 CLEANER = ActiveLabelCleaner(
-    NET, n_rounds=1, round_budget=6, pool="unverified", fine_tune_epochs=2, random_state=0
+    NET, n_rounds=2, round_budget=6, pool="unverified", fine_tune_epochs=2, random_state=1
 )
 MIX_RATIOS = [0.0, 1.0]
 FOLDS = StratifiedKFold(2)

@@ -38,7 +38,7 @@ def majority(labels: Sequence[Any]) -> Any:
 
 
 def settle(
-    state: CleaningState, aggregate: str | Aggregate, prior: NDArray[np.float64] | None
+    state: CleaningState, aggregate: str | Aggregate, prior: NDArray[np.float64] | None = None
 ) -> Settled | None:
     """Aggregate the answers to rows that enough annotators have answered for.
 
@@ -48,7 +48,7 @@ def settle(
         The run's state. Not changed.
     aggregate : {"majority", "model"} or callable
         Called with the labels of one row, in the order of the annotators' names.
-    prior : ndarray of shape (n_samples, n_classes) or None
+    prior : ndarray of shape (n_samples, n_classes), default=None
         What "model" believes of the true classes before any answer; None: as often as each class
         was given.
 

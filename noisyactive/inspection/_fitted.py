@@ -59,8 +59,8 @@ def fitted_network(estimator: Any, needed: str) -> Any:
         estimator = getattr(estimator, "estimator_", estimator.estimator)
     if isinstance(estimator, CrossFitEnsemble) and not hasattr(estimator, needed):
         raise ValueError(
-            f"{needed} belongs to one network, but the cleaner has {len(estimator.models)}: pass "
-            "one of them, estimator_.models[k], with the labels of the samples whose "
+            f"{needed} belongs to one network, but the cleaner has {len(estimator.latest)}: pass "
+            "one of them, estimator_.latest[k], with the labels of the samples whose "
             'estimator_.folds is not k, or clean with trust="once".'
         )
     last = last_step(estimator)

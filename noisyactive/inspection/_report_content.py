@@ -97,7 +97,8 @@ def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
     table = cleaner.agreement_
     if not any(table["annotator"].tolist()):
         return []
-    columns = zip(*(table[key].tolist() for key in table), strict=True)
+    shown = ("annotator", "n_answers", "n_labels", "agreement", "kappa")
+    columns = zip(*(table[key].tolist() for key in shown), strict=True)
     return [
         [
             visible(name) or _UNNAMED,

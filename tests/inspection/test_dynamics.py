@@ -59,7 +59,7 @@ def test_the_networks_of_a_cleaner_one_by_one(blobs):
     cleaner = ActiveLabelCleaner(net, random_state=0).fit(X, y_noisy)
     with pytest.raises(ValueError, match="the cleaner has 3: pass one of them"):
         TrainingDynamicsDisplay.from_estimator(cleaner)
-    assert len(TrainingDynamicsDisplay.from_estimator(cleaner.estimator_.models[0]).table) == 6
+    assert len(TrainingDynamicsDisplay.from_estimator(cleaner.estimator_.latest[0]).table) == 6
 
 
 def test_scores_can_be_chosen(net):

@@ -34,7 +34,7 @@ class TestOpenItems:
         assert found[0] == found[1] == Journal(path).open_items()
         assert [item.row for item in found[0]] == [rows[0], *rows[2:]]
         assert found[0][1].reason == (
-            f"round 1: 3 of {len(rows)} by rare entropy among the labels not verified"
+            f"round 1: 3 of {len(rows)} by rare entropy and by chance among the labels not verified"
         )
 
     def test_of_one_annotator(self, data, path):
