@@ -16,7 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
-from .._noise_model import fit_noise
+from .._noise_model import NoiseModel, fit_noise
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
@@ -34,6 +34,7 @@ _FEW_ROWS = 100
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
+    "class_shift_",
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         Expected share of the given labels that are wrong, by the posterior.
     inverse_temperature_ : float
         What the log-probabilities were multiplied by so that they fit the given labels best.
+    class_shift_ : ndarray of shape (n_classes,)
+        What was then added to those of each class.
 
     References
     ----------
@@ -100,6 +103,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     transition_matrix_: NDArray[np.float64]
     noise_rate_: float
     inverse_temperature_: float
+    class_shift_: NDArray[np.float64]
 
     def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
         self.models = models
@@ -184,36 +188,67 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self
             The ensemble.
         """
-        n_classes, every = len(self.classes), np.arange(len(given))
-        answered = np.zeros(len(given), dtype=bool)
-        answered[answers.rows] = True
         # What was said wrongly must not bend the noise model before it is known to be wrong.
         rates = np.full(answers.n_annotators, _LEAST_ERRORS)
         if before is not None:
             known = before.answer_error_rates_[: len(rates)]
             rates[: len(known)] = np.maximum(known, _LEAST_ERRORS)
-        rows, likelihood = answers.log_likelihood(torch.from_numpy(rates), n_classes)
+        rows, likelihood = answers.log_likelihood(torch.from_numpy(rates), len(self.classes))
+        answered = torch.from_numpy(rows), likelihood.exp()
         place = None if before is None else before._place
         held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
-        noise = fit_noise(held_out, codes, (torch.from_numpy(rows), likelihood.exp()), place)
+        self._noise = fit_noise(held_out, codes, answered, place)
+        return self.hear(given, current, answers, neighbours)
+
+    def hear(
+        self,
+        given: NDArray[np.intp],
+        current: NDArray[np.intp],
+        answers: Answers,
+        neighbours: Neighbours | None = None,
+    ) -> CrossFitEnsemble:
+        """Set the attributes that describe the labels, by the noise model that there is.
+
+        Parameters
+        ----------
+        given, current, answers, neighbours
+            As for `judge_labels`.
+
+        Returns
+        -------
+        self
+            The ensemble.
+        """
+        n_classes, every = len(self.classes), np.arange(len(given))
+        answered = np.zeros(len(given), dtype=bool)
+        answered[answers.rows] = True
         evidence = [self.held_out_proba_]
         if neighbours is not None and answered.any():
             evidence.append(neighbours.proba(current, answered, n_classes))
+        held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
         prior, rates = learn_from_answers(
-            noise.posterior(held_out, codes).numpy(),
-            evidence,
-            given,
-            answers,
+            self._noise.posterior(held_out, codes).numpy(), evidence, given, answers
         )
         posterior = with_answers(prior, rates, answers)
         self.label_prior_, self.label_posterior_ = prior, posterior
         self.clean_mask_ = prior[every, given] > 0.5
         self.doubted_answers_ = answered & (posterior[every, current] <= 0.5)
         self.answer_error_rates_ = rates
-        self.transition_matrix_ = noise.transition.numpy()
         self.noise_rate_ = float(1 - posterior[every, given].mean())
-        self.inverse_temperature_ = noise.scale
         return self
+
+    @property
+    def _noise(self) -> NoiseModel:
+        """The noise model."""
+        transition = torch.from_numpy(self.transition_matrix_)
+        shift = torch.from_numpy(self.class_shift_)
+        return NoiseModel(1 - float(transition[0, 0]), transition, self.inverse_temperature_, shift)
+
+    @_noise.setter
+    def _noise(self, noise: NoiseModel) -> None:
+        self.transition_matrix_ = noise.transition.numpy()
+        self.inverse_temperature_ = noise.scale
+        self.class_shift_ = noise.shift.numpy()
 
     @property
     def _place(self) -> tuple[float, float]:
@@ -293,7 +328,7 @@ class CrossFitted(TrustPolicy):
     def update(self, labels: LabelSnapshot, params: Any) -> None:
         """Judge the labels by new answers; train on those trusted; judge the labels again."""
         said = labels.given, labels.codes, labels.answers
-        before = copy.copy(self.model).judge_labels(*said, self._neighbours, self.model)
+        before = copy.copy(self.model).hear(*said, self._neighbours)
         right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
         certain = right[labels.verified].min(initial=1) > 0.999
         weight = None if certain else np.where(labels.verified, right, 1)
@@ -387,6 +422,7 @@ class CrossFitted(TrustPolicy):
         ensemble.clean_mask_ = self._fitting(arrays["clean_mask_"], "b", n)
         ensemble.doubted_answers_ = self._fitting(arrays["doubted_answers_"], "b", n)
         ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
+        ensemble.class_shift_ = self._fitting(arrays["class_shift_"], "f", k)
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble

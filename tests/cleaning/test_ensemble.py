@@ -21,7 +21,7 @@ from noisyactive import (
     CoTeachingVOGClassifier,
     UniformLabelNoise,
 )
-from noisyactive._noise_model import fit_noise
+from noisyactive._noise_model import NoiseModel, fit_noise
 from noisyactive.cleaning import CrossFitEnsemble
 from noisyactive.cleaning._answer_model import Answers, learn_from_answers, with_answers
 from noisyactive.cleaning._neighbours import Neighbours, comparable
@@ -139,7 +139,7 @@ def test_answers_are_learned_from(data, model):
     current = y_noisy.copy()
     current[rows] = y[rows]
     neighbours = Neighbours(comparable(X), after.folds)
-    judged = copy.copy(before).judge_labels(y_noisy, current, said, neighbours, before)
+    judged = copy.copy(before).hear(y_noisy, current, said, neighbours)
     learned = judged.clean_mask_
     learned[rows] = True
     assert learned.any() and not learned.all()
@@ -378,22 +378,26 @@ def test_later_rounds_judge_as_stated(data, model):
     votes = Neighbours(comparable(X), after.folds).proba(current, answered, 3)
     codes = torch.from_numpy(y_noisy)
     place = 1 - before.transition_matrix_[0, 0], before.inverse_temperature_
-    rates = np.zeros(1)
-    # Once by what the models before predicted, then by the new ones.
-    for proba in (before.held_out_proba_, held_out(after, X, after.latest)):
-        at, likelihood = said.log_likelihood(torch.from_numpy(np.maximum(rates, 0.05)), 3)
-        noise = fit_noise(
-            torch.from_numpy(proba), codes, (torch.from_numpy(at), likelihood.exp()), place
-        )
-        place = 1 - noise.transition[0, 0].item(), noise.scale
-        posterior = noise.posterior(torch.from_numpy(proba), codes).numpy()
-        prior, rates = learn_from_answers(posterior, [proba, votes], y_noisy, said)
+    # First by what the models before predicted, which tells how often the expert errs ...
+    noise = NoiseModel(0, torch.from_numpy(before.transition_matrix_), before.inverse_temperature_,
+                       torch.from_numpy(before.class_shift_))  # fmt: skip
+    proba = before.held_out_proba_
+    posterior = noise.posterior(torch.from_numpy(proba), codes).numpy()
+    _, rates = learn_from_answers(posterior, [proba, votes], y_noisy, said)
+    # ... then by the new ones.
+    proba = held_out(after, X, after.latest)
+    at, likelihood = said.log_likelihood(torch.from_numpy(np.maximum(rates, 0.05)), 3)
+    noise = fit_noise(
+        torch.from_numpy(proba), codes, (torch.from_numpy(at), likelihood.exp()), place
+    )
+    posterior = noise.posterior(torch.from_numpy(proba), codes).numpy()
+    prior, rates = learn_from_answers(posterior, [proba, votes], y_noisy, said)
     expected = with_answers(prior, rates, said)
     np.testing.assert_allclose(after.held_out_proba_, proba, atol=1e-6)
-    np.testing.assert_allclose(after.transition_matrix_, noise.transition, atol=1e-4)
+    np.testing.assert_allclose(after.transition_matrix_, noise.transition, atol=1e-3)
     assert after.inverse_temperature_ == pytest.approx(noise.scale, abs=1e-3)
-    np.testing.assert_allclose(after.label_prior_, prior, atol=1e-4)
-    np.testing.assert_allclose(after.label_posterior_, expected, atol=1e-4)
+    np.testing.assert_allclose(after.label_prior_, prior, atol=2e-3)
+    np.testing.assert_allclose(after.label_posterior_, expected, atol=2e-3)
     np.testing.assert_array_equal(after.clean_mask_, prior[np.arange(len(y)), y_noisy] > 0.5)
     assert after.noise_rate_ == pytest.approx(
         1 - expected[np.arange(len(y)), y_noisy].mean(), abs=1e-4
