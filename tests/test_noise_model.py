@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit, softmax
 
-from noisyactive import _noise_model
-from noisyactive._noise_model import RATE_PRIOR, NoiseModel, estimate_rate, fit_noise
+from noisyactive import _noise_posterior
+from noisyactive._noise_model import RATE_PRIOR, estimate_rate, fit_noise
+from noisyactive._noise_posterior import NoiseModel
 
 
 def posteriors(rng, n, n_classes, sharpness, weights=None):
@@ -263,7 +264,7 @@ def test_all_other_classes_may_count_as_one(n_classes, monkeypatch):
     known = *map(torch.from_numpy, (flatten(q), given)), answers_of(looked, n_classes)
     start = (0.2, 2.0)
     ours = fit_noise(*known, start)
-    monkeypatch.setattr(_noise_model, "_MAX_CANDIDATES", n_classes)
+    monkeypatch.setattr(_noise_posterior, "_MAX_CANDIDATES", n_classes)
     exact = fit_noise(*known, start)
     assert ours.rate == pytest.approx(exact.rate, abs=0.003)
     assert ours.scale == pytest.approx(exact.scale, rel=0.02)

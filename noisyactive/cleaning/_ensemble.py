@@ -16,7 +16,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
-from .._noise_model import NoiseModel, fit_noise
+from .._noise_model import fit_noise
+from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows

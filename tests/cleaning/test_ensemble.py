@@ -21,7 +21,8 @@ from noisyactive import (
     CoTeachingVOGClassifier,
     UniformLabelNoise,
 )
-from noisyactive._noise_model import NoiseModel, fit_noise
+from noisyactive._noise_model import fit_noise
+from noisyactive._noise_posterior import NoiseModel
 from noisyactive.cleaning import CrossFitEnsemble
 from noisyactive.cleaning._answer_model import Answers, learn_from_answers, with_answers
 from noisyactive.cleaning._neighbours import Neighbours, comparable
