@@ -166,7 +166,12 @@ def agreement(state: CleaningState, error_rates: NDArray[np.float64]) -> dict[st
         columns["kappa"].append(_kappa(given, state.codes[rows]))
     table = {key: np.array(column) for key, column in columns.items()}
     estimated = dict(zip(state.n_answers, error_rates.tolist(), strict=False))
-    table["error_rate"] = np.array([estimated.get(name, np.nan) for name in names])
+    table["error_rate"] = np.array(
+        [
+            estimated.get(name, np.nan) if n_labels else np.nan
+            for name, n_labels in zip(names, columns["n_labels"], strict=True)
+        ]
+    )
     who = {"annotator": np.array([name or "" for name in names], dtype=np.str_)}
     return {**who, "n_answers": np.array([state.n_answers[name] for name in names]), **table}
 

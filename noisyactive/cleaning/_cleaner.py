@@ -88,8 +88,8 @@ class ActiveLabelCleaner(
         Rounds of questions.
     round_budget : int or float, default=0.02
         Answers per round: a count, or as a float below 1 a share of the samples. With "crossfit",
-        half of the first round's rows are picked by chance: they tell how far labels can be
-        trusted that no strategy would ask about.
+        half of the first round's rows, rounded down, are picked by chance if any row may be (see
+        `pool`): they tell how far labels can be trusted that no strategy would ask about.
     initial_fit : {"noisy", "none"}, default="noisy"
         "noisy": the first phase fits the estimator to the labels as they are. "none": there is no
         model until labels of two classes have been verified, and rounds ask at random until then.

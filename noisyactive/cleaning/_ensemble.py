@@ -48,13 +48,15 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     probability that a label is the true one [1]_ [2]_. Answers say how far that, the held-out
     probabilities themselves and the labels of similar samples are to be believed, and how often
     each annotator errs. Labels that are more probably right than wrong are trained on, given ones
-    and answers; answers weigh as much as their probability. Predictions are the mean over the
+    and answers; answers weigh as much as their probability, where the classifier takes weights and
+    has no `class_weight` of its own. Predictions are the mean over the
     classifiers of the last two trainings, which is steadier than the last one alone.
 
     Parameters
     ----------
     models : list of classifiers
-        Fitted: one for each fold, of one or several trainings, the latest last.
+        Fitted: one for each fold, of one or several trainings. The last ones are those that the
+        next training goes on from: the latest, or before any answer those of the first phase.
     folds : ndarray of int of shape (n_samples,)
         Fold of each training sample: of each training, the classifier that did not see it.
     classes : ndarray of shape (n_classes,)
@@ -65,7 +67,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     held_out_proba_ : ndarray of shape (n_samples, n_classes)
-        What classifiers that were trained without it predict for each training sample.
+        What classifiers that were trained without it predict for each training sample: the
+        `latest`, and before any answer the mean of both trainings.
     label_prior_ : ndarray of shape (n_samples, n_classes)
         Probability of each class to be the true one of each training sample, by its given label,
         the models and its neighbours, whatever an annotator said of it.
@@ -76,7 +79,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     doubted_answers_ : ndarray of bool of shape (n_samples,)
         Rows whose label an annotator gave, and that is more probably wrong.
     answer_error_rates_ : ndarray of shape (n_annotators,)
-        Share of wrong answers of each annotator, in the order of ``state_.n_answers``.
+        Share of wrong answers of each annotator, in the order of ``state_.n_answers``, as far as
+        they are known.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
     noise_rate_ : float
@@ -119,7 +123,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     @property
     def latest(self) -> list[Any]:
-        """The classifiers of the latest training, one for each fold."""
+        """The last classifiers, one for each fold: those that the next training goes on from."""
         return self.models[-self.n_folds :]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:

@@ -381,15 +381,22 @@ class CleaningLoop:
         if self.params.pool == "untrusted":
             pool &= self.policy.untrusted(state.verified)
         # A second answer is worth more than a new question where the first one is probably wrong.
-        doubted = [row for row in self.policy.doubted() if state.verified[row]]
+        people = {
+            name
+            for said in state.answers.values()
+            for name, label in said.items()
+            if name is not None and label is not None
+        }
         asked = Counter(row for e in self.events if isinstance(e, Asked) for row in e.rows)
-        n_said = {row: max(len(state.answers[row]), asked[row]) for row in doubted}
-        pool[[row for row in doubted if n_said[row] < len(state.n_answers)]] = True
+        for row in self.policy.doubted():
+            others = people - state.answers[row].keys()
+            pool[row] |= state.verified[row] and bool(others) and asked[row] < len(people)
         return pool
 
     def _n_random(self, n_rows: int) -> int:
-        """How many of the first round's rows chance picks."""
-        return int(self.policy.random_share * n_rows)
+        """How many of the first round's rows chance picks: none where it may not pick any row."""
+        share = self.policy.random_share if self.params.pool == "unverified" else 0
+        return int(share * n_rows)
 
     def _drawn(self) -> NDArray[np.bool_]:
         """Rows that chance picked: the last ones of the first round."""
@@ -405,6 +412,9 @@ class CleaningLoop:
             return rng.choice(pool, size=n_rows, replace=False)
         n_random = 0 if self.state.round else self._n_random(n_rows)
         chosen = self._ask_strategy(pool, n_rows - n_random, rng)
+        n_random = min(
+            n_random, len(chosen)
+        )  # a strategy may choose fewer rows than it is asked for
         rest = np.setdiff1d(pool, chosen)
         return np.append(chosen, rng.choice(rest, size=n_random, replace=False))
 

@@ -95,7 +95,7 @@ class TrustPolicy(ABC):
 
     @abstractmethod
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which labels are trained on, those verified among them, of shape (n_samples,)."""
+        """Which labels are trained on, verified ones unless doubted, of shape (n_samples,)."""
 
     @abstractmethod
     def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
