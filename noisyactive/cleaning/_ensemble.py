@@ -31,7 +31,7 @@ _N_FOLDS = 3
 # Share of wrong answers that the noise model reckons with at least.
 _LEAST_ERRORS = 0.05
 # From fewer, chance is not told from a classifier that learns something.
-_FEW_ROWS = 100
+_FEW_ROWS = 200
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
