@@ -272,7 +272,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
 
 class CrossFitted(TrustPolicy):
-    """``trust="crossfit"``: labels that a `CrossFitEnsemble` holds for right, and those verified.
+    """``trust="crossfit"``: labels that a `CrossFitEnsemble` holds for right, answers included.
 
     Which labels these are is decided again after every round.
     """
@@ -294,7 +294,7 @@ class CrossFitted(TrustPolicy):
             )
 
     def start(self, codes: NDArray[np.intp], params: Any, rng: np.random.RandomState) -> None:
-        """Fit a clone of the template without each of the folds; judge the labels."""
+        """Fit a clone of the template without each of the folds; judge, learn, judge again."""
         training = self.training
         folds = (
             assign_folds(codes, _N_FOLDS, rng)
