@@ -61,7 +61,7 @@ def test_no_model_knows_the_labels_that_it_judges():
     """One neighbour says of every sample it knows what its label is."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 4)), rng.integers(3, size=300)  # nothing else can be learned
-    cleaner = ActiveLabelCleaner(KNeighborsClassifier(1), trust="crossfit")
+    cleaner = ActiveLabelCleaner(KNeighborsClassifier(1), trust="crossfit", random_state=0)
     with pytest.warns(UserWarning, match="tell nothing of their labels"):
         cleaner.start(X, y)
     ensemble = cleaner.estimator_
