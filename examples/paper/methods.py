@@ -8,7 +8,7 @@ any answer.
 from dataclasses import dataclass, field
 
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
-from noisyactive.cleaning import PAPER_PARAMS
+from noisyactive.cleaning import PAPER_PARAMS, CrossFit
 from noisyactive.datasets import paper_transforms
 from noisyactive.models import torchvision_classifier
 
@@ -25,6 +25,15 @@ STRATEGIES = (
 # Chosen on validation parts; the paper's combinations do worse with it than with 0.01.
 CROSSFIT_LR = 0.05
 BALANCED = {"class_balance": 1}
+# The defaults but for one part, to see what it brings.
+WITHOUT = {
+    "chance": {"random_share": 0},
+    "first tuning": {"tune_first": False},
+    "mean of two trainings": {"n_averaged": 1},
+    "neighbours": {"neighbours": False},
+    "learning from answers": {"learn_from_answers": False},
+    "doubt of answers": {"fallible": False},
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,11 @@ def phases(mix_ratios):
     for m in mix_ratios:
         named[f"VOG m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, once)
         named[f"crossfit m={m:g}"] = Phase(CoTeachingVOGClassifier, {"mix_ratio": m}, crossfit)
+        for part, switch in WITHOUT.items():
+            switches = {**crossfit, "trust": CrossFit(**switch)}
+            named[f"crossfit m={m:g}, without {part}"] = Phase(
+                CoTeachingVOGClassifier, {"mix_ratio": m}, switches
+            )
     return named
 
 
@@ -133,6 +147,8 @@ def methods(mix_ratios, strategies=STRATEGIES, leak=False):
         named[f"{ours} + rare_entropy, not balanced"] = Method(
             ours, "rare_entropy", switches={"class_balance": 0}
         )
+        for part in WITHOUT:
+            named[f"{ours}, without {part}"] = Method(f"{ours}, without {part}", "rare_entropy")
     named["crossfit, all labels clean"] = Method("crossfit clean", answers=False)
     named["all labels clean, balanced"] = Method("clean", answers=False, switches=BALANCED)
     named["all labels clean"] = Method("clean", answers=False)

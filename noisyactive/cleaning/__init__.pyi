@@ -5,6 +5,7 @@ from ._audit import audit_sample as audit_sample
 from ._audit import estimate_noise as estimate_noise
 from ._cleaner import PAPER_PARAMS as PAPER_PARAMS
 from ._cleaner import ActiveLabelCleaner as ActiveLabelCleaner
+from ._crossfit import CrossFit as CrossFit
 from ._ensemble import CrossFitEnsemble as CrossFitEnsemble
 from ._oracles import GroundTruthOracle as GroundTruthOracle
 

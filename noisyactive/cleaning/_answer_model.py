@@ -22,6 +22,9 @@ _LEAST = 1e-9
 # Rows that are corrected at once: only the result is as large as the evidence.
 _BLOCK = 1024
 
+#: ``learn(posterior, evidence, given, answers) -> (prior, error_rates)``
+Learn = Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]]]
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -54,6 +57,22 @@ class Answers:
     def n_annotators(self) -> int:
         """One more than the highest number of an annotator."""
         return int(self.annotators.max(initial=-1)) + 1
+
+    def settled(self, codes: NDArray[np.intp]) -> Answers:
+        """One answer for each row, its label as it is now, from one annotator.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n_samples,)
+            Labels as they are now.
+
+        Returns
+        -------
+        Answers
+            Rows are sorted.
+        """
+        rows, place = np.unique(self.rows, return_index=True)
+        return Answers(rows, np.zeros_like(rows), codes[rows], self.by_chance[place])
 
     def log_likelihood(
         self, error_rates: torch.Tensor, n_classes: int
@@ -88,11 +107,22 @@ class Answers:
         return rows, total.index_add(0, torch.from_numpy(place), each)
 
 
+def learn_nothing(
+    posterior: NDArray[np.float64],
+    evidence: Sequence[NDArray[np.float64]],
+    given: NDArray[np.intp],
+    answers: Answers,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """In the place of `learn_from_answers`: the posterior as it is, and nobody errs."""
+    return posterior, np.zeros(answers.n_annotators)
+
+
 def learn_from_answers(
     posterior: NDArray[np.float64],
     evidence: Sequence[NDArray[np.float64]],
     given: NDArray[np.intp],
     answers: Answers,
+    fallible: bool = True,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Correct the probabilities of the true classes by what annotators answered.
 
@@ -121,6 +151,8 @@ def learn_from_answers(
         Given labels, encoded.
     answers : Answers
         What annotators said.
+    fallible : bool, default=True
+        Whether annotators may err. If not, their rates are 0.
 
     Returns
     -------
@@ -168,16 +200,20 @@ def learn_from_answers(
 
     as_it_is = [expected, torch.zeros((), dtype=torch.float64)]
     reliable = _minimise(lambda found: loss_of([*found, annotators(-20.0)]), as_it_is)[1]
-    starts = [*reliable, annotators(-3.0)], [*as_it_is, annotators(0.0)]
-    fits = [_minimise(loss_of, start) for start in starts]
-    weights, belief, logits = min(fits, key=lambda fit: fit[0])[1]
+    weights, belief = reliable
+    rates = np.zeros(answers.n_annotators)
+    if fallible:
+        starts = [*reliable, annotators(-3.0)], [*as_it_is, annotators(0.0)]
+        fits = [_minimise(loss_of, start) for start in starts]
+        weights, belief, logits = min(fits, key=lambda fit: fit[0])[1]
+        rates = (highest * torch.sigmoid(logits)).numpy()
     prior = np.empty(posterior.shape)
     for first in range(0, len(given), _BLOCK):
         block = slice(first, first + _BLOCK)
         at_block = [_log(source[block]) for source in sources]
         scores = _scores(at_block, weights, belief, labels[block])
         prior[block] = torch.softmax(scores, dim=1).numpy()
-    return prior, (highest * torch.sigmoid(logits)).numpy()
+    return prior, rates
 
 
 def _minimise(

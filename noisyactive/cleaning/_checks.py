@@ -19,7 +19,7 @@ from .._pipeline import last_step
 from .._samples import check_samples, for_estimator, labels_of_dataset
 from ..journal import check_ids
 from ..query import get_strategy
-from ._policies import POLICIES
+from ._policies import policy_class
 
 _RENAMED = {
     "trust": {"selected": "once", "reselect": "crossfit"},
@@ -44,7 +44,7 @@ def check_combinations(params: Any) -> None:
     params : namespace
         The cleaner's parameters, each valid by itself.
     """
-    policy = POLICIES[params.trust]
+    policy = policy_class(params.trust)
     if params.initial_fit == "none" and (params.pool == "untrusted" or policy.needs_first_fit):
         raise ValueError(
             'initial_fit="none" has no first phase that could trust labels: it needs '

@@ -38,6 +38,7 @@ from ..journal import (
 from ..query import strategy_names
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
 from ._checks import check_combinations, check_data, check_renamed
+from ._crossfit import CrossFit
 from ._loop import CleaningLoop
 from ._oracles import GroundTruthOracle
 from ._policies import POLICIES
@@ -97,12 +98,12 @@ class ActiveLabelCleaner(
         Samples that may be queried: those whose labels are not trusted, or all that are not
         verified. Rows that were answered, with a label or without, are not queried again, except
         that "crossfit" asks another annotator, if there is one, where it doubts an answer.
-    trust : {"once", "crossfit", "verified", "all"}, default="crossfit"
+    trust : {"once", "crossfit", "verified", "all"} or CrossFit, default="crossfit"
         Labels that are trained on: those that the first phase trusted, and those verified; those
         that three cross-fitted clones hold for right after each round, answers included, which are
         trusted unless they are more probably wrong (see `CrossFitEnsemble`, which also asks the
         labels of similar samples, where `X` is an array of numbers or sparse); only those verified;
-        or all.
+        or all. A `CrossFit` is "crossfit" with some of its parts switched off.
     refit : {"fine_tune", "continue", "scratch"}, default="fine_tune"
         How the model is brought up to date: plain cross-entropy on the fitted model (its
         `refine`, else `partial_fit`, else as "scratch"), its own objective going on
@@ -237,7 +238,7 @@ class ActiveLabelCleaner(
         ],
         "initial_fit": [StrOptions({"noisy", "none"})],
         "pool": [StrOptions({"untrusted", "unverified"})],
-        "trust": [StrOptions(set(POLICIES))],
+        "trust": [StrOptions(set(POLICIES)), CrossFit],
         "refit": [StrOptions({"fine_tune", "continue", "scratch"})],
         "fine_tune_epochs": [Interval(Integral, 1, None, closed="left")],
         "fine_tune_lr": [Interval(Real, 0, None, closed="neither")],
@@ -260,7 +261,7 @@ class ActiveLabelCleaner(
         round_budget: int | float = 0.02,
         initial_fit: str = "noisy",
         pool: str = "unverified",
-        trust: str = "crossfit",
+        trust: str | CrossFit = "crossfit",
         refit: str = "fine_tune",
         fine_tune_epochs: int = 25,
         fine_tune_lr: float = 0.05,
@@ -585,12 +586,13 @@ class ActiveLabelCleaner(
     def _current_loop(self) -> CleaningLoop:
         """The run, with the parameters as they are now: those of rounds may have been changed."""
         loop = self._fitted_loop()
-        if self.trust != loop.params.trust:
+        params = self._checked_params()
+        if repr(self.trust) != loop.trust:
             raise ValueError(
-                f"trust was {loop.params.trust!r} when the run began and cannot change: call "
-                "start, or set it back."
+                f"trust was {loop.trust} when the run began and cannot change: call start, or "
+                "set it back."
             )
-        loop.params = self._checked_params()
+        loop.params = params
         return loop
 
     # --- results --------------------------------------------------------------------------------

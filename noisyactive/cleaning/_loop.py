@@ -43,7 +43,7 @@ from . import _checkpoint as checkpoint
 from ._annotators import answers_of, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
-from ._policies import POLICIES
+from ._policies import make_policy
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training, draws_globally, seeded_clone
 
@@ -73,11 +73,14 @@ class CleaningLoop:
         Fits models.
     policy : TrustPolicy
         Which labels are trained on, and the model.
+    trust : str
+        The parameter that chose the policy, as it was at first.
     """
 
     def __init__(self, params: Any, data: RunData):
         self.params = params
         self.data = data
+        self.trust = repr(params.trust)  # of all parameters the one that cannot change
         self.events: list[Event] = []
         self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
         self._round_budget = count_of(params.round_budget, len(data.codes))
@@ -104,7 +107,7 @@ class CleaningLoop:
                 validation_data=data.validation_data,
                 scoring=self.params.scoring,
             )
-            self.policy = POLICIES[self.params.trust](self.training)
+            self.policy = make_policy(self.params.trust, self.training)
             if past:
                 self._replay(past, rng)
             else:
@@ -411,10 +414,12 @@ class CleaningLoop:
         if self.policy.model is None:
             return rng.choice(pool, size=n_rows, replace=False)
         n_random = 0 if self.state.round else self._n_random(n_rows)
-        chosen = self._ask_strategy(pool, n_rows - n_random, rng)
-        n_random = min(
-            n_random, len(chosen)
-        )  # a strategy may choose fewer rows than it is asked for
+        chosen = pool[:0]
+        if n_rows > n_random:
+            chosen = self._ask_strategy(pool, n_rows - n_random, rng)
+        # A strategy may choose fewer rows than asked for; `_drawn` counts on the same share.
+        while n_random and self._n_random(len(chosen) + n_random) != n_random:
+            n_random -= 1
         rest = np.setdiff1d(pool, chosen)
         return np.append(chosen, rng.choice(rest, size=n_random, replace=False))
 

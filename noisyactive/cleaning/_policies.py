@@ -1,4 +1,4 @@
-"""Policies with one classifier, and the registry of all policies."""
+"""Policies with one classifier, and how any policy is made."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
 
 from .._pipeline import last_step
-from ._ensemble import CrossFitted
+from ._crossfit import CrossFit, CrossFitted
 from ._fine_tune import can_train_further
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
@@ -117,3 +118,29 @@ POLICIES: dict[str, type[TrustPolicy]] = {
     "verified": VerifiedOnly,
     "all": AllTrusted,
 }
+
+
+def policy_class(trust: str | CrossFit) -> type[TrustPolicy]:
+    """The policy that ``ActiveLabelCleaner.trust`` asks for."""
+    return POLICIES[trust] if isinstance(trust, str) else CrossFitted
+
+
+def make_policy(trust: str | CrossFit, training: Training) -> TrustPolicy:
+    """The policy that ``ActiveLabelCleaner.trust`` asks for, before any fit.
+
+    Parameters
+    ----------
+    trust : str or CrossFit
+        Key of `POLICIES`, or the parts of "crossfit".
+    training : Training
+        Fits and updates models.
+
+    Returns
+    -------
+    TrustPolicy
+        Whatever is changed in `trust` later does not change it.
+    """
+    policy = policy_class(trust)
+    if policy is CrossFitted:
+        return CrossFitted(training, CrossFit() if isinstance(trust, str) else clone(trust))
+    return policy(training)

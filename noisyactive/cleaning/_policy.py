@@ -56,8 +56,8 @@ class LabelSnapshot:
 class TrustPolicy(ABC):
     """Which labels are trained on, and the model that is trained on them.
 
-    One subclass for each value of ``ActiveLabelCleaner.trust``, found through the registry
-    `POLICIES`. Methods get the cleaner's parameters as `params`, a namespace.
+    One subclass for each word that ``ActiveLabelCleaner.trust`` may be, made by `make_policy`.
+    Methods get the cleaner's parameters as `params`, a namespace.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class TrustPolicy(ABC):
     #: Whether the model is one classifier, as some query strategies need it.
     single_model: ClassVar[bool] = True
     #: Share of the first round's questions that chance picks, and not the query strategy.
-    random_share: ClassVar[float] = 0.0
+    random_share: float = 0.0
     #: Whether rounds can begin without a model that was fitted to the given labels.
     needs_first_fit: ClassVar[bool] = True
 

@@ -1,0 +1,306 @@
+"""``trust="crossfit"``: cross-fitted classifiers judge labels and learn from those they trust."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _num_samples
+
+from .._params import CheckedParams
+from .._rows import take_rows
+from ._answer_model import Answers, Learn, learn_from_answers, learn_nothing
+from ._confident import assign_folds, assign_group_folds, tells_labels
+from ._ensemble import CrossFitEnsemble
+from ._neighbours import Neighbours, comparable
+from ._policy import LabelSnapshot, TrustPolicy
+from ._training import Training
+
+# From fewer, chance is not told from a classifier that learns something.
+_FEW_ROWS = 200
+_SAVED = (
+    "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
+    "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
+    "class_shift_",
+)  # fmt: skip
+
+
+class CrossFit(CheckedParams, BaseEstimator):
+    """``trust="crossfit"`` of `ActiveLabelCleaner`, part by part.
+
+    The defaults are what the word stands for. What each part brings is measured in
+    ``examples/paper``.
+
+    Parameters
+    ----------
+    n_folds : int, default=3
+        Classifiers; each lacks one of as many parts of the samples.
+    random_share : float in [0, 1], default=0.5
+        Share of the first round's rows that chance picks, and not the query strategy; rounded down.
+        Only where any row may be asked about.
+    tune_first : bool, default=True
+        Whether the classifiers learn from the labels that they trust before the first answer.
+    n_averaged : {1, 2}, default=2
+        Trainings whose classifiers predict together: the latest, or the last two.
+    neighbours : bool, default=True
+        Whether the labels of similar samples are evidence, where `X` is an array of numbers or
+        sparse.
+    learn_from_answers : bool, default=True
+        Whether answers say how far the evidence and the given labels are to be believed. Without,
+        `neighbours` has no use.
+    fallible : bool, default=True
+        Whether annotators are taken to err at a rate that is estimated. Without, every answer is
+        the truth; several for one row become one as the cleaner's `aggregate` says.
+
+    See Also
+    --------
+    CrossFitEnsemble : What the cleaner then has as `estimator_`.
+
+    Examples
+    --------
+    >>> from noisyactive import ActiveLabelCleaner
+    >>> from noisyactive.cleaning import CrossFit
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> cleaner = ActiveLabelCleaner(LogisticRegression(), trust=CrossFit(random_share=0))
+    >>> cleaner.set_params(trust__neighbours=False).trust
+    CrossFit(neighbours=False, random_share=0)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "random_share": [Interval(Real, 0, 1, closed="both")],
+        "tune_first": ["boolean"],
+        "n_averaged": [Interval(Integral, 1, 2, closed="both")],
+        "neighbours": ["boolean"],
+        "learn_from_answers": ["boolean"],
+        "fallible": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_folds: int = 3,
+        *,
+        random_share: float = 0.5,
+        tune_first: bool = True,
+        n_averaged: int = 2,
+        neighbours: bool = True,
+        learn_from_answers: bool = True,
+        fallible: bool = True,
+    ):
+        self.n_folds = n_folds
+        self.random_share = random_share
+        self.tune_first = tune_first
+        self.n_averaged = n_averaged
+        self.neighbours = neighbours
+        self.learn_from_answers = learn_from_answers
+        self.fallible = fallible
+
+
+class CrossFitted(TrustPolicy):
+    """``trust="crossfit"``: labels that a `CrossFitEnsemble` holds for right, answers included.
+
+    Which labels these are is decided again after every round.
+
+    Parameters
+    ----------
+    training : Training
+        Fits and updates models.
+    how : CrossFit
+        Which parts are switched on.
+    """
+
+    single_model = False
+    model: CrossFitEnsemble
+    _neighbours: Neighbours | None
+
+    def __init__(self, training: Training, how: CrossFit):
+        super().__init__(training)
+        self.how = how
+        self.random_share = how.random_share
+
+    @classmethod
+    def check(cls, params: Any) -> None:
+        """Refuse training that goes on with the labels of the first phase."""
+        if isinstance(params.trust, CrossFit):
+            params.trust._validate_params()
+        if params.refit == "continue" or params.lower_forget_rate:
+            raise ValueError(
+                'trust="crossfit" chooses the labels to train on after each round: it needs '
+                'refit="fine_tune" or "scratch" and no lower_forget_rate, got '
+                f"refit={params.refit!r} and lower_forget_rate={params.lower_forget_rate!r}; see "
+                'trust="once".'
+            )
+
+    def start(self, codes: NDArray[np.intp], params: Any, rng: np.random.RandomState) -> None:
+        """Fit a clone of the template without each of the folds; judge, learn, judge again."""
+        training = self.training
+        folds = (
+            assign_folds(codes, self.how.n_folds, rng)
+            if training.groups is None
+            else assign_group_folds(codes, training.groups, self.how.n_folds, rng)
+        )
+        folds = np.unique(folds, return_inverse=True)[1]  # few groups make fewer folds
+        models = []
+        for fold in range(folds.max() + 1):
+            rows = np.flatnonzero(folds != fold)
+            if _has_two_classes(codes[rows]):
+                models.append(training.fit(rows, codes))
+            else:
+                X, y = take_rows(training.X, rows), training.classes[codes[rows]]
+                models.append(DummyClassifier(strategy="prior").fit(X, y))
+        first = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
+        first.judge_labels(codes, codes, Answers.none())
+        if len(codes) >= _FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
+            warnings.warn(
+                "The classifier's predictions for samples that it was not trained on tell nothing "
+                "of their labels. It cannot judge which labels are wrong, nor whom to ask about, "
+                "and answers will correct the labels asked about and little else. Do samples and "
+                "labels belong together, and does the classifier suit them (scale, features)?",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._find_neighbours(folds)
+        if not self.how.tune_first:
+            self.model = first
+            return
+        tuned = self._train(
+            first, codes, first.clean_mask_, params, None, {"round": 0, "answers": 0}
+        )
+        # Rounds go on from the first ones: answers may tell that others learned wrong labels.
+        both = [*tuned, *models] if self.how.n_averaged == 2 else tuned
+        ensemble = CrossFitEnsemble(both, folds, first.classes).predict_held_out(training.X, both)
+        self.model = ensemble.judge_labels(codes, codes, Answers.none(), before=first)
+
+    def update(self, labels: LabelSnapshot, params: Any) -> None:
+        """Judge the labels by new answers; train on those trusted; judge the labels again."""
+        answers = labels.answers if self._estimates_errors else labels.answers.settled(labels.codes)
+        said = labels.given, labels.codes, answers
+        before = copy.copy(self.model).hear(*said, self._neighbours, self._learn)
+        right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
+        certain = right[labels.verified].min(initial=1) > 0.999
+        weight = None if certain else np.where(labels.verified, right, 1)
+        models = self._train(before, labels.codes, right > 0.5, params, weight, labels.notes)
+        kept = before.latest if self.how.n_averaged == 2 else []
+        ensemble = CrossFitEnsemble([*kept, *models], before.folds, before.classes)
+        ensemble.predict_held_out(self.training.X)
+        self.model = ensemble.judge_labels(*said, self._neighbours, before, self._learn)
+
+    @property
+    def _estimates_errors(self) -> bool:
+        return self.how.fallible and self.how.learn_from_answers
+
+    @property
+    def _learn(self) -> Learn:
+        """How answers correct the noise model's posterior."""
+        if not self.how.learn_from_answers:
+            return learn_nothing
+        return partial(learn_from_answers, fallible=self.how.fallible)
+
+    def _train(
+        self,
+        before: CrossFitEnsemble,
+        codes: NDArray[np.intp],
+        trusted: NDArray[np.bool_],
+        params: Any,
+        weight: NDArray[np.float64] | None,
+        notes: Mapping[str, int],
+    ) -> list[Any]:
+        """Train each of the latest classifiers on the trusted labels outside its fold.
+
+        For two thirds of the epochs: a round then costs about twice as much as with one classifier.
+        """
+        how = self.refit_of(params)
+        how = replace(how, epochs=max(1, how.epochs * 2 // 3))
+        models = []
+        for fold, model in enumerate(before.latest):
+            rows = np.flatnonzero(trusted & (before.folds != fold))
+            if _has_two_classes(codes[rows]):
+                model = self.training.update(model, rows, codes, how, weight=weight, notes=notes)
+            models.append(model)
+        return models
+
+    def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Labels that the ensemble holds for right, and those verified that it does not doubt."""
+        return np.where(verified, ~self.model.doubted_answers_, self.model.clean_mask_)
+
+    def untrusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """All others."""
+        return ~self.trusted(verified)
+
+    @property
+    def held_out_proba(self) -> NDArray[np.float64]:
+        """The ensemble's `held_out_proba_`."""
+        return self.model.held_out_proba_
+
+    @property
+    def posterior(self) -> NDArray[np.float64]:
+        """The ensemble's `label_posterior_`."""
+        return self.model.label_posterior_
+
+    @property
+    def prior(self) -> NDArray[np.float64]:
+        """The ensemble's `label_prior_`."""
+        return self.model.label_prior_
+
+    @property
+    def error_rates(self) -> NDArray[np.float64]:
+        """The ensemble's `answer_error_rates_`."""
+        return self.model.answer_error_rates_ if self._estimates_errors else np.zeros(0)
+
+    def doubted(self) -> NDArray[np.intp]:
+        """The ensemble's `doubted_answers_`."""
+        return np.flatnonzero(self.model.doubted_answers_)
+
+    def can_update(self, labels: LabelSnapshot) -> bool:
+        """Always: a classifier without two classes to train on stays as it is."""
+        return True
+
+    def depends_on_past(self, params: Any) -> bool:
+        """Always: which labels are trusted depends on the ensemble before."""
+        return True
+
+    def get_state(self) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+        """The classifiers, their folds, and the attributes that describe the labels."""
+        arrays = {name: np.asarray(getattr(self.model, name)) for name in _SAVED}
+        return self.model.models, {"folds": self.model.folds, **arrays}
+
+    def set_state(self, models: list[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Restore what `get_state` returned."""
+        n, k = _num_samples(self.training.X), len(self.training.classes)
+        folds = self._fitting(arrays["folds"], "i", n)
+        n_folds = len(np.unique(folds))
+        if folds.max(initial=-1) != n_folds - 1 or len(models) % n_folds:
+            raise ValueError("The folds that were saved are not those of the models.")
+        ensemble = CrossFitEnsemble(models, folds, self.training.classes)
+        ensemble.held_out_proba_ = self._fitting(arrays["held_out_proba_"], "f", n, k)
+        ensemble.label_prior_ = self._fitting(arrays["label_prior_"], "f", n, k)
+        ensemble.answer_error_rates_ = self._fitting(
+            arrays["answer_error_rates_"], "f", arrays["answer_error_rates_"].size
+        )
+        ensemble.label_posterior_ = self._fitting(arrays["label_posterior_"], "f", n, k)
+        ensemble.clean_mask_ = self._fitting(arrays["clean_mask_"], "b", n)
+        ensemble.doubted_answers_ = self._fitting(arrays["doubted_answers_"], "b", n)
+        ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
+        ensemble.class_shift_ = self._fitting(arrays["class_shift_"], "f", k)
+        ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
+        ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
+        self.model = ensemble
+        self._find_neighbours(folds)
+
+    def _find_neighbours(self, folds: NDArray[np.intp]) -> None:
+        features = comparable(self.training.X) if self.how.neighbours else None
+        self._neighbours = None if features is None else Neighbours(features, folds)
+
+
+def _has_two_classes(codes: NDArray[np.intp]) -> bool:
+    return len(np.unique(codes)) > 1
