@@ -36,7 +36,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_validate
 
 from noisyactive import CoTeachingVOGClassifier
-from noisyactive.cleaning import audit_sample
+from noisyactive.audit import audit_sample
 from noisyactive.model_selection import (
     consensus_scores,
     hold_out_verified,

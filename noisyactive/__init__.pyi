@@ -1,3 +1,4 @@
+from .audit import find_label_issues as find_label_issues
 from .cleaning import ActiveLabelCleaner as ActiveLabelCleaner
 from .cleaning import GroundTruthOracle as GroundTruthOracle
 from .coteaching import CoTeachingClassifier as CoTeachingClassifier

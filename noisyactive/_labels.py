@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.validation import _num_samples
 
 from ._arrays import as_array, naming
-from ._codes import is_missing
+from ._codes import find_codes, is_missing
 
 
 def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -137,3 +138,56 @@ def merge_classes(first: NDArray[Any], second: NDArray[Any], *, name: str) -> ND
         first, second = first.astype(object), second.astype(object)
     classes, _ = find_classes(np.concatenate([first, second]), name=name)
     return plain_numbers(classes, name=name)
+
+
+def check_labels(
+    X: Any, y: ArrayLike | None, known: Any, y_clean: Any
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Check that there is a label for each sample, and find all classes.
+
+    Parameters
+    ----------
+    X : object of length n_samples
+        Samples.
+    y : array-like of shape (n_samples,)
+        Labels.
+    known : array-like of shape (n_classes,) or None
+        Every possible label; None takes those in `y` and `y_clean`.
+    y_clean : array-like of shape (n_samples,) or None
+        True labels.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted classes.
+    codes : ndarray of int of shape (n_samples,)
+        Labels as indices into `classes`; memory of their own.
+    """
+    present, codes = find_classes(y)
+    if (n_samples := _num_samples(X)) != len(codes):
+        raise ValueError(
+            f"X and y have inconsistent lengths: {n_samples} samples, {len(codes)} labels."
+        )
+    classes = present
+    if known is not None:  # a rare class may be missing from y
+        classes = find_classes(known, name="estimator.classes")[0]
+    elif y_clean is not None:
+        clean = find_classes(y_clean, name="y_clean")[0]
+        classes = merge_classes(present, clean, name="y and y_clean")
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least 2 classes, got one class: {classes.tolist()}.")
+    codes = find_codes(present.tolist(), classes, name="y")[codes]
+    return classes, codes.astype(np.intp, copy=True)
+
+
+def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
+    """Group of each sample, of shape (n_samples,), or None."""
+    if groups is None:
+        return None
+    members, codes = find_classes(groups, name="groups")
+    groups = members[codes]
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups must be of shape ({n_samples},), one for each sample, got {groups.shape}."
+        )
+    return groups

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
-from ._arrays import as_array, naming
+from ._arrays import as_array, as_numbers, naming
+from ._codes import find_codes
 from ._labels import find_classes, merge_classes
 from ._samples import asking, for_estimator
+
+_SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
 
 
 def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -116,3 +119,89 @@ def accuracy(predicted: NDArray[Any], y: Any, sample_weight: Any = None) -> floa
     merge_classes(classes, np.unique(predicted), name="y and the predictions")  # of one kind
     with naming("y", "sample_weight"):
         return float(accuracy_score(classes[codes], predicted, sample_weight=sample_weight))
+
+
+def check_proba(proba: ArrayLike, first_row: int = 0) -> NDArray[np.float64]:
+    """Check class probabilities.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_samples, n_classes)
+        Class probabilities.
+    first_row : int, default=0
+        Number of its first row, for errors.
+
+    Returns
+    -------
+    proba : ndarray of float64 of shape (n_samples, n_classes)
+        The same numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a matrix, or a row is not finite, not in [0, 1] or does not sum to 1.
+    """
+    proba = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
+    if proba.shape[1] == 0:
+        raise ValueError(
+            f"proba must be of shape (n_samples, n_classes), got an array of shape {proba.shape}."
+        )
+    if not np.isfinite(proba).all():
+        raise ValueError("proba must hold finite numbers; it has NaN or infinity.")
+    in_range = ((proba >= 0) & (proba <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    valid = in_range & (np.abs(proba.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    if not valid.all():
+        row = int(np.argmin(valid))
+        raise ValueError(
+            "Every row of proba must hold probabilities that sum to 1; "
+            f"row {first_row + row} is {proba[row].tolist()}."
+        )
+    return proba
+
+
+def codes_of_proba(
+    y: ArrayLike, proba: Any, classes: ArrayLike | None = None
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Which class each column of class probabilities is, and which column each label.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels.
+    proba : array-like of shape (n_samples, n_classes)
+        Class probabilities. Only the shape is checked.
+    classes : array-like of shape (n_classes,), default=None
+        The class of each column. None means what a DataFrame calls them, or else the sorted
+        distinct labels of `y`.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The class of each column.
+    codes : ndarray of int of shape (n_samples,)
+        Column of each label.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, the classes are not as many as columns or hold one twice, or a label
+        is not among them.
+    """
+    present, positions = find_classes(y)
+    known = classes_of_columns(proba, present, classes)
+    shape = np.shape(proba)
+    if len(shape) != 2:
+        raise ValueError(
+            f"proba must be of shape (n_samples, n_classes), got an array of shape {shape}."
+        )
+    if known.shape != shape[1:] or len(set(known.tolist())) < len(known):
+        raise ValueError(
+            f"proba has {shape[1]} columns, which must be as many different classes; "
+            f"{'y' if classes is None else 'classes'} holds {known.tolist()}."
+        )
+    if len(positions) != shape[0]:
+        raise ValueError(
+            f"y and proba must have the same length, got {len(positions)} labels and "
+            f"{shape[0]} rows."
+        )
+    return known, find_codes(present.tolist(), known, name="y")[positions]

@@ -16,7 +16,8 @@ from noisyactive import (
     UniformLabelNoise,
     rank_suspects,
 )
-from noisyactive.cleaning import GroundTruthOracle, estimate_noise
+from noisyactive.audit import estimate_noise
+from noisyactive.cleaning import GroundTruthOracle
 from noisyactive.inspection import noise_report
 
 X = np.random.RandomState(0).rand(6, 2)

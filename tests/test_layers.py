@@ -12,7 +12,7 @@ import noisyactive
 LAYERS = [
     {"annotate", "compat", "inspection"},
     {"cleaning"},
-    {"datasets"},
+    {"audit", "datasets"},
     {"coteaching", "imbalance", "journal", "model_selection", "models", "noise", "query"},
     # below: modules and private packages at the top level
 ]

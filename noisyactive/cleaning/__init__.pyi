@@ -1,8 +1,5 @@
 import noisyactive.journal as _journal
 
-from ._audit import NoiseEstimate as NoiseEstimate
-from ._audit import audit_sample as audit_sample
-from ._audit import estimate_noise as estimate_noise
 from ._cleaner import PAPER_PARAMS as PAPER_PARAMS
 from ._cleaner import ActiveLabelCleaner as ActiveLabelCleaner
 from ._crossfit import CrossFit as CrossFit

@@ -17,12 +17,13 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples
 
+from .._confident import tells_labels
+from .._held_out import make_folds
+from .._neighbours import Neighbours, comparable
 from .._params import CheckedParams
 from .._rows import take_rows
 from ._answer_model import Answers, Learn, learn_from_answers, learn_nothing
-from ._confident import assign_folds, assign_group_folds, tells_labels
 from ._ensemble import CrossFitEnsemble
-from ._neighbours import Neighbours, comparable
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
 
@@ -144,12 +145,7 @@ class CrossFitted(TrustPolicy):
     def start(self, codes: NDArray[np.intp], params: Any, rng: np.random.RandomState) -> None:
         """Fit a clone of the template without each of the folds; judge, learn, judge again."""
         training = self.training
-        folds = (
-            assign_folds(codes, self.how.n_folds, rng)
-            if training.groups is None
-            else assign_group_folds(codes, training.groups, self.how.n_folds, rng)
-        )
-        folds = np.unique(folds, return_inverse=True)[1]  # few groups make fewer folds
+        folds = make_folds(codes, training.groups, self.how.n_folds, rng)
         models = []
         for fold in range(folds.max() + 1):
             rows = np.flatnonzero(folds != fold)

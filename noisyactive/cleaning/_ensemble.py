@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
+from .._neighbours import Neighbours
 from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
 from .._rows import take_rows
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
-from ._neighbours import Neighbours
 
 # Share of wrong answers that the noise model reckons with at least.
 _LEAST_ERRORS = 0.05

@@ -19,6 +19,7 @@ from .._pipeline import last_step
 from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows
+from .._templates import draws_globally, seeded_clone
 from ..journal import (
     Answered,
     Asked,
@@ -45,7 +46,7 @@ from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
 from ._policies import make_policy
 from ._policy import LabelSnapshot, TrustPolicy
-from ._training import Training, draws_globally, seeded_clone
+from ._training import Training
 
 
 class CleaningLoop:

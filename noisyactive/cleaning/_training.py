@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import _check_method_params
 
+from .._confident import confident_mask
+from .._held_out import make_folds, out_of_fold_proba
 from .._interrupts import interrupts_raised
 from .._pipeline import changes_labels, last_step
 from .._rows import take_rows
 from .._samples import asking
 from ._class_balance import fit_balanced
-from ._confident import confident_mask, out_of_fold_proba
 from ._fine_tune import Refit, can_train_further, train_further
 
 _N_FOLDS = 5
@@ -131,9 +132,7 @@ class Training:
             self.X,
             self.classes,
             codes,
-            n_folds=_N_FOLDS,
-            rng=rng,
-            groups=self.groups,
+            make_folds(codes, self.groups, _N_FOLDS, rng),
             fit_params=self.fit_params,
         )
         return confident_mask(proba, codes)
@@ -151,63 +150,3 @@ class Training:
         X = self.X if len(rows) == len(codes) else take_rows(self.X, rows)
         params = _check_method_params(self.X, self.fit_params, rows)
         return X, self.classes[codes[rows]], params
-
-
-def seeded_clone(estimator: Any, classes: NDArray[Any], rng: np.random.RandomState) -> Any:
-    """Clone an estimator, with every unset seed drawn and every unset `classes` filled in.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Cloned.
-    classes : ndarray of shape (n_classes,)
-        What each parameter `classes` that is None becomes.
-    rng : RandomState
-        Draws what each parameter `random_state` that is None becomes.
-
-    Returns
-    -------
-    classifier
-        The clone.
-    """
-    twin = clone(estimator)
-    unset = [name for name, value in sorted(twin.get_params().items()) if value is None]
-    seeds = [name for name in unset if name.split("__")[-1] == "random_state"]
-    knows = [name for name in unset if name.split("__")[-1] == "classes"]
-    twin.set_params(
-        **{name: int(rng.randint(2**31 - 1)) for name in seeds}, **dict.fromkeys(knows, classes)
-    )
-    return twin
-
-
-def draws_globally(estimator: Any) -> bool:
-    """Whether an estimator may draw random numbers from global generators.
-
-    Parameters
-    ----------
-    estimator : estimator
-        With its seeds set, as `seeded_clone` returns it.
-
-    Returns
-    -------
-    bool
-        False if it and all parts of it are known not to: they have a `random_state`, or are
-        scikit-learn's own and call no function of the user.
-    """
-    params = estimator.get_params(deep=False)
-    values = list(_flatten(params.values()))
-    parts = [v for v in values if hasattr(v, "get_params") and not isinstance(v, type)]
-    known = "random_state" in params or (
-        type(estimator).__module__.startswith("sklearn.")
-        and not any(callable(value) for value in values if not hasattr(value, "get_params"))
-    )
-    return not known or any(draws_globally(part) for part in parts)
-
-
-def _flatten(values: Iterable[Any]) -> Iterator[Any]:
-    """Values, and those in lists and tuples among them, as the steps of a pipeline are."""
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _flatten(value)
-        else:
-            yield value

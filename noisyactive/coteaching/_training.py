@@ -183,7 +183,7 @@ class CoTraining(PairClassifier):
             warnings.warn(
                 f"The share of wrong labels is uncertain: {estimate.rate:.2f} is the estimate, and "
                 f"the 95% interval goes from {low:.2f} to {high:.2f}. Give forget_rate a number; "
-                "noisyactive.cleaning.audit_sample draws samples whose labels to check for it.",
+                "noisyactive.audit.audit_sample draws samples whose labels to check for it.",
                 UserWarning,
                 stacklevel=2,
             )

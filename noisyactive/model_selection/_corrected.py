@@ -28,7 +28,7 @@ def noise_corrected_scorer(
 
     For ``scoring=`` of ``GridSearchCV``, ``HalvingGridSearchCV``, ``cross_validate`` and the
     like, where no true label is known but how often labels are wrong is known, or estimated:
-    `forget_rate_` of a fitted network, or `noisyactive.cleaning.estimate_noise` of an audit.
+    `forget_rate_` of a fitted network, or `noisyactive.audit.estimate_noise` of an audit.
 
     Any score of predicted labels is computed from an estimate of the confusion matrix with true
     labels, see `correct_confusion_matrix` [1]_. ``"neg_log_loss"`` is the mean log-likelihood of

@@ -15,9 +15,9 @@ from .._arrays import described
 from .._interrupts import shielded
 from .._numbers import check_int
 from .._pipeline import last_step
-from .._proba import predicted_proba
+from .._proba import check_proba, predicted_proba
 from .._random import isolated_rng, private_random_state
-from ._request import best_first, check_proba, check_request
+from ._request import best_first, check_request
 from ._uncertainty import entropy_scores
 
 

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._codes import find_codes
-from .._labels import find_classes
-from .._proba import classes_of_columns, predicted_proba
-from ._request import best_first, check_proba, check_request
+from .._proba import check_proba, codes_of_proba, predicted_proba
+from ._request import best_first, check_request
 from ._uncertainty import entropy_scores
 
 
@@ -57,20 +55,8 @@ def label_disagreement_scores(
     >>> label_disagreement_scores(["cat", "cat", "dog"], proba).round(2).tolist()
     [-0.22, 0.0, 1.98]
     """
-    present, positions = find_classes(y)
-    known = classes_of_columns(proba, present, classes)
+    _, codes = codes_of_proba(y, proba, classes)
     proba = check_proba(proba)
-    if known.shape != proba.shape[1:] or len(set(known.tolist())) < len(known):
-        raise ValueError(
-            f"proba has {proba.shape[1]} columns, which must be as many different classes; "
-            f"{'y' if classes is None else 'classes'} holds {known.tolist()}."
-        )
-    if len(positions) != len(proba):
-        raise ValueError(
-            f"y and proba must have the same length, got {len(positions)} labels and "
-            f"{len(proba)} rows."
-        )
-    codes = find_codes(present.tolist(), known, name="y")[positions]
     p_label = proba[np.arange(len(proba)), codes]
     return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropy_scores(proba)
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._proba import predicted_proba
-from ._request import best_first, check_proba, check_request
+from .._proba import check_proba, predicted_proba
+from ._request import best_first, check_request
 from ._uncertainty import entropy_scores
 
 

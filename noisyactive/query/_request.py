@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._arrays import as_numbers
 from .._numbers import check_int, check_switch
 from .._random import private_random_state
 from .._samples import check_samples
-
-_SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
 
 
 def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str = "X") -> int:
@@ -47,42 +44,6 @@ def check_request(X: Any, n_instances: int, random_tie_break: bool, *, name: str
     if n_samples == 0:
         raise ValueError(f"{name} holds no samples to choose from.")
     return min(n_instances, n_samples)
-
-
-def check_proba(proba: ArrayLike) -> NDArray[np.float64]:
-    """Check class probabilities.
-
-    Parameters
-    ----------
-    proba : array-like of shape (n_samples, n_classes)
-        Class probabilities.
-
-    Returns
-    -------
-    proba : ndarray of float64 of shape (n_samples, n_classes)
-        The same numbers.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a matrix, or a row is not finite, not in [0, 1] or does not sum to 1.
-    """
-    proba = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
-    if proba.shape[1] == 0:
-        raise ValueError(
-            f"proba must be of shape (n_samples, n_classes), got an array of shape {proba.shape}."
-        )
-    if not np.isfinite(proba).all():
-        raise ValueError("proba must hold finite numbers; it has NaN or infinity.")
-    in_range = ((proba >= 0) & (proba <= 1 + _SUM_TOLERANCE)).all(axis=1)
-    valid = in_range & (np.abs(proba.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    if not valid.all():
-        row = int(np.argmin(valid))
-        raise ValueError(
-            "Every row of proba must hold probabilities that sum to 1; "
-            f"row {row} is {proba[row].tolist()}."
-        )
-    return proba
 
 
 def best_first(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._proba import predicted_proba
-from ._request import best_first, check_proba, check_request
+from .._proba import check_proba, predicted_proba
+from ._request import best_first, check_request
 
 
 def entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:

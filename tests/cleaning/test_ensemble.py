@@ -21,11 +21,11 @@ from noisyactive import (
     CoTeachingVOGClassifier,
     UniformLabelNoise,
 )
+from noisyactive._neighbours import Neighbours, comparable
 from noisyactive._noise_model import fit_noise
 from noisyactive._noise_posterior import NoiseModel
 from noisyactive.cleaning import CrossFitEnsemble
 from noisyactive.cleaning._answer_model import Answers, learn_from_answers, with_answers
-from noisyactive.cleaning._neighbours import Neighbours, comparable
 from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(

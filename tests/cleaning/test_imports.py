@@ -10,14 +10,12 @@ import noisyactive.cleaning
 NAMES = {
     "PAPER_PARAMS",
     "ActiveLabelCleaner",
+    "CrossFit",
     "CrossFitEnsemble",
     "GroundTruthOracle",
     "Journal",
-    "NoiseEstimate",
     "OpenItem",
     "Progress",
-    "audit_sample",
-    "estimate_noise",
 }
 
 

@@ -21,7 +21,7 @@ from skorch.dataset import ValidSplit
 from torch.utils.data import WeightedRandomSampler
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
-from noisyactive.cleaning._training import draws_globally
+from noisyactive._templates import draws_globally
 from noisyactive.coteaching._process_state import torch_settings
 
 X, Y = make_blobs([60, 40], n_features=3, cluster_std=3.0, random_state=0)

@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 import noisyactive
 from noisyactive import (
     annotate,
+    audit,
     cleaning,
     compat,
     datasets,
@@ -243,8 +244,8 @@ add(
     of_function(query.k_center_greedy, features=X, centres=lambda: X()[:2], n_instances=lambda: 3),
 )
 
-add("audit_sample", of_function(cleaning.audit_sample, n_samples=lambda: 20, n_audited=lambda: 5))
-add("estimate_noise", of_function(cleaning.estimate_noise, y_given=y, y_answered=y))
+add("audit_sample", of_function(audit.audit_sample, n_samples=lambda: 20, n_audited=lambda: 5))
+add("estimate_noise", of_function(audit.estimate_noise, y_given=y, y_answered=y))
 add("GroundTruthOracle", of_function(cleaning.GroundTruthOracle, y_clean=y))
 add(
     "GroundTruthOracle()",

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from noisyactive import CoTeachingClassifier
-from noisyactive.cleaning import audit_sample, estimate_noise
+from noisyactive.audit import audit_sample, estimate_noise
 
 
 def test_sample_is_without_replacement_and_uniform():

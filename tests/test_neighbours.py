@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skorch.helper import SliceDataset
 
-from noisyactive.cleaning._neighbours import Neighbours, comparable
+from noisyactive._neighbours import Neighbours, comparable
 
 
 def case(seed, n=60, n_classes=3, n_folds=3):

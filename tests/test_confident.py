@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from noisyactive import ActiveLabelCleaner
-from noisyactive.cleaning._confident import confident_mask, out_of_fold_proba, tells_labels
+from noisyactive._confident import confident_mask, tells_labels
+from noisyactive._held_out import make_folds, out_of_fold_proba
 
 
 def mask_by_the_book(proba, codes):
@@ -40,7 +41,7 @@ def test_out_of_fold_means_what_it_says(data, model):
             return super().fit(X, y)
 
     rng = np.random.RandomState(0)
-    proba = out_of_fold_proba(Spy(max_iter=1000), X, np.unique(y), y, n_folds=5, rng=rng)
+    proba = out_of_fold_proba(Spy(max_iter=1000), X, np.unique(y), y, make_folds(y, None, 5, rng))
     fold = np.array([[not (rows == x).all(axis=1).any() for rows in folds_of] for x in X])
     assert (fold.sum(axis=1) == 1).all()  # left out exactly once
     folds = fold.argmax(axis=1)
@@ -57,7 +58,7 @@ def test_a_class_rarer_than_the_folds(data, model, n_rare):
     rare = np.flatnonzero(y == 2)[n_rare:]
     X, y = np.delete(X, rare, axis=0), np.delete(y, rare)
     rng = np.random.RandomState(0)
-    proba = out_of_fold_proba(model, X, np.arange(3), y, n_folds=5, rng=rng)
+    proba = out_of_fold_proba(model, X, np.arange(3), y, make_folds(y, None, 5, rng))
     np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
     if n_rare == 1:
         assert (proba[y == 2, 2] == 0).all()
@@ -69,7 +70,7 @@ def test_one_sample_against_all_others(model):
     X = np.arange(12.0).reshape(-1, 1)
     y = np.array([0] * 11 + [1])
     rng = np.random.RandomState(0)
-    proba = out_of_fold_proba(model, X, np.arange(2), y, n_folds=3, rng=rng)
+    proba = out_of_fold_proba(model, X, np.arange(2), y, make_folds(y, None, 3, rng))
     assert proba[-1].tolist() == [1, 0]
 
 

@@ -81,7 +81,7 @@ def audit_sample(
 
     Examples
     --------
-    >>> from noisyactive.cleaning import audit_sample
+    >>> from noisyactive.audit import audit_sample
     >>> audit_sample(1000, 100, random_state=0).shape
     (100,)
     """
@@ -136,7 +136,7 @@ def estimate_noise(
 
     Examples
     --------
-    >>> from noisyactive.cleaning import estimate_noise
+    >>> from noisyactive.audit import estimate_noise
     >>> given, answered = ["a"] * 50 + ["b"] * 50, ["a"] * 80 + ["b"] * 20
     >>> overall, per_class = estimate_noise(given, answered, n_samples=1000)
     >>> overall.rate, round(overall.low, 2), round(overall.high, 2)

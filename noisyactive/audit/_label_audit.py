@@ -1,0 +1,375 @@
+"""Which labels are wrong, by any classifier that did not learn them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._held_out import folds_of, make_folds, out_of_fold_proba
+from .._issues import BLOCK, issue_table
+from .._labels import check_groups, check_labels, plain_numbers
+from .._neighbours import Neighbours, comparable
+from .._noise_model import RateEstimate, estimate_rate, fit_noise
+from .._noise_posterior import NoiseModel
+from .._params import CheckedParams
+from .._pipeline import last_step
+from .._proba import check_proba, codes_of_proba
+from .._random import draw_seed
+from .._samples import for_estimator
+from .._templates import seeded_clone
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from typing_extensions import Self
+
+_PRECOMPUTED = "precomputed"
+# What the noise model is fitted to; more rows make it no better.
+_MAX_FITTED = 20_000
+
+
+class LabelAudit(CheckedParams, BaseEstimator):
+    """Judge the labels of a data set: which are probably wrong, and how many.
+
+    Each part of the samples is predicted by a clone of a classifier that was fitted to the other
+    parts. A model of the label noise is fitted to all labels by these held-out probabilities, and
+    Bayes' rule gives the probability that each label is right [1]_ [2]_. It is the judge that
+    `ActiveLabelCleaner` begins with.
+
+    Parameters
+    ----------
+    estimator : classifier, "precomputed" or None, default=None
+        Cloned for each fold; any with `predict_proba`, as a Pipeline. "precomputed": `X` holds
+        class probabilities, of models that did not learn the labels that they are about. None:
+        no training; similar samples of other folds vote, each as far as its own neighbours agree
+        with its label.
+    cv : int, cross-validation generator or iterable, default=5
+        Folds, of which every sample is in one test part. An int spreads classes evenly, and keeps
+        groups together.
+    classes : array-like of shape (n_classes,), default=None
+        Every possible label; of probabilities, the class of each column. None means those in `y`,
+        or what a DataFrame of probabilities calls its columns.
+    n_jobs : int, default=None
+        Folds that are fitted at a time, as in joblib.
+    random_state : int, RandomState or None, default=None
+        Draws the folds, and seeds those parts of the estimator that have no seed of their own.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted; of probabilities, in the order of their columns.
+    held_out_proba_ : array-like of shape (n_samples, n_classes)
+        Class probabilities from classifiers that did not learn the sample; those given, if they
+        were.
+    label_posterior_ : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one. Computed when it is asked for.
+    label_quality_ : ndarray of shape (n_samples,)
+        Probability that the given label is right.
+    issues_ : DataFrame of n_samples rows
+        As `find_label_issues` returns it.
+    noise_rate_ : float
+        Share of labels that are wrong: the median of its posterior.
+    noise_rate_interval_ : tuple (low, high)
+        Where it lies with a probability of 95%, if the noise model is right. A few hundred random
+        rows that an expert checks tell better, see `audit_sample`.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimate of ``T[i, j] = P(given=j | true=i)``.
+
+    See Also
+    --------
+    find_label_issues : The same as one call.
+    issues_from_proba : The same, from class probabilities.
+    noisyactive.ActiveLabelCleaner : Asks an expert about labels, and learns from the answers.
+
+    Notes
+    -----
+    Labels that are wrong more often for difficult samples look like doubt to a model of the labels
+    alone; answers to a few questions tell them apart, see `ActiveLabelCleaner`.
+
+    References
+    ----------
+    .. [1] A. P. Dawid, A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using
+       the EM Algorithm", Applied Statistics, 1979, https://doi.org/10.2307/2346806
+    .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
+       Labels", Journal of Artificial Intelligence Research, 2021,
+       https://doi.org/10.1613/jair.1.12125
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import UniformLabelNoise
+    >>> from noisyactive.audit import LabelAudit
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy = UniformLabelNoise(0.2, random_state=0).fit_transform(y)
+    >>> audit = LabelAudit(LogisticRegression(max_iter=1000), random_state=0).fit(X, y_noisy)
+    >>> found = audit.issues_.query("is_issue").index
+    >>> float((y_noisy != y)[found].mean()) > 0.8
+    True
+    """
+
+    classes_: NDArray[Any]
+    held_out_proba_: Any
+    label_quality_: NDArray[np.float64]
+    transition_matrix_: NDArray[np.float64]
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "estimator": [HasMethods(["fit", "predict_proba"]), StrOptions({_PRECOMPUTED}), None],
+        "cv": [
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods(["split", "get_n_splits"]),
+            HasMethods("__iter__"),
+        ],
+        "classes": ["array-like", None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        cv: Any = 5,
+        classes: ArrayLike | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.classes = classes
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
+        """Judge the labels.
+
+        Parameters
+        ----------
+        X : object of length n_samples
+            Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices,
+            texts, Datasets. With "precomputed", class probabilities of shape (n_samples,
+            n_classes), which may be a memory map: they are read in blocks.
+        y : array-like of shape (n_samples,)
+            Labels. The index of a Series becomes that of `issues_`, else that of a DataFrame `X`.
+        groups : array-like of shape (n_samples,), default=None
+            Samples that belong together, as images of one patient: no model judges a group that it
+            learned from.
+        **fit_params : dict
+            Parameters of the estimator's `fit`; those of length n_samples are sliced.
+
+        Returns
+        -------
+        self
+            The audit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not as described, before any training.
+        """
+        self._validate_params()
+        self.__dict__.pop("_rate", None)
+        index = next((x.index for x in (y, X) if hasattr(x, "iloc") and hasattr(x, "index")), None)
+        if isinstance(self.estimator, str):
+            if groups is not None or fit_params:
+                raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '
+                                 "have no use.")  # fmt: skip
+            self.classes_, codes = codes_of_proba(y, X, self.classes)
+            proba = np.asarray(X)
+            for start in range(0, len(proba), BLOCK):
+                check_proba(proba[start : start + BLOCK], start)
+        else:
+            self.classes_, codes, proba = self._held_out(X, y, groups, fit_params)
+        self.held_out_proba_ = proba
+        self._codes = codes.astype(np.min_scalar_type(-len(self.classes_)))
+        del codes
+        self._noise = self._fitted(lambda proba, codes: fit_noise(proba, codes))
+        self.transition_matrix_ = self._noise.transition.numpy()
+        self.issues_ = issue_table(
+            self.classes_, self._codes, self._proba_of, self._posterior_of, index
+        )
+        return self
+
+    def _held_out(
+        self, X: Any, y: ArrayLike, groups: ArrayLike | None, fit_params: dict[str, Any]
+    ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64]]:
+        """Classes, encoded labels, and class probabilities from models that did not learn them."""
+        X = for_estimator(X)
+        known = self.classes
+        if known is None:
+            known = getattr(last_step(self.estimator), "classes", None)
+        classes, codes = check_labels(X, y, known, None)
+        groups = check_groups(groups, len(codes))
+        rng = np.random.RandomState(draw_seed(self.random_state, "LabelAudit"))
+        if isinstance(self.cv, Integral):
+            folds = make_folds(codes, groups, int(self.cv), rng)
+        else:
+            folds = folds_of(self.cv, X, classes[codes], groups)
+        if self.estimator is None:
+            if (features := comparable(X)) is None:
+                raise TypeError(
+                    "estimator=None compares samples: X must hold at most 5,000 numbers for each, "
+                    "or be sparse. Pass a classifier, or features of the samples as X."
+                )
+            nobody = np.zeros(len(codes), dtype=bool)
+            return classes, codes, Neighbours(features, folds).proba(codes, nobody, len(classes))
+        classes = plain_numbers(classes)
+        template = seeded_clone(self.estimator, classes, rng)
+        proba = out_of_fold_proba(
+            template, X, classes, codes, folds, fit_params=fit_params, n_jobs=self.n_jobs
+        )
+        return classes, codes, proba
+
+    def _fitted(self, fit: Callable[[torch.Tensor, torch.Tensor], Any]) -> Any:
+        """What is fitted to the held-out probabilities, or to so many of them as are enough."""
+        rows: Any = slice(None)
+        if len(self._codes) > _MAX_FITTED:
+            chosen = np.random.default_rng(0).choice(len(self._codes), _MAX_FITTED, replace=False)
+            rows = np.sort(chosen)
+        proba = np.asarray(self.held_out_proba_[rows], dtype=np.float64)
+        return fit(torch.from_numpy(proba), torch.from_numpy(self._codes[rows].astype(np.int64)))
+
+    def _proba_of(self, rows: slice) -> NDArray[np.float64]:
+        return np.asarray(self.held_out_proba_[rows], dtype=np.float64)
+
+    def _posterior_of(self, rows: slice) -> NDArray[np.float64]:
+        codes = torch.from_numpy(self._codes[rows].astype(np.int64))
+        noise: NoiseModel = self._noise
+        return noise.posterior(torch.from_numpy(self._proba_of(rows)), codes).numpy()
+
+    @property
+    def label_posterior_(self) -> NDArray[np.float64]:
+        """Probability of each class to be the true one, of shape (n_samples, n_classes)."""
+        check_is_fitted(self)
+        return self._posterior_of(slice(None))
+
+    @property
+    def noise_rate_(self) -> float:
+        """Share of labels that are wrong."""
+        check_is_fitted(self)
+        return self._rate.rate
+
+    @property
+    def noise_rate_interval_(self) -> tuple[float, float]:
+        """Where it lies with a probability of 95%, if the noise model is right."""
+        check_is_fitted(self)
+        return self._rate.interval
+
+    @cached_property
+    def _rate(self) -> RateEstimate:
+        return self._fitted(estimate_rate)
+
+
+def find_label_issues(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    cv: Any = 5,
+    groups: ArrayLike | None = None,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    **fit_params: Any,
+) -> pd.DataFrame:
+    """Find labels that are probably wrong.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        Any with `predict_proba`, as a Pipeline; clones of it judge labels that they did not learn.
+        None: no training, the labels of similar samples vote.
+    X : object of length n_samples
+        Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices, texts,
+        Datasets.
+    y : array-like of shape (n_samples,)
+        Labels.
+    cv : int, cross-validation generator or iterable, default=5
+        Folds.
+    groups : array-like of shape (n_samples,), default=None
+        Samples that belong together, as images of one patient.
+    n_jobs : int, default=None
+        Folds that are fitted at a time, as in joblib.
+    random_state : int, RandomState or None, default=None
+        Draws the folds, and seeds those parts of the estimator that have no seed of their own.
+    **fit_params : dict
+        Parameters of the estimator's `fit`; those of length n_samples are sliced.
+
+    Returns
+    -------
+    DataFrame of n_samples rows
+        The worst label first, with the index of `y`, or of `X`, or row numbers. ``given`` and
+        ``suggested`` (categorical): the label, and the class that is most probably true;
+        ``quality``: probability that the label is right; ``is_issue``: whether it is more probably
+        wrong; ``why`` (categorical): what speaks against it, in words.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter or the data is not as described, before any training.
+
+    See Also
+    --------
+    LabelAudit : The same as an estimator, with the noise rate and where wrong labels come from.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyactive import find_label_issues
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> y[10] = 2
+    >>> issues = find_label_issues(LogisticRegression(max_iter=1000), X, y, random_state=0)
+    >>> issues.head(1)[["given", "suggested", "is_issue", "why"]]
+       given suggested  is_issue                       why
+    10     2         0      True  looks like 0, not like 2
+    """
+    audit = LabelAudit(estimator, cv=cv, n_jobs=n_jobs, random_state=random_state)
+    return audit.fit(X, y, groups=groups, **fit_params).issues_
+
+
+def issues_from_proba(
+    y: ArrayLike, proba: ArrayLike, *, classes: ArrayLike | None = None
+) -> pd.DataFrame:
+    """Find labels that are probably wrong, by class probabilities computed anywhere.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels.
+    proba : array-like of shape (n_samples, n_classes)
+        Class probabilities, from models that did not learn the labels that they are about:
+        out-of-fold, as ``cross_val_predict(..., method="predict_proba")`` returns them, or of a
+        model that was trained on other samples. Those of a model that was fitted to these labels
+        say that all are right. May be a memory map.
+    classes : array-like of shape (n_classes,), default=None
+        The class of each column. None means what a DataFrame calls them, or else the sorted
+        distinct labels of `y`.
+
+    Returns
+    -------
+    DataFrame of n_samples rows
+        As `find_label_issues` returns it.
+
+    Raises
+    ------
+    ValueError
+        If labels, probabilities or classes are not as described.
+
+    Examples
+    --------
+    >>> from noisyactive.audit import issues_from_proba
+    >>> issues = issues_from_proba(["cat", "cat", "dog"], [[0.9, 0.1], [0.5, 0.5], [0.9, 0.1]])
+    >>> issues.index.tolist(), issues.given.tolist()
+    ([2, 1, 0], ['dog', 'cat', 'cat'])
+    """
+    return LabelAudit(_PRECOMPUTED, classes=classes).fit(proba, y).issues_
