@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ._arrays import as_array
 
@@ -31,7 +31,7 @@ class LabelForm:
     name: Any = None
 
 
-def form_of(y: ArrayLike) -> LabelForm:
+def form_of(y: Any) -> LabelForm:
     """Note in which form labels were passed.
 
     Parameters
@@ -81,9 +81,12 @@ def labels_like(form: LabelForm, classes: NDArray[Any], codes: NDArray[np.intege
 
 
 def row_index(*tables: Any) -> Any:
-    """Index of the first of some objects that is a Series or DataFrame; None without one."""
-    found = (one.index for one in tables if hasattr(one, "iloc") and hasattr(one, "index"))
-    return next(found, None)
+    """Index of the first of some objects that is one of pandas with an index; None without one."""
+    if not any(hasattr(one, "iloc") for one in tables):
+        return None
+    import pandas as pd
+
+    return next((one.index for one in tables if isinstance(one, (pd.Series, pd.DataFrame))), None)
 
 
 def _held_by(classes: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class _Latest:
 
 def label_table(
     state: CleaningState,
-    events: Iterable[Event],
+    events: Sequence[Event],
     form: LabelForm,
     trusted: NDArray[np.bool_],
     issues: pd.DataFrame | None,
@@ -45,7 +45,7 @@ def label_table(
     ----------
     state : CleaningState
         Labels and accounts.
-    events : iterable of Event
+    events : sequence of Event
         The events that led to it.
     form : LabelForm
         The form in which labels were given.
@@ -67,31 +67,26 @@ def label_table(
     import pandas as pd
 
     n, classes = len(state.codes), state.classes
-    rounds, asked, latest = pd.array([None] * n, dtype="Int64"), set(), _latest(events)
-    annotators, answers, comments, times = (_texts(n) for _ in range(4))
-    for event in events:
-        if isinstance(event, Asked):
-            asked.update(event.rows)
     if issues is None:
-        issues = pd.DataFrame(
-            {"quality": np.nan, "suggested": pd.Categorical([None] * n, pd.Index(classes))},
-            index=range(n),
-        )
-        why = _texts(n)
+        quality, why = np.full(n, np.nan), _texts(n)
+        suggested: Any = pd.Categorical.from_codes(np.full(n, -1), pd.Index(classes))
     else:
         issues = issues.sort_index()
-        why = issues["why"].to_numpy(dtype=object)
-    labels = classes.tolist()
+        quality, why = issues["quality"].to_numpy(), issues["why"].to_numpy(dtype=object)
+        suggested = issues["suggested"].array
+    asked = {row for event in events if isinstance(event, Asked) for row in event.rows}
     for row in asked.difference(state.answers):
         why[row] = why[row] or "asked, not answered"
+    rounds = pd.array([None] * n, dtype="Int64")
+    annotators, answers, comments, times = (_texts(n) for _ in range(4))
+    latest, labels = _latest(events), classes.tolist()
     for row, said in state.answers.items():
-        event = latest[row]
-        rounds[row], times[row] = event.round, event.time
+        last = latest[row]
+        rounds[row], times[row] = last.round, last.time
         annotators[row] = ", ".join(who for who in said if who is not None)
         answers[row] = "; ".join(_by(who, _text(label)) for who, label in said.items())
-        remarks = [(who, event.comments[who]) for who in said]
-        alone = len(said) == 1
-        comments[row] = "; ".join(c if alone else _by(who, c) for who, c in remarks if c)
+        remarks = [(who, remark) for who in said if (remark := last.comments[who])]
+        comments[row] = "; ".join(_by(who, remark) for who, remark in remarks)
         verdict = _verdict(said, labels[state.codes[row]], bool(state.verified[row]))
         why[row] = f"{verdict}; {why[row]}" if why[row] else verdict
     why[why == ""] = "no one was asked"
@@ -106,8 +101,8 @@ def label_table(
         "answers": answers,
         "time": pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce"),
         "comment": comments,
-        "quality": issues["quality"].to_numpy(),
-        "suggested": issues["suggested"].array,
+        "quality": quality,
+        "suggested": suggested,
         "why": why,
         "trusted": trusted,
     }
@@ -129,15 +124,10 @@ def csv_of(table: pd.DataFrame) -> bytes:
     bytes
         One line of names, one for each row.
     """
-    import pandas as pd
-
     table = table.copy(deep=False)
     table["time"] = table["time"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # all of one length
-    for name, column in table.items():
-        if column.dtype == object or isinstance(
-            column.dtype, (pd.CategoricalDtype, pd.StringDtype)
-        ):
-            table[name] = column.astype(object).map(_guarded)
+    for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
+        table[name] = column.astype(object).map(_guarded)
     table.index = table.index.map(
         lambda key: tuple(map(_guarded, key)) if isinstance(key, tuple) else _guarded(key)
     )
@@ -149,7 +139,7 @@ def csv_of(table: pd.DataFrame) -> bytes:
     return text.getvalue().encode("utf-8", errors="backslashreplace")
 
 
-def _latest(events: Iterable[Event]) -> dict[int, _Latest]:
+def _latest(events: Sequence[Event]) -> dict[int, _Latest]:
     """What came with the answers for each row that has any."""
     found: dict[int, _Latest] = {}
     n_rounds = 0
