@@ -128,14 +128,13 @@ def csv_of(table: pd.DataFrame) -> bytes:
     table["time"] = table["time"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # all of one length
     for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
         table[name] = column.astype(object).map(_guarded)
+    names = [_guarded(name) for name in table.index.names]
     table.index = table.index.map(
         lambda key: tuple(map(_guarded, key)) if isinstance(key, tuple) else _guarded(key)
     )
-    names = [_guarded(name) for name in table.index.names]
     text = io.StringIO(newline="")
     # Only with this terminator does every version of Python quote a cell with "\r" in it.
-    label = None if names == [None] else names
-    table.to_csv(text, index_label=label, lineterminator="\r\n")
+    table.to_csv(text, index_label=names, lineterminator="\r\n")
     return text.getvalue().encode("utf-8", errors="backslashreplace")
 
 
