@@ -12,10 +12,10 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from noisyactive import ActiveLabelCleaner, Journal
+from noisyactive import ActiveLabelCleaner
 from noisyactive._cells import guarded, unguarded
 from noisyactive._like import form_of, labels_like, row_index
-from noisyactive.cleaning import CrossFit
+from noisyactive.cleaning import CrossFit, Journal
 from noisyactive.journal import Answered, Asked
 
 NAMES = np.array(["cat", "dog", "newt"])
