@@ -20,5 +20,6 @@ def unguarded(text: str) -> str:
 
 
 def _is_risky(text: str) -> bool:
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1] or text[:1])  # full-width marks too
-    return bool(_FORMULA.match(start) or _CHANGED.fullmatch(text))
+    # Spaces do not hide a formula, and a tab can start one; full-width marks count, too.
+    starts = text[:1], unicodedata.normalize("NFKC", text.lstrip()[:1])
+    return any(map(_FORMULA.match, starts)) or bool(_CHANGED.fullmatch(text))

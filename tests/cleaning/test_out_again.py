@@ -502,6 +502,8 @@ class TestCsv:
         with pytest.raises(OSError):
             cleaner.to_csv(tmp_path / "nowhere" / "labels.csv")
 
-    @pytest.mark.parametrize("text", ["=1", "\t2", "＝x", "00123", "'=1", "cat", "", "1"])
+    @pytest.mark.parametrize(
+        "text", ["=1", "\t2", "\tx", " =1", "＝x", "00123", "'=1", "cat", "", "1"]
+    )
     def test_guarded_cells_come_back(self, text):
         assert unguarded(guarded(text)) == text
