@@ -9,11 +9,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from .._cells import guarded
 from .._files import as_path, write_whole
 from .._images import ImageFolder
 from .._numbers import check_switch
 from ._slips import refuse_slips
-from ._spreadsheet import DELIMITERS, guarded, read_table
+from ._spreadsheet import DELIMITERS, read_table
 from ._wording import BETWEEN, Answer, Wording, batches, written
 
 if TYPE_CHECKING:

@@ -6,14 +6,12 @@ import codecs
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-DELIMITERS = (",", ";", "\t")
+from .._cells import unguarded
 
-_FORMULA = re.compile(r"[=+\-@\t\r\n]")
-_CHANGED = re.compile(r"(?!(0|[1-9][0-9]{0,14})$)(?=.*\d)[\d.,:/eE+\-\s%]+")  # as numbers or dates
+DELIMITERS = (",", ";", "\t")
 
 
 def read_table(
@@ -67,21 +65,6 @@ def read_table(
             yield number, {name: unguarded(cell).strip() for name, cell in found.items()}
     except csv.Error as error:
         raise ValueError(f"{path} is not a CSV file, line {reader.line_num}: {error}.") from error
-
-
-def guarded(text: str) -> str:
-    """Protect a cell from a spreadsheet that would compute or change it; see `unguarded`."""
-    return f"'{text}" if _is_risky(text.lstrip("'")) else text
-
-
-def unguarded(text: str) -> str:
-    """Undo `guarded`."""
-    return text[1:] if text.startswith("'") and _is_risky(text.lstrip("'")) else text
-
-
-def _is_risky(text: str) -> bool:
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1] or text[:1])  # full-width marks too
-    return bool(_FORMULA.match(start) or _CHANGED.fullmatch(text))
 
 
 def _names(header: list[str]) -> list[str]:

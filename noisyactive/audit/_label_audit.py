@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._held_out import folds_of, make_folds, out_of_fold_proba
 from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, plain_numbers
+from .._like import row_index
 from .._neighbours import Neighbours, comparable
 from .._noise_model import RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
@@ -179,7 +180,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         """
         self._validate_params()
         self.__dict__.pop("_rate", None)
-        index = next((x.index for x in (y, X) if hasattr(x, "iloc") and hasattr(x, "index")), None)
+        index = row_index(y, X)
         if isinstance(self.estimator, str):
             if groups is not None or fit_params:
                 raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from .._codes import find_codes
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
+from .._like import LabelForm, form_of, row_index
 from .._pipeline import last_step
 from .._samples import check_samples, for_estimator, labels_of_dataset
 from ..journal import check_ids
@@ -109,6 +110,10 @@ class RunData:
         What models are scored on.
     fit_params : mapping of str to object
         Parameters of the estimator's `fit`.
+    form : LabelForm
+        The form in which labels were given.
+    index : pandas Index of length n_samples or None
+        That of the labels, or else that of the samples, if they have one.
     """
 
     X: Any
@@ -118,6 +123,8 @@ class RunData:
     groups: NDArray[Any] | None
     validation_data: tuple[Any, Any] | None
     fit_params: Mapping[str, Any]
+    form: LabelForm
+    index: Any
 
 
 def check_data(
@@ -150,6 +157,7 @@ def check_data(
     ValueError, TypeError
         If something is not as described.
     """
+    index = row_index(y, X)
     if isinstance(last_step(estimator), NeuralNet):
         check_samples(X)
     else:
@@ -170,6 +178,8 @@ def check_data(
         groups=check_groups(groups, len(codes)),
         validation_data=validation_data,
         fit_params=fit_params,
+        form=form_of(y),
+        index=index,
     )
 
 

@@ -20,6 +20,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._arrays import naming
+from .._files import as_path, write_whole
+from .._like import labels_like
 from .._numbers import check_switch
 from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba
@@ -42,8 +44,10 @@ from ._crossfit import CrossFit
 from ._loop import CleaningLoop
 from ._oracles import GroundTruthOracle
 from ._policies import POLICIES
+from ._table import csv_of, label_table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
 
@@ -148,10 +152,16 @@ class ActiveLabelCleaner(
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        The labels as they are now.
-    given_labels_ : ndarray of shape (n_samples,)
-        The labels as they were given.
+    labels_ : ndarray or Series of shape (n_samples,)
+        The labels as they are now: a Series with the index, name and dtype of `y` if that was one,
+        else an array of its dtype; wider only where a class needs it.
+    given_labels_ : ndarray or Series of shape (n_samples,)
+        The labels as they were given, likewise.
+    label_quality_ : ndarray of shape (n_samples,)
+        Probability that the label as it is now is right, by all answers so far. "crossfit" only.
+    issues_ : DataFrame of n_samples rows
+        The labels as they are now, the worst first, as `find_label_issues` describes it, with the
+        index of `to_frame`. "crossfit" only.
     estimator_ : classifier
         The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
@@ -189,6 +199,7 @@ class ActiveLabelCleaner(
     See Also
     --------
     Journal : Write answers from another process.
+    noisyactive.find_label_issues : Which labels are probably wrong, without any answers.
     noisyactive.query.rank_suspects : A ranked list of doubtful labels, without any loop.
 
     References
@@ -546,6 +557,63 @@ class ActiveLabelCleaner(
         loop.catch_up()
         return loop.open_items(annotator)
 
+    def to_frame(self) -> pd.DataFrame:
+        """The labels and how they came about, one row for each sample.
+
+        Returns
+        -------
+        DataFrame of n_samples rows
+            With the index of `y` if that was a Series, else that of a DataFrame `X`, else `ids`,
+            else row numbers. ``id`` is there if `ids` were given and are not the index. ``given``
+            and ``label``: labels at first and now; ``changed``: whether they differ; ``verified``:
+            whether annotators gave the label. ``round`` (missing if there is none), ``time`` (in
+            UTC): of the latest answer; ``annotators``: who answered, whoever did last last;
+            ``answers`` and ``comment``: what each of them said and remarked last, as "name: text".
+            ``quality``: `label_quality_`, and ``suggested``: the class that is most probably true;
+            both missing unless "crossfit" knows them. ``why``: a sentence on the label;
+            ``trusted``: `clean_mask_`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from noisyactive import ActiveLabelCleaner
+        >>> y = pd.Series(["dog", "cat"] * 10, index=[f"{n}.png" for n in range(20)])
+        >>> cleaner = ActiveLabelCleaner(GaussianNB(), trust="all").start([[0], [1]] * 10, y)
+        >>> table = cleaner.teach([3], ["dog"], annotator="ana").to_frame()
+        >>> table.loc[["3.png", "4.png"], ["given", "label", "why"]]
+              given label               why
+        3.png   cat   dog   answered by ana
+        4.png   dog   dog  no one was asked
+        """
+        loop = self._fitted_loop()
+        data, posterior = loop.data, loop.posterior()
+        issues = None if posterior is None else loop.issues(posterior)
+        ids = None if data.index is None else data.ids
+        return label_table(
+            loop.state, loop.events, data.form, loop.trusted(), issues, loop.index, ids
+        )
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table of `to_frame` to a CSV file.
+
+        The file is UTF-8, with one line of names. An apostrophe is put before a text that a
+        spreadsheet would take for a formula or would change ("=A1", "00123").
+
+        Parameters
+        ----------
+        path : path
+            The file. It is written whole or not at all; one that is there is replaced.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is no path.
+        OSError
+            If it cannot be written.
+        """
+        write_whole(as_path(path, "path"), csv_of(self.to_frame()), overwrite=True)
+
     def _start(
         self,
         X: Any,
@@ -666,14 +734,37 @@ class ActiveLabelCleaner(
         return self._of_run("classes_").data.classes
 
     @property
-    def labels_(self) -> NDArray[Any]:
+    def labels_(self) -> Any:
         """The labels as they are now, of shape (n_samples,)."""
-        return self.classes_[self.state_.codes]
+        data = self._of_run("labels_").data
+        return labels_like(data.form, data.classes, self.state_.codes)
 
     @property
-    def given_labels_(self) -> NDArray[Any]:
+    def given_labels_(self) -> Any:
         """The labels as they were given, of shape (n_samples,)."""
-        return self.classes_[self.state_.given_codes]
+        data = self._of_run("given_labels_").data
+        return labels_like(data.form, data.classes, self.state_.given_codes)
+
+    @property
+    def label_quality_(self) -> NDArray[np.float64]:
+        """Probability that the label as it is now is right, of shape (n_samples,)."""
+        codes = self._of_run("label_quality_").state.codes
+        return self._posterior("label_quality_")[np.arange(len(codes)), codes]
+
+    @property
+    def issues_(self) -> pd.DataFrame:
+        """The labels as they are now, the worst first."""
+        loop = self._of_run("issues_")
+        return loop.issues(self._posterior("issues_"), loop.index)
+
+    def _posterior(self, name: str) -> NDArray[np.float64]:
+        posterior = self._of_run(name).posterior()
+        if posterior is None:
+            raise AttributeError(
+                f'{type(self).__name__} has {name} only with trust="crossfit", which judges every '
+                f"label; trust is {self.trust!r}."
+            )
+        return posterior
 
     @property
     def clean_mask_(self) -> NDArray[np.bool_]:

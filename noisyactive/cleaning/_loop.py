@@ -8,12 +8,13 @@ import warnings
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._interrupts import interrupts_deferred
+from .._issues import issue_table
 from .._numbers import check_seconds
 from .._pipeline import last_step
 from .._proba import aligned_proba
@@ -47,6 +48,9 @@ from ._checks import RunData, check_round_budget, count_of
 from ._policies import make_policy
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CleaningLoop:
@@ -252,6 +256,17 @@ class CleaningLoop:
         """Names of the rows, of shape (n_samples,)."""
         return check_ids(None, len(self.data.codes)) if self.data.ids is None else self.data.ids
 
+    @property
+    def index(self) -> Any:
+        """A pandas Index of the rows: that of the data, ids, or row numbers."""
+        import pandas as pd
+
+        if self.data.index is not None:
+            return self.data.index
+        if self.data.ids is not None:
+            return pd.Index(self.data.ids, name="id")
+        return pd.RangeIndex(len(self.data.codes), name="row")
+
     def rows_of(self, rows: Any) -> Any:
         """Row numbers, where rows are given by their ids."""
         return rows_of(rows, lambda ids: [self._row_of.get(name) for name in ids], "among ids_")
@@ -270,6 +285,26 @@ class CleaningLoop:
     def trusted(self) -> NDArray[np.bool_]:
         """Which labels are trained on, of shape (n_samples,)."""
         return self.policy.trusted(self.state.verified)
+
+    def posterior(self) -> NDArray[np.float64] | None:
+        """Probability of each class to be the true one by all answers so far, if it is known."""
+        known = self.policy.posterior
+        if known is None or self.state.cost == self.state.history["cost"][-1]:
+            return known
+        labels = self._due_labels()  # with answers that the model was not trained on yet
+        return known if labels is None else self.policy.posterior_with(labels)
+
+    def issues(self, posterior: NDArray[np.float64], index: Any = None) -> pd.DataFrame:
+        """What the posterior says against the labels as they are now, the worst first."""
+        held_out = self.policy.held_out_proba
+        assert held_out is not None  # where there is a posterior
+        return issue_table(
+            self.data.classes,
+            self.state.codes,
+            held_out.__getitem__,
+            posterior.__getitem__,
+            index,
+        )
 
     def progress(self) -> dict[str, Any]:
         """What a progress bar shows."""

@@ -111,9 +111,13 @@ class TrustPolicy(ABC):
         """Probability of each class to be the true one, (n_samples, n_classes), if known."""
         return None
 
+    def posterior_with(self, labels: LabelSnapshot) -> NDArray[np.float64] | None:
+        """The same by labels that no model was trained on yet, for which `can_update` holds."""
+        return None
+
     @property
     def prior(self) -> NDArray[np.float64] | None:
-        """The same, whatever annotators said of the sample itself."""
+        """The `posterior`, whatever annotators said of the sample itself."""
         return None
 
     @property
