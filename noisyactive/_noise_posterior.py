@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -27,17 +27,36 @@ class NoisePrior:
     Parameters
     ----------
     log_scale : float, default=1
-        Standard deviation of the logarithm of the scale, whose mean is 0.
+        Standard deviation of the logarithm of the scale.
+    log_scale_mean : float, default=0
+        Its mean: above 0, the true class is expected to be plainer than the predictions are.
     targets : float, default=1
         Pseudo-observations on each row of the matrix of where wrong labels go, spread evenly over
         all classes.
     rate : float, default=0
         Of the density ``exp(-rate * x)`` of the share x of wrong labels; 0 is a flat one.
+    some_noise : float, default=0
+        Of the density ``x ** some_noise``, which expects wrong labels; 0 is a flat one.
+    rate_spread : float, default=0
+        Standard deviation of the logits of the classes' rates around a common one; 0 gives all
+        classes the same.
+    n_samples : float, default=inf
+        As many samples count at most, however many there are, those with answers not reckoned in:
+        the model is not true, and samples without end must not make it certain [1]_.
+
+    References
+    ----------
+    .. [1] J. W. Miller, D. B. Dunson, "Robust Bayesian Inference via Coarsening", Journal of the
+       American Statistical Association, 2019, https://doi.org/10.1080/01621459.2018.1469995
     """
 
     log_scale: float = 1.0
+    log_scale_mean: float = 0.0
     targets: float = 1.0
     rate: float = 0.0
+    some_noise: float = 0.0
+    rate_spread: float = 0.0
+    n_samples: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,7 @@ class NoiseModel:
     Parameters
     ----------
     rate : float
-        Share of wrong labels.
+        Share of wrong labels; of several rates, their middle one.
     transition : tensor of float64 of shape (n_classes, n_classes)
         ``T[j, k] = P(given = k | true = j)``.
     scale : float
@@ -102,6 +121,7 @@ class Parameters:
 
     log_scale: torch.Tensor
     rate: torch.Tensor  # logit of the share of the highest rate
+    rate_shift: torch.Tensor  # what is added to it, for each class
     shift: torch.Tensor
     # Their squares are in proportion to the entries of W. The likelihood is about equally curved
     # along all of them, as it is not along logits: a fit takes a fraction of the steps.
@@ -262,6 +282,11 @@ class Posterior:
     ) -> Posterior:
         """From the arguments of `fit_noise`."""
         rows = _Rows.of(proba, codes, answered)
+        unseen = len(codes) - (0 if answered is None else len(answered[0]))
+        if unseen > prior.n_samples:
+            asked = (rows.likelihood != 1).any(dim=1)
+            weight = torch.where(asked, rows.weight, rows.weight * (prior.n_samples / unseen))
+            rows = replace(rows, weight=weight)
         return cls(rows, _Targets.of(rows), prior, tolerance)
 
     @property
@@ -292,17 +317,20 @@ class Posterior:
         confusion = torch.cat([pseudo * self.targets.size, shift[:1]])
         confusion.index_add_(0, self.targets.index.view(-1), guess[:, 1:].reshape(-1))
         roots = self.targets.shares(confusion[:-1].sqrt(), self.rows.n_classes).sqrt()
-        return Parameters(scale, torch.tensor(logit_rate, dtype=torch.float64), shift, roots)
+        rate = torch.tensor(logit_rate, dtype=torch.float64)
+        return Parameters(scale, rate, torch.zeros_like(shift), shift, roots)
 
     def fit(self, start: Parameters, rate: float | None = None) -> Fit:
         """Mode near a start; of a `rate` that is given, the mode of all other parameters."""
         rows, targets, n_classes = self.rows, self.targets, self.rows.n_classes
         n_samples = rows.weight.sum()
-        log_scale, rate_logit, shift, roots = (
+        log_scale, rate_logit, rate_shift, shift, roots = (
             part.clone().requires_grad_()
-            for part in (start.log_scale, start.rate, start.shift, start.roots)
+            for part in (start.log_scale, start.rate, start.rate_shift, start.shift, start.roots)
         )
         parameters = [log_scale, shift, roots, *([rate_logit] if rate is None else [])]
+        if self.prior.rate_spread:
+            parameters.append(rate_shift)
         optimizer = torch.optim.LBFGS(
             parameters,
             max_iter=_MAX_STEPS,
@@ -317,14 +345,26 @@ class Posterior:
                 return torch.tensor(rate, dtype=torch.float64)
             return torch.sigmoid(rate_logit) * self.max_rate
 
+        def wrong_of_class() -> torch.Tensor:
+            if not self.prior.rate_spread:
+                return wrong().expand(n_classes + 1)
+            logits = (wrong() / self.max_rate).logit(1e-6) + torch.nn.functional.pad(rate_shift, (0, 1))
+            return torch.sigmoid(logits) * self.max_rate
+
         def log_density() -> torch.Tensor:
             shares = targets.shares(roots, n_classes)
             to_given = torch.cat([shares, even]).index_select(0, targets.index.view(-1))
             joint = self.true_class(log_scale, shift) * rows.likelihood
-            if_wrong = (joint[:, 1:] * to_given.view_as(targets.index)).sum(dim=1)
-            likelihood = (1 - wrong()) * joint[:, 0] + wrong() * if_wrong
+            rates = wrong_of_class().index_select(0, rows.classes.view(-1)).view_as(rows.classes)
+            if_wrong = joint[:, 1:] * rates[:, 1:] * to_given.view_as(targets.index)
+            likelihood = (1 - rates[:, 0]) * joint[:, 0] + if_wrong.sum(dim=1)
             log_likelihood = (rows.weight * likelihood.log()).sum()
-            log_prior = -((log_scale / self.prior.log_scale) ** 2 + shift.square().sum()) / 2
+            deviation = (log_scale - self.prior.log_scale_mean) / self.prior.log_scale
+            log_prior = -(deviation**2 + shift.square().sum()) / 2
+            if self.prior.rate_spread:
+                log_prior = log_prior - (rate_shift / self.prior.rate_spread).square().sum() / 2
+            if self.prior.some_noise:
+                log_prior = log_prior + self.prior.some_noise * wrong().clamp(min=1e-6).log()
             pseudo = self.prior.targets / (n_classes - 1)
             log_prior = log_prior + pseudo * (targets.size * (shares / targets.size).log()).sum()
             return log_likelihood + log_prior - self.prior.rate * wrong()
@@ -339,9 +379,10 @@ class Posterior:
             optimizer.step(closure)
         with torch.no_grad():
             W = targets.matrix(targets.shares(roots, n_classes), n_classes)
-            transition = (wrong() * W).fill_diagonal_(1 - wrong().item())
+            rates = wrong_of_class()[:-1]
+            transition = rates[:, None] * W + torch.diag(1 - rates)
             model = NoiseModel(wrong().item(), transition, log_scale.exp().item(), shift.detach())
-            found = (part.detach() for part in (log_scale, rate_logit, shift, roots))
+            found = (part.detach() for part in (log_scale, rate_logit, rate_shift, shift, roots))
             return Fit(log_density().item(), model, Parameters(*found))
 
     def walk(self, mode: Fit, step: float, least: float) -> Iterator[tuple[float, float]]:
