@@ -1,0 +1,214 @@
+"""A model of annotators' labels: what each of them says of each class, and what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.special import log_softmax, softmax
+
+# Before any label is seen, one in four is expected to be wrong, by this many labels' weight for
+# each class: who labels at all is more often right than wrong, which tells a class from its name.
+_TRUST = 0.75
+_TRUST_WEIGHT = 2.0
+# A classifier is never surer than this: a zero would outvote any number of people.
+_DOUBT = 1e-3
+_MAX_STEP = 0.5
+
+
+@dataclass(frozen=True)
+class CrowdModel:
+    """What was found about labels of several annotators.
+
+    Attributes
+    ----------
+    posterior : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one.
+    confusion : ndarray of shape (n_annotators, n_classes, n_classes)
+        ``confusion[a, j, k] = P(a says k | true=j)``.
+    prior : ndarray of shape (n_samples, n_classes) or (1, n_classes)
+        Probability of each class before any annotator is heard.
+    n_iter : int
+        Iterations.
+    converged : bool
+        Whether they came to an end.
+    """
+
+    posterior: NDArray[np.float64]
+    confusion: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+
+
+def fit_crowd(
+    items: NDArray[np.intp],
+    annotators: NDArray[np.intp],
+    codes: NDArray[np.intp],
+    shape: tuple[int, int, int],
+    proba: NDArray[np.float64] | None,
+    *,
+    shrinkage: float,
+    max_iter: int,
+    tol: float,
+) -> CrowdModel:
+    """Fit by EM who says what of which class, and what is true.
+
+    Parameters
+    ----------
+    items, annotators, codes : ndarray of int of shape (n_labels,)
+        Which sample each label is about, who gave it, and which class it says.
+    shape : tuple (n_samples, n_annotators, n_classes)
+        How many of each there are.
+    proba : ndarray of shape (n_samples, n_classes) or None
+        A classifier's probabilities of each class, from which the labels are independent given the
+        true class. None: all samples have the same ones, the frequencies of the classes.
+    shrinkage : float
+        Weight of what is expected of an annotator, in labels; see `confusions`.
+    max_iter : int
+        Largest number of iterations.
+    tol : float
+        Change of a probability below which they end.
+
+    Returns
+    -------
+    CrowdModel
+        The fit.
+    """
+    n_items, n_annotators, n_classes = shape
+    # Who says what of which sample: both steps of EM are products with this matrix.
+    said = csr_array(
+        (np.ones(len(items)), (annotators * n_classes + codes, items)),
+        shape=(n_annotators * n_classes, n_items),
+    )
+    heard = said.T.tocsr()
+    log_proba, scale = None, 0.0
+    cells = np.bincount(items * n_classes + codes, minlength=n_items * n_classes)
+    votes = cells.reshape(n_items, n_classes).astype(np.float64)
+    if proba is None:
+        votes = votes + votes.sum(axis=0) / votes.sum()  # ties, and samples without labels
+    else:
+        mixed = (1 - _DOUBT) * proba + _DOUBT / n_classes
+        log_proba = np.log(mixed / mixed.sum(axis=1, keepdims=True))
+        votes = votes + proba
+    posterior = votes / votes.sum(axis=1, keepdims=True)
+    for n_iter in range(1, max_iter + 1):  # noqa: B007
+        counts = (said @ posterior).reshape(n_annotators, n_classes, n_classes)
+        confusion = confusions(counts.transpose(0, 2, 1), shrinkage)
+        if log_proba is None:
+            log_prior = np.log((posterior.sum(axis=0) + 1) / (n_items + n_classes))[None]
+        else:
+            scale += scale_step(log_proba, posterior, scale)
+            log_prior = log_softmax(np.exp(scale) * log_proba, axis=1)
+        says = np.log(confusion).transpose(0, 2, 1).reshape(-1, n_classes)
+        before, posterior = posterior, softmax(log_prior + heard @ says, axis=1)
+        if converged := bool(np.abs(posterior - before).max() < tol):
+            break
+    return CrowdModel(posterior, confusion, np.exp(log_prior), n_iter, converged)
+
+
+def confusions(counts: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
+    """What each annotator says of each class, where there are few labels of most annotators.
+
+    Three levels, each the prior mean of the one below with a weight of `shrinkage` labels. All
+    annotators together have a confusion matrix. Each annotator has an ability, the share of labels
+    that are right. From both follows what is expected of the annotator: the odds of a right label
+    are those of all annotators for this class, times how much better the annotator's odds are over
+    all classes; wrong labels go where those of all annotators go. Each row of the annotator's own
+    matrix departs from it as far as there are labels that say so.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_annotators, n_classes, n_classes)
+        Expected number of samples of each class (rows) that each annotator gave each label.
+    shrinkage : float
+        Weight of the level above, in labels.
+
+    Returns
+    -------
+    ndarray of shape (n_annotators, n_classes, n_classes)
+        Probabilities, none of them 0; the labels of each annotator and class sum to 1.
+    """
+    n_classes = counts.shape[1]
+    every = np.arange(n_classes)
+    spread = (1 - _TRUST) / (n_classes - 1)
+    trust = np.where(every[:, None] == every, _TRUST, spread)
+    pooled = counts.sum(axis=0)
+    pooled = pooled + _TRUST_WEIGHT * trust
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    right, n_labels = counts[:, every, every].sum(axis=1), counts.sum(axis=(1, 2))
+    usual = (right.sum() + _TRUST_WEIGHT * _TRUST) / (n_labels.sum() + _TRUST_WEIGHT)
+    ability = (right + shrinkage * usual) / (n_labels + shrinkage)
+    better = _odds(ability) / _odds(usual)
+    odds = better[:, None] * _odds(pooled[every, every])
+    correct = odds / (1 + odds)
+    wrong = pooled / (1 - pooled[every, every])[:, None]
+    wrong[every, every] = 0
+    expected = (1 - correct)[:, :, None] * wrong
+    expected[:, every, every] = correct
+    total = counts.sum(axis=2, keepdims=True) + shrinkage
+    return (counts + shrinkage * expected) / total
+
+
+def _odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    return share / (1 - share)
+
+
+def scale_step(
+    log_proba: NDArray[np.float64], posterior: NDArray[np.float64], scale: float
+) -> float:
+    """A step of Newton's method for how far a classifier's probabilities are to be believed.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_samples, n_classes)
+        Logarithms of its probabilities.
+    posterior : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one.
+    scale : float
+        Log of the exponent of the probabilities so far; its prior is standard normal.
+
+    Returns
+    -------
+    float
+        What to add to it.
+    """
+    exponent = np.exp(scale)
+    believed = softmax(exponent * log_proba, axis=1)
+    mean = (believed * log_proba).sum(axis=1)
+    slope = exponent * ((posterior * log_proba).sum() - mean.sum()) - scale
+    spread = (believed * log_proba**2).sum() - (mean**2).sum()
+    step = slope / (exponent**2 * spread + 1)
+    return float(np.clip(step, -_MAX_STEP, _MAX_STEP))
+
+
+def information(
+    posterior: NDArray[np.float64], confusion: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How much one more label of each annotator is expected to tell about the true class.
+
+    Parameters
+    ----------
+    posterior : ndarray of shape (n_samples, n_classes)
+        Probability of each class to be the true one.
+    confusion : ndarray of shape (n_annotators, n_classes, n_classes)
+        What each annotator says of each class.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_annotators)
+        Mutual information of label and true class, in bits.
+    """
+    n_annotators, n_classes, _ = confusion.shape
+    says = posterior @ confusion.transpose(1, 0, 2).reshape(n_classes, -1)
+    doubt = entropy(says.reshape(len(posterior), n_annotators, n_classes))
+    return np.maximum(doubt - posterior @ entropy(confusion).T, 0)
+
+
+def entropy(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy of probabilities along the last axis, in bits."""
+    logs = np.log2(proba, out=np.zeros_like(proba), where=proba > 0)
+    result: NDArray[np.float64] = -(proba * logs).sum(axis=-1)
+    return result
