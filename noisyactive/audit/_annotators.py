@@ -420,6 +420,18 @@ def has_annotators(y: Any) -> bool:
     return shape is not None and len(shape) == 2 and shape[1] >= 2
 
 
+def not_one_hot(labels: Any, name: str) -> Any:
+    """The same labels of several annotators; raise if they look like one-hot labels of one."""
+    classes, codes, _, _ = encode_annotations(labels, name=name)
+    if classes.tolist() == [0, 1] and ((codes >= 0).all() and (codes.sum(axis=1) == 1).all()):
+        raise ValueError(
+            f"{name} has a single 1 in every row, as one-hot labels, which are not supported: pass "
+            f"{name}.argmax(axis=1) for labels of shape (n_samples,). Two columns and more are "
+            "labels of several annotators."
+        )
+    return labels
+
+
 def encode_annotations(
     labels: Any, *, name: str = "labels"
 ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[Any], Any]:
