@@ -482,15 +482,15 @@ def encode_annotations(
     given = ~pd.isna(values)
     if not given.any():
         raise ValueError(f"{name} holds no labels.")
-    classes, present = find_classes(values[given], name=name)
+    classes, present = find_classes(plain_numbers(values[given], name=name), name=name)
     codes = np.full(values.shape, -1, dtype=np.intp)
     codes[given] = present
     annotators = np.arange(values.shape[1]) if names is None else names.to_numpy()
-    return plain_numbers(classes, name=name), codes, annotators, index
+    return classes, codes, annotators, index
 
 
 def _of_objects(labels: Any, name: str) -> NDArray[Any]:
-    """Rows of a sequence as an array of objects, or of numbers if they are nothing else."""
+    """Rows of a sequence as an array of objects."""
     rows = [np.asarray(row, dtype=object) for row in labels]
     if len({row.shape for row in rows}) > 1:
         raise ValueError(f"{name} must have rows of the same length, one label per annotator.")

@@ -16,6 +16,7 @@ _TRUST_WEIGHT = 2.0
 # A classifier is never surer than this: a zero would outvote any number of people.
 _DOUBT = 1e-3
 _MAX_STEP = 0.5
+_FIRST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,6 @@ class CrowdModel:
         Probability of each class to be the true one.
     confusion : ndarray of shape (n_annotators, n_classes, n_classes)
         ``confusion[a, j, k] = P(a says k | true=j)``.
-    prior : ndarray of shape (n_samples, n_classes) or (1, n_classes)
-        Probability of each class before any annotator is heard.
     n_iter : int
         Iterations.
     converged : bool
@@ -38,7 +37,6 @@ class CrowdModel:
 
     posterior: NDArray[np.float64]
     confusion: NDArray[np.float64]
-    prior: NDArray[np.float64]
     n_iter: int
     converged: bool
 
@@ -83,17 +81,41 @@ def fit_crowd(
         (np.ones(len(items)), (annotators * n_classes + codes, items)),
         shape=(n_annotators * n_classes, n_items),
     )
-    heard = said.T.tocsr()
-    log_proba, scale = None, 0.0
     cells = np.bincount(items * n_classes + codes, minlength=n_items * n_classes)
     votes = cells.reshape(n_items, n_classes).astype(np.float64)
-    if proba is None:
-        votes = votes + votes.sum(axis=0) / votes.sum()  # ties, and samples without labels
-    else:
-        mixed = (1 - _DOUBT) * proba + _DOUBT / n_classes
-        log_proba = np.log(mixed / mixed.sum(axis=1, keepdims=True))
-        votes = votes + proba
+    votes = votes + votes.sum(axis=0) / votes.sum()  # ties, and samples without labels
     posterior = votes / votes.sum(axis=1, keepdims=True)
+    model = _em(said, posterior, None, n_annotators, shrinkage, max_iter, tol)
+    if proba is None:
+        return model
+    # What annotators say together is where to begin: EM that begins by believing a sure classifier
+    # which knows nothing would find that it is the annotators who know nothing.
+    log_proba = _log_proba(proba)
+    return _em(said, model.posterior, log_proba, n_annotators, shrinkage, max_iter, tol)
+
+
+def _log_proba(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    mixed = (1 - _DOUBT) * proba + _DOUBT / proba.shape[1]
+    result: NDArray[np.float64] = np.log(mixed / mixed.sum(axis=1, keepdims=True))
+    return result
+
+
+def _em(
+    said: csr_array,
+    posterior: NDArray[np.float64],
+    log_proba: NDArray[np.float64] | None,
+    n_annotators: int,
+    shrinkage: float,
+    max_iter: int,
+    tol: float,
+) -> CrowdModel:
+    """EM from a posterior on."""
+    n_items, n_classes = posterior.shape
+    heard = said.T.tocsr()
+    scale = 0.0
+    if log_proba is not None:
+        for _ in range(_FIRST_STEPS):
+            scale += scale_step(log_proba, posterior, scale)
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         counts = (said @ posterior).reshape(n_annotators, n_classes, n_classes)
         confusion = confusions(counts.transpose(0, 2, 1), shrinkage)
@@ -106,7 +128,7 @@ def fit_crowd(
         before, posterior = posterior, softmax(log_prior + heard @ says, axis=1)
         if converged := bool(np.abs(posterior - before).max() < tol):
             break
-    return CrowdModel(posterior, confusion, np.exp(log_prior), n_iter, converged)
+    return CrowdModel(posterior, confusion, n_iter, converged)
 
 
 def confusions(counts: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
