@@ -112,18 +112,18 @@ def _em(
     """EM from a posterior on."""
     n_items, n_classes = posterior.shape
     heard = said.T.tocsr()
-    scale = 0.0
+    scale, shift = 0.0, np.zeros(n_classes)
     if log_proba is not None:
         for _ in range(_FIRST_STEPS):
-            scale += scale_step(log_proba, posterior, scale)
+            scale, shift = belief_step(log_proba, posterior, scale, shift)
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         counts = (said @ posterior).reshape(n_annotators, n_classes, n_classes)
         confusion = confusions(counts.transpose(0, 2, 1), shrinkage)
         if log_proba is None:
             log_prior = np.log((posterior.sum(axis=0) + 1) / (n_items + n_classes))[None]
         else:
-            scale += scale_step(log_proba, posterior, scale)
-            log_prior = log_softmax(np.exp(scale) * log_proba, axis=1)
+            scale, shift = belief_step(log_proba, posterior, scale, shift)
+            log_prior = log_softmax(np.exp(scale) * log_proba + shift, axis=1)
         says = np.log(confusion).transpose(0, 2, 1).reshape(-1, n_classes)
         before, posterior = posterior, softmax(log_prior + heard @ says, axis=1)
         if converged := bool(np.abs(posterior - before).max() < tol):
@@ -178,10 +178,17 @@ def _odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
     return share / (1 - share)
 
 
-def scale_step(
-    log_proba: NDArray[np.float64], posterior: NDArray[np.float64], scale: float
-) -> float:
-    """A step of Newton's method for how far a classifier's probabilities are to be believed.
+def belief_step(
+    log_proba: NDArray[np.float64],
+    posterior: NDArray[np.float64],
+    scale: float,
+    shift: NDArray[np.float64],
+) -> tuple[float, NDArray[np.float64]]:
+    """A step towards how far a classifier's probabilities are to be believed.
+
+    What is believed is ``softmax(exp(scale) * log_proba + shift)``. A step is one of Newton's
+    method for `scale`, and one of iterative scaling for `shift`, which makes all classes as
+    frequent as they are in `posterior`.
 
     Parameters
     ----------
@@ -191,19 +198,23 @@ def scale_step(
         Probability of each class to be the true one.
     scale : float
         Log of the exponent of the probabilities so far; its prior is standard normal.
+    shift : ndarray of shape (n_classes,)
+        What has been added to their logarithms so far.
 
     Returns
     -------
-    float
-        What to add to it.
+    tuple (scale, shift)
+        The same, after the step.
     """
     exponent = np.exp(scale)
-    believed = softmax(exponent * log_proba, axis=1)
+    believed = softmax(exponent * log_proba + shift, axis=1)
     mean = (believed * log_proba).sum(axis=1)
     slope = exponent * ((posterior * log_proba).sum() - mean.sum()) - scale
     spread = (believed * log_proba**2).sum() - (mean**2).sum()
-    step = slope / (exponent**2 * spread + 1)
-    return float(np.clip(step, -_MAX_STEP, _MAX_STEP))
+    step = np.clip(slope / (exponent**2 * spread + 1), -_MAX_STEP, _MAX_STEP)
+    # One sample more of each class: a class that nobody names must not be ruled out.
+    shift = shift + np.log((posterior.sum(axis=0) + 1) / (believed.sum(axis=0) + 1))
+    return float(scale + step), shift
 
 
 def information(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
+from scipy.optimize import root
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -101,7 +101,7 @@ def test_quality_of_the_annotators(crowd, fitted):
 
 
 def reference(labels, proba, shrinkage, n_iter=3000):
-    """The same model, in loops, with the scale of the classifier found by another method."""
+    """The same model, in loops, with the belief in the classifier found by another method."""
     if proba is not None:
         start, _ = reference(labels, None, shrinkage, n_iter)
     n, n_annotators = labels.shape
@@ -116,13 +116,18 @@ def reference(labels, proba, shrinkage, n_iter=3000):
         posterior = start
         mixed = 0.999 * proba + 0.001 / K
 
-    def loss(scale, posterior):
-        total = scale**2 / 2
-        for i in range(n):
-            powers = mixed[i] ** np.exp(scale)
-            total -= (posterior[i] * np.log(powers / powers.sum())).sum()
-        return total
+    def believed(belief):
+        powers = mixed ** np.exp(belief[0]) * np.exp([0, *belief[1:]])
+        return powers / powers.sum(axis=1, keepdims=True)
 
+    def gradient(belief):
+        difference, slope = posterior - believed(belief), -belief[0]
+        for i in range(n):
+            for j in range(K):
+                slope += difference[i, j] * np.exp(belief[0]) * np.log(mixed[i, j])
+        return np.array([slope, *difference.sum(axis=0)[1:]])
+
+    belief = np.zeros(K)
     for _ in range(n_iter):
         counts = np.zeros((n_annotators, K, K))
         for i in range(n):
@@ -151,8 +156,8 @@ def reference(labels, proba, shrinkage, n_iter=3000):
         if proba is None:
             prior = np.tile((posterior.sum(axis=0) + 1) / (n + K), (n, 1))
         else:
-            best = minimize_scalar(loss, (-3, 3), args=(posterior,), options={"xtol": 1e-12})
-            prior = mixed ** np.exp(best.x)
+            belief = root(gradient, belief, tol=1e-13).x
+            prior = believed(belief)
         for i in range(n):
             for j in range(K):
                 posterior[i, j] = prior[i, j]
