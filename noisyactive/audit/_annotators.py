@@ -49,7 +49,7 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
         annotator, more than 0. Hardly critical from 8 to 32.
     max_iter : int, default=1000
         Largest number of iterations of EM.
-    tol : float, default=1e-5
+    tol : float, default=1e-4
         Change of a probability below which they end.
 
     Attributes
@@ -81,7 +81,9 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
     Notes
     -----
     Annotators are taken to err independently, given the true class. Where all are misled by the
-    same difficult samples, probabilities are too sure. Memory grows as n_annotators * n_classes².
+    same difficult samples, probabilities are too sure. Two labels of each sample hardly tell what
+    annotators confuse from how frequent classes are, and one label tells nothing about it: add a
+    classifier, or labels. Memory grows as n_annotators * n_classes².
 
     References
     ----------
@@ -145,7 +147,7 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
         classes: ArrayLike | None = None,
         shrinkage: float = 16.0,
         max_iter: int = 1000,
-        tol: float = 1e-5,
+        tol: float = 1e-4,
     ):
         self.classes = classes
         self.shrinkage = shrinkage

@@ -13,6 +13,10 @@ from scipy.special import log_softmax, softmax
 # each class: who labels at all is more often right than wrong, which tells a class from its name.
 _TRUST = 0.75
 _TRUST_WEIGHT = 2.0
+# However many labels there are, what is expected keeps a tenth of their weight. Two labels of each
+# sample do not tell confusion matrices from frequencies of classes: without this, frequent classes
+# lose samples to rare ones, and the consensus is worse than either label.
+_REMAINS = 0.1
 # A classifier is never surer than this: a zero would outvote any number of people.
 _DOUBT = 1e-3
 _MAX_STEP = 0.5
@@ -134,19 +138,19 @@ def _em(
 def confusions(counts: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
     """What each annotator says of each class, where there are few labels of most annotators.
 
-    Three levels, each the prior mean of the one below with a weight of `shrinkage` labels. All
-    annotators together have a confusion matrix. Each annotator has an ability, the share of labels
-    that are right. From both follows what is expected of the annotator: the odds of a right label
-    are those of all annotators for this class, times how much better the annotator's odds are over
-    all classes; wrong labels go where those of all annotators go. Each row of the annotator's own
-    matrix departs from it as far as there are labels that say so.
+    Each level is what is expected of the one below. All annotators together have a share of labels
+    that are right, and a confusion matrix. Each annotator has an ability, a share of its own. From
+    both follows what is expected of the annotator: the odds of a right label are those of all
+    annotators for this class, times how much better the annotator's odds are over all classes;
+    wrong labels go where those of all annotators go. Each row of the annotator's own matrix departs
+    from it as far as there are labels that say so.
 
     Parameters
     ----------
     counts : ndarray of shape (n_annotators, n_classes, n_classes)
         Expected number of samples of each class (rows) that each annotator gave each label.
     shrinkage : float
-        Weight of the level above, in labels.
+        Weight of what is expected of an annotator, in labels.
 
     Returns
     -------
@@ -155,23 +159,33 @@ def confusions(counts: NDArray[np.float64], shrinkage: float) -> NDArray[np.floa
     """
     n_classes = counts.shape[1]
     every = np.arange(n_classes)
-    spread = (1 - _TRUST) / (n_classes - 1)
-    trust = np.where(every[:, None] == every, _TRUST, spread)
-    pooled = counts.sum(axis=0)
-    pooled = pooled + _TRUST_WEIGHT * trust
-    pooled /= pooled.sum(axis=1, keepdims=True)
     right, n_labels = counts[:, every, every].sum(axis=1), counts.sum(axis=(1, 2))
     usual = (right.sum() + _TRUST_WEIGHT * _TRUST) / (n_labels.sum() + _TRUST_WEIGHT)
+    pooled = _mixed(counts.sum(axis=0), _even(usual, n_classes), _TRUST_WEIGHT)
     ability = (right + shrinkage * usual) / (n_labels + shrinkage)
-    better = _odds(ability) / _odds(usual)
-    odds = better[:, None] * _odds(pooled[every, every])
+    odds = (_odds(ability) / _odds(usual))[:, None] * _odds(pooled[every, every])
     correct = odds / (1 + odds)
     wrong = pooled / (1 - pooled[every, every])[:, None]
     wrong[every, every] = 0
     expected = (1 - correct)[:, :, None] * wrong
     expected[:, every, every] = correct
-    total = counts.sum(axis=2, keepdims=True) + shrinkage
-    return (counts + shrinkage * expected) / total
+    return _mixed(counts, expected, shrinkage)
+
+
+def _even(right: float, n_classes: int) -> NDArray[np.float64]:
+    """A confusion matrix that treats all classes alike."""
+    wrong = (1 - right) / (n_classes - 1)
+    return np.full((n_classes, n_classes), wrong) + (right - wrong) * np.eye(n_classes)
+
+
+def _mixed(
+    counts: NDArray[np.float64], expected: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """Rows of counts as probabilities, drawn towards what is expected."""
+    total = counts.sum(axis=-1, keepdims=True)
+    weights = weight + _REMAINS * total
+    result: NDArray[np.float64] = (counts + weights * expected) / (total + weights)
+    return result
 
 
 def _odds(share: NDArray[np.float64]) -> NDArray[np.float64]:

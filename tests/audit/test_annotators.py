@@ -134,13 +134,14 @@ def reference(labels, proba, shrinkage, n_iter=3000):
             for a in range(n_annotators):
                 if not np.isnan(labels[i, a]):
                     counts[a, :, int(labels[i, a])] += posterior[i]
+        usual = (sum(np.trace(count) for count in counts) + 1.5) / (counts.sum() + 2)
         pooled = np.zeros((K, K))
         for j in range(K):
+            weight = 2 + 0.1 * counts[:, j].sum()
             for k in range(K):
-                trusting = 0.75 if j == k else 0.25 / (K - 1)
-                pooled[j, k] = counts[:, j, k].sum() + 2 * trusting
+                even = usual if j == k else (1 - usual) / (K - 1)
+                pooled[j, k] = counts[:, j, k].sum() + weight * even
             pooled[j] /= pooled[j].sum()
-        usual = (sum(np.trace(count) for count in counts) + 1.5) / (counts.sum() + 2)
         confusion = np.zeros_like(counts)
         for a in range(n_annotators):
             ability = np.trace(counts[a]) + shrinkage * usual
@@ -150,8 +151,9 @@ def reference(labels, proba, shrinkage, n_iter=3000):
                 odds = ratio * pooled[j, j] / (1 - pooled[j, j])
                 expected = pooled[j] / (1 - pooled[j, j]) / (1 + odds)
                 expected[j] = odds / (1 + odds)
-                confusion[a, j] = counts[a, j] + shrinkage * expected
-                confusion[a, j] /= counts[a, j].sum() + shrinkage
+                weight = shrinkage + 0.1 * counts[a, j].sum()
+                confusion[a, j] = counts[a, j] + weight * expected
+                confusion[a, j] /= confusion[a, j].sum()
         before = posterior.copy()
         if proba is None:
             prior = np.tile((posterior.sum(axis=0) + 1) / (n + K), (n, 1))
@@ -197,6 +199,16 @@ def test_few_labels_of_each_of_many_annotators():
     )
     assert shrunk > free + 0.02
     assert shrunk > (majority(labels) == true).mean()
+
+
+def test_two_labels_of_each_sample_are_better_than_one():
+    # They do not determine confusion matrices: frequent classes must not lose samples to rare ones.
+    rng = np.random.default_rng(0)
+    true = rng.choice(K, 600, p=[0.7, 0.2, 0.07, 0.03])
+    confusion = 0.1 + 0.6 * np.eye(K)
+    labels = annotate(rng, true, np.stack([confusion, confusion]), n_each=2)
+    accuracy = (AnnotatorConsensus().fit(labels).consensus_ == true).mean()
+    assert accuracy > (labels == true[:, None]).mean() + 0.1
 
 
 def test_a_classifier_helps(crowd, fitted):
