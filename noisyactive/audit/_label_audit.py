@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, plain_numbers
 from .._like import row_index
 from .._neighbours import Neighbours, comparable
-from .._noise_model import RateEstimate, estimate_rate, fit_noise
+from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
@@ -27,6 +27,7 @@ from .._proba import check_proba, codes_of_proba
 from .._random import draw_seed
 from .._samples import for_estimator
 from .._templates import seeded_clone
+from ._annotators import AnnotatorConsensus, has_annotators, not_one_hot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,17 +84,26 @@ class LabelAudit(CheckedParams, BaseEstimator):
         rows that an expert checks tell better, see `audit_sample`.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
+    annotators_ : AnnotatorConsensus
+        How good each annotator is, and what all say together with the classifier; only of labels
+        of several annotators.
 
     See Also
     --------
     find_label_issues : The same as one call.
     issues_from_proba : The same, from class probabilities.
+    AnnotatorConsensus : The same of several annotators' labels, without samples.
     noisyactive.ActiveLabelCleaner : Asks an expert about labels, and learns from the answers.
 
     Notes
     -----
     Labels that are wrong more often for difficult samples look like doubt to a model of the labels
     alone; answers to a few questions tell them apart, see `ActiveLabelCleaner`.
+
+    Of several annotators' labels, the consensus of the annotators alone is what counts as given,
+    and what the classifier learns; the noise rate and the transition matrix are about it. The
+    probability that it is right is that of an `AnnotatorConsensus` that knows the held-out
+    probabilities, too.
 
     References
     ----------
@@ -121,6 +131,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
     held_out_proba_: Any
     label_quality_: NDArray[np.float64]
     transition_matrix_: NDArray[np.float64]
+    annotators_: AnnotatorConsensus
 
     _parameter_constraints: dict[str, list[Any]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), StrOptions({_PRECOMPUTED}), None],
@@ -160,8 +171,10 @@ class LabelAudit(CheckedParams, BaseEstimator):
             Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices,
             texts, Datasets. With "precomputed", class probabilities of shape (n_samples,
             n_classes), which may be a memory map: they are read in blocks.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators)
             Labels. The index of a Series becomes that of `issues_`, else that of a DataFrame `X`.
+            With at least two columns, what each annotator said, missing where nothing; see
+            `AnnotatorConsensus`. Every sample needs a label.
         groups : array-like of shape (n_samples,), default=None
             Samples that belong together, as images of one patient: no model judges a group that it
             learned from.
@@ -179,8 +192,12 @@ class LabelAudit(CheckedParams, BaseEstimator):
             If a parameter or the data is not as described, before any training.
         """
         self._validate_params()
-        self.__dict__.pop("_rate", None)
+        for name in ("_rate", "annotators_"):
+            self.__dict__.pop(name, None)
         index = row_index(y, X)
+        labels = y if has_annotators(y) else None
+        if labels is not None:
+            y = self._consensus(labels)
         if isinstance(self.estimator, str):
             if groups is not None or fit_params:
                 raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '
@@ -194,12 +211,25 @@ class LabelAudit(CheckedParams, BaseEstimator):
         self.held_out_proba_ = proba
         self._codes = codes.astype(np.min_scalar_type(-len(self.classes_)))
         del codes
-        self._noise = self._fitted(lambda proba, codes: fit_noise(proba, codes))
+        self._noise = self._fitted(partial(fit_noise, prior=AUDIT_PRIOR))
         self.transition_matrix_ = self._noise.transition.numpy()
+        if labels is not None:
+            consensus = AnnotatorConsensus(classes=self.classes_)
+            self.annotators_ = consensus.fit(labels, self._proba_of(slice(None)))
         self.issues_ = issue_table(
             self.classes_, self._codes, self._proba_of, self._posterior_of, index
         )
         return self
+
+    def _consensus(self, labels: Any) -> NDArray[Any]:
+        """What annotators say together, without a classifier."""
+        consensus = AnnotatorConsensus().fit(not_one_hot(labels, "y"))
+        if (silent := consensus.quality_of_labels().isna().all(axis=1).to_numpy()).any():
+            raise ValueError(
+                f"y must hold a label of each sample; of row {int(silent.argmax())} no annotator "
+                "gave one."
+            )
+        return consensus.consensus_
 
     def _held_out(
         self, X: Any, y: ArrayLike, groups: ArrayLike | None, fit_params: dict[str, Any]
@@ -244,6 +274,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
         return np.asarray(self.held_out_proba_[rows], dtype=np.float64)
 
     def _posterior_of(self, rows: slice) -> NDArray[np.float64]:
+        if hasattr(self, "annotators_"):
+            return self.annotators_.posterior_[rows]
         codes = torch.from_numpy(self._codes[rows].astype(np.int64))
         noise: NoiseModel = self._noise
         return noise.posterior(torch.from_numpy(self._proba_of(rows)), codes).numpy()
@@ -292,8 +324,8 @@ def find_label_issues(
     X : object of length n_samples
         Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices, texts,
         Datasets.
-    y : array-like of shape (n_samples,)
-        Labels.
+    y : array-like of shape (n_samples,) or (n_samples, n_annotators)
+        Labels. Of several annotators, ``given`` is their consensus; see `AnnotatorConsensus`.
     cv : int, cross-validation generator or iterable, default=5
         Folds.
     groups : array-like of shape (n_samples,), default=None
