@@ -111,8 +111,10 @@ def _of_texts(texts: list[Any]) -> Contents:
     plain = ["" if no else _decoded(one) for one, no in zip(texts, missing, strict=True)]
     keys = _numbered([None if no else one for one, no in zip(plain, missing, strict=True)])
     try:
-        # Pieces of words: a typing error changes few of them, another order of words none.
-        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+        # Rare pieces count like others: those of a typing error are the rarest of all.
+        vectorizer = TfidfVectorizer(
+            analyzer="char", ngram_range=(2, 4), use_idf=False, sublinear_tf=True
+        )
         return Contents(keys, vectorizer.fit_transform(plain), is_cosine=True)
     except ValueError:  # no text has any
         return Contents(keys, None)
@@ -191,8 +193,8 @@ def _small(images: NDArray[Any]) -> NDArray[np.float32]:
     elif pixels.ndim == 4 and pixels.shape[-1] in (1, 3, 4) and pixels.shape[1] not in (1, 3, 4):
         pixels = pixels.permute(0, 3, 1, 2)
     pixels = pixels.reshape(len(pixels), -1, *pixels.shape[-2:])
-    side = [min(n, _SIDE) for n in pixels.shape[-2:]]
-    return torch.nn.functional.adaptive_avg_pool2d(pixels, side).flatten(1).numpy()
+    height, width = (min(n, _SIDE) for n in pixels.shape[-2:])
+    return torch.nn.functional.adaptive_avg_pool2d(pixels, (height, width)).flatten(1).numpy()
 
 
 def _scaled(rows: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -154,10 +154,10 @@ def find_duplicates(
     Notes
     -----
     Distances are Euclidean: between standardised columns, or between images averaged to at most
-    16 x 16 pixels in units of the standard deviation of all of them. Sparse rows, and texts as
-    TF-IDF of pieces of words, have cosine distances. DataFrames with text or categories, rows of
-    more than 5,000 numbers and images of different sizes have none: only exact duplicates are
-    found.
+    16 x 16 pixels in units of the standard deviation of all of them. Sparse rows have cosine
+    distances, and so have texts, as logarithmic counts of their pieces of 2 to 4 characters.
+    DataFrames with text or categories, rows of more than 5,000 numbers and images of different
+    sizes have none: only exact duplicates are found.
 
     Let r be the distance to the tenth nearest sample that is not equal. If samples lie as densely
     nearby as within r, in d dimensions, 10 (s / r)^d of them are expected nearer than s. A pair is
