@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 
 # Up to as many rows, comparing all with all takes less than half a minute of one core.
@@ -72,10 +71,11 @@ def nearest(
 
 def _by_all_pairs(features: Any, queries: Any, n: int) -> tuple[Any, Any]:
     search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(features)
+    distances, indices = search.kneighbors(queries)
     # The order of equally near ones must not depend on the number of threads.
-    with config_context(enable_cython_pairwise_dist=False):
-        distances, indices = search.kneighbors(queries)
-    return distances.astype(np.float64), indices.astype(np.intp)
+    order = np.lexsort((indices, distances), axis=1)
+    distances = np.take_along_axis(distances, order, axis=1).astype(np.float64)
+    return distances, np.take_along_axis(indices, order, axis=1).astype(np.intp)
 
 
 def _by_graph(features: Any, queries: Any, n: int) -> tuple[Any, Any]:

@@ -23,11 +23,11 @@ from ._contents import Contents, contents_of
 if TYPE_CHECKING:
     import pandas as pd
 
-# The density around a sample is told from so many neighbours; five copies of it do not hide it.
-_N_NEIGHBOURS = 10
-# Chance neighbours that are expected nearer than a near duplicate; with fewer dimensions than
-# about 13 they are the limit, with more the share of the distance is.
-_CHANCE = 1e-3
+# The density around a sample is told from so many neighbours; a few copies of it do not hide it.
+_N_NEIGHBOURS = 20
+# Chance neighbours that are expected nearer than a near duplicate; in some ten dimensions and more,
+# the share of the typical distance is the limit.
+_CHANCE = 2e-3
 _FAR_BELOW = 0.5
 # Robust standard deviations from the typical log ratio; of normal data, few samples lie beyond.
 _ODD = 4.5
@@ -159,13 +159,13 @@ def find_duplicates(
     DataFrames with text or categories, rows of more than 5,000 numbers and images of different
     sizes have none: only exact duplicates are found.
 
-    Let r be the distance to the tenth nearest sample that is not equal. If samples lie as densely
-    nearby as within r, in d dimensions, 10 (s / r)^d of them are expected nearer than s. A pair is
-    near if that is less than 0.001 for both, by the Euclidean distance, and s less than half of
-    r. The dimension d is that in which r and the distance to the fifth are, typically, as they are
-    [1]_. So no unit matters, and sets of up to five near duplicates do not hide themselves; in few
-    dimensions chance makes close pairs, and only closer ones are found. The larger sets, and those
-    of a data set that consists of near duplicates, need a `threshold`.
+    Let r be the distance to the twentieth nearest sample that is not equal. If samples lie as
+    densely nearby as within r, in d dimensions, 20 (s / r)^d of them are expected nearer than s. A
+    pair is near if that is less than 0.002 for both, and s less than half of r. The dimension d is
+    that in which r and the distance to the tenth are, typically, as they are [1]_: for all samples, or for
+    those around where that is less. So no unit matters, and sets of up to five near duplicates do
+    not hide themselves; in few dimensions chance makes close pairs, and only closer ones are found.
+    Larger sets, and those of data that are nearly all near duplicates, need a `threshold`.
 
     References
     ----------
@@ -376,16 +376,19 @@ def _far_below_typical(
     if half < 2:  # nothing is typical of four samples
         return np.zeros(distances.shape, dtype=bool)
     radius = distances[:, -1]
-    inner = distances[radius > 0, half - 1] / radius[radius > 0]
-    grows = float(np.median(inner)) if len(inner) else 0.0
-    # The share of the volume that holds the inner half is Beta(half, n - half).
-    share = float(betaincinv(half, n - half, 0.5))
-    if not 0 < grows < 1:  # no dimension: as many are equally near
-        limit = 0.0 if grows <= 0 else _FAR_BELOW
-    else:
-        dimension = math.log(share) / math.log(grows)
-        limit = min(_FAR_BELOW, (_CHANCE / n) ** (1 / dimension))
-    return distances < limit * np.minimum(radius[:, None], radius[places])
+    inner = np.ones(len(distances))
+    np.divide(distances[:, half - 1], radius, out=inner, where=radius > 0)
+    # One ratio is little to go by, and a flat part of the data brings samples closer by chance than
+    # its other parts do: those of the neighbours and of their neighbours count, too.
+    nearby = inner
+    for _ in range(2):
+        nearby = np.median(np.c_[nearby, nearby[places]], axis=1)
+    grows = np.minimum(np.median(inner), nearby)
+    # The share of the volume that holds the inner half is Beta(half, n - half); none is 0 or 1.
+    share = betaincinv(half, n - half, 0.5)
+    dimension = math.log(share) / np.log(np.clip(grows, 1e-12, 1 - 1e-12))
+    limit = radius * np.minimum(_FAR_BELOW, (_CHANCE / n) ** (1 / dimension))
+    return distances < np.minimum(limit[:, None], limit[places])
 
 
 def _sets(
