@@ -162,10 +162,11 @@ def find_duplicates(
     Let r be the distance to the twentieth nearest sample that is not equal. If samples lie as
     densely nearby as within r, in d dimensions, 20 (s / r)^d of them are expected nearer than s. A
     pair is near if that is less than 0.002 for both, and s less than half of r. The dimension d is
-    that in which r and the distance to the tenth are, typically, as they are [1]_: for all samples, or for
-    those around where that is less. So no unit matters, and sets of up to five near duplicates do
-    not hide themselves; in few dimensions chance makes close pairs, and only closer ones are found.
-    Larger sets, and those of data that are nearly all near duplicates, need a `threshold`.
+    that in which r and the distance to the tenth are, typically, as they are [1]_: for all samples,
+    or for those around where that is less. So no unit matters, and sets of up to five near
+    duplicates do not hide themselves; in few dimensions chance makes close pairs, and only closer
+    ones are found. Larger sets, and those of data that are nearly all near duplicates, need a
+    `threshold`.
 
     References
     ----------

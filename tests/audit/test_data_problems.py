@@ -173,7 +173,7 @@ def test_near_duplicates_of_rows(n_features, noise):
 
 def test_near_duplicates_of_images(digits):
     images = digits[0].reshape(-1, 8, 8)
-    X, true = planted(images, 0.4, 90)  # of values up to 16
+    X, true = planted(images, 0.25, 90)  # of values up to 16
     recall, precision = recall_and_precision(find_duplicates(X).index, true)
     assert recall >= 0.95
     assert precision >= 0.95
@@ -550,21 +550,23 @@ def test_equal_rows_are_no_neighbours_of_themselves():
     assert not (places == np.arange(12)[:, None]).any()
 
 
-def test_an_index_finds_nearly_all():
+@pytest.mark.parametrize(("max_exact_rows_faiss", "least"), [(10_000, 0.9999), (100, 0.95)])
+def test_faiss_finds_nearly_all(max_exact_rows_faiss, least):
     pytest.importorskip("faiss", reason="needs faiss-cpu, the extra neighbours")
     rng = np.random.default_rng(0)
     latent = 2 * rng.normal(size=(20, 8))[rng.integers(20, size=3000)] + rng.normal(size=(3000, 8))
     X = np.tanh(latent @ rng.normal(size=(8, 32)) / 3).astype(np.float32)
-    distances, places = nearest(X, None, 10, max_exact_rows=100)
+    limits = {"max_exact_rows": 100, "max_exact_rows_faiss": max_exact_rows_faiss}
+    distances, places = nearest(X, None, 10, **limits)
     exact, true = nearest(X, None, 10)
     assert not (places == np.arange(3000)[:, None]).any()
     recall = np.mean([len({*a} & {*b}) / 10 for a, b in zip(places, true, strict=True)])
-    assert recall >= 0.95
+    assert recall >= least
     same = places == true
-    np.testing.assert_allclose(distances[same], exact[same], rtol=1e-3)
+    np.testing.assert_allclose(distances[same], exact[same], rtol=1e-4)
 
 
-def test_without_an_index_all_pairs_are_compared(monkeypatch):
+def test_without_faiss_all_pairs_are_compared(monkeypatch):
     X = np.random.default_rng(0).normal(size=(50, 3))
     monkeypatch.setattr("noisyactive._nearest.find_spec", lambda name: None)
     for one, other in zip(nearest(X, None, 4, max_exact_rows=5), nearest(X, None, 4), strict=True):
