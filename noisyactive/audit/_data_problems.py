@@ -121,7 +121,9 @@ def find_duplicates(
     ----------
     X : object of length n_samples
         Samples of any kind: arrays of rows or images, DataFrames, sparse matrices, texts, Datasets
-        (read one by one).
+        (read one by one, so that they must not change samples at random). Images keep their axes:
+        as rows, their nearly constant pixels count as much as others, and noise in them hides near
+        duplicates.
     y : array-like of shape (n_samples,), default=None
         Labels.
     groups : array-like of shape (n_samples,), default=None
@@ -322,11 +324,9 @@ def small_classes(y: ArrayLike, *, cv: int = 5) -> pd.DataFrame:
     Examples
     --------
     >>> from noisyactive.audit import small_classes
-    >>> small_classes(["cat"] * 40 + ["dog"] * 7)[["n", "can_be_judged"]]
-            n  can_be_judged
-    class
-    dog     7          False
-    cat    40           True
+    >>> table = small_classes(["cat"] * 40 + ["dog"] * 7)
+    >>> table.loc["dog", "reason"]
+    '7 samples for 5 folds: fewer than 2 in some'
     """
     import pandas as pd
 
