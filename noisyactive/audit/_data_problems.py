@@ -447,7 +447,10 @@ def _names_of(values: Any, name: str, n_samples: int) -> tuple[NDArray[Any], NDA
 
 
 def _length(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    n_samples = int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    if not n_samples:
+        raise ValueError("X holds no samples.")
+    return n_samples
 
 
 def _index_of(X: Any, y: Any, n_samples: int) -> Any:

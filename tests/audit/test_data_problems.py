@@ -300,6 +300,7 @@ def test_few_samples_have_no_typical_distance():
     ("args", "error", "words"),
     [
         ({"X": None}, ValueError, "X is None"),
+        ({"X": np.empty((0, 2))}, ValueError, "X holds no samples"),
         ({"X": DataLoader([1])}, TypeError, "DataLoader"),
         ({"X": [1.0, 2.0]}, TypeError, "X must hold"),
         ({"X": np.zeros((2, 1), dtype=complex)}, TypeError, "X must hold"),
