@@ -348,7 +348,9 @@ class Posterior:
         def wrong_of_class() -> torch.Tensor:
             if not self.prior.rate_spread:
                 return wrong().expand(n_classes + 1)
-            logits = (wrong() / self.max_rate).logit(1e-6) + torch.nn.functional.pad(rate_shift, (0, 1))
+            logits = (wrong() / self.max_rate).logit(1e-6) + torch.nn.functional.pad(
+                rate_shift, (0, 1)
+            )
             return torch.sigmoid(logits) * self.max_rate
 
         def log_density() -> torch.Tensor:

@@ -4,10 +4,11 @@
     python examples/paper/label_issues.py [FEATURES.npz ...] [--seeds 0 1]
 
 Labels of several data sets are made wrong in four ways, or are those that people gave; a classifier
-predicts each sample by clones that did not learn it, and both tools get these predictions; of
-cleanlab's scores the best one counts, which a user could not know. Printed are, for each data set, noise and classifier, the area under the ROC curve and the average precision
-of the ranking, precision and recall of the labels flagged, and the seconds that judging takes. Files
-are npz files as `study.py` takes them.
+predicts each sample by clones that did not learn it, and both tools get these predictions. Of
+cleanlab's scores the best one counts, which a user could not know. Printed are, for each data set,
+noise and classifier, the area under the ROC curve and the average precision of the ranking,
+precision and recall of the labels flagged, and the seconds that judging takes. Files are npz files
+as `study.py` takes them.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Which labels are wrong, and how many: judged by models, and estimated by an expert's answers."""
+"""Which labels are wrong, and how many, by models and by experts; what else is wrong with data."""
 
 from ._annotators import AnnotatorConsensus, pivot_annotations
+from ._data_problems import contradicting_rows, find_duplicates, find_outliers, small_classes
 from ._label_audit import LabelAudit, find_label_issues, issues_from_proba
 from ._noise_rate import NoiseEstimate, audit_sample, estimate_noise
 
@@ -9,8 +10,12 @@ __all__ = [
     "LabelAudit",
     "NoiseEstimate",
     "audit_sample",
+    "contradicting_rows",
     "estimate_noise",
+    "find_duplicates",
     "find_label_issues",
+    "find_outliers",
     "issues_from_proba",
     "pivot_annotations",
+    "small_classes",
 ]

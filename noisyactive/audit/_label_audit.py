@@ -129,7 +129,6 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     classes_: NDArray[Any]
     held_out_proba_: Any
-    label_quality_: NDArray[np.float64]
     transition_matrix_: NDArray[np.float64]
     annotators_: AnnotatorConsensus
 
@@ -285,6 +284,18 @@ class LabelAudit(CheckedParams, BaseEstimator):
         """Probability of each class to be the true one, of shape (n_samples, n_classes)."""
         check_is_fitted(self)
         return self._posterior_of(slice(None))
+
+    @property
+    def label_quality_(self) -> NDArray[np.float64]:
+        """Probability that the given label is right, of shape (n_samples,)."""
+        check_is_fitted(self)
+        quality = np.empty(len(self._codes))
+        for start in range(0, len(quality), BLOCK):
+            rows = slice(start, start + BLOCK)
+            quality[rows] = np.take_along_axis(
+                self._posterior_of(rows), self._codes[rows, None].astype(np.intp), axis=1
+            )[:, 0]
+        return quality
 
     @property
     def noise_rate_(self) -> float:
