@@ -94,8 +94,9 @@ def _by_faiss(features: Any, queries: Any, n: int, *, as_graph: bool) -> tuple[A
     import faiss
 
     n_features = features.shape[1]
-    index = faiss.IndexHNSWFlat(n_features, 16) if as_graph else faiss.IndexFlatL2(n_features)
+    index: Any = faiss.IndexFlatL2(n_features)
     if as_graph:
+        index = faiss.IndexHNSWFlat(n_features, 16)
         index.hnsw.efConstruction = 80
         index.hnsw.efSearch = max(64, 2 * n)
     features = np.ascontiguousarray(features, dtype=np.float32)

@@ -266,11 +266,11 @@ class LabelAudit(CheckedParams, BaseEstimator):
         if len(self._codes) > _MAX_FITTED:
             chosen = np.random.default_rng(0).choice(len(self._codes), _MAX_FITTED, replace=False)
             rows = np.sort(chosen)
-        proba = np.asarray(self.held_out_proba_[rows], dtype=np.float64)
+        proba = np.array(self.held_out_proba_[rows], dtype=np.float64)  # torch wants to own it
         return fit(torch.from_numpy(proba), torch.from_numpy(self._codes[rows].astype(np.int64)))
 
     def _proba_of(self, rows: slice) -> NDArray[np.float64]:
-        return np.asarray(self.held_out_proba_[rows], dtype=np.float64)
+        return np.array(self.held_out_proba_[rows], dtype=np.float64)
 
     def _posterior_of(self, rows: slice) -> NDArray[np.float64]:
         if hasattr(self, "annotators_"):

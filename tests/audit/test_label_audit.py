@@ -18,6 +18,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_val_predict,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -25,7 +26,7 @@ from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise, find_label_i
 from noisyactive._noise_model import AUDIT_PRIOR, fit_noise
 from noisyactive.audit import LabelAudit, issues_from_proba
 
-LINEAR = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+LINEAR = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=200))
 SOUNDS = {"cow": "moo field milk grass", "cat": "meow mouse fur sofa", "dog": "bark bone ball walk"}
 
 
@@ -143,7 +144,7 @@ def test_no_model_judges_a_group_that_it_knows(digits):
     groups = np.arange(len(y_noisy)) // 3
     seen = []
 
-    class Spy(LogisticRegression):
+    class Spy(GaussianNB):
         def fit(self, X, y):
             seen.append({tuple(x) for x in X})
             return super().fit(X, y)
@@ -155,7 +156,7 @@ def test_no_model_judges_a_group_that_it_knows(digits):
             return super().predict_proba(X)
 
     for cv in (3, GroupKFold(3)):
-        LabelAudit(Spy(max_iter=20), cv=cv).fit(X, y_noisy, groups=groups)
+        LabelAudit(Spy(), cv=cv).fit(X, y_noisy, groups=groups)
 
 
 def test_same_bits_for_any_number_of_jobs(digits):
