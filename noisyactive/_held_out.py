@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from ._arrays import naming
 from ._codes import rank_within_class
 from ._interrupts import interrupts_raised
 from ._proba import aligned_proba
@@ -131,7 +132,13 @@ def folds_of(cv: Any, X: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> N
         If a sample is in no test part or in several, or a split trains on anything but the others.
     """
     folds = np.full(len(y), -1)
-    for fold, (train, test) in enumerate(check_cv(cv).split(X, y, groups)):
+    with naming("cv", "groups", kinds=(TypeError, ValueError, IndexError)):
+        splits = [tuple(map(np.asarray, split)) for split in check_cv(cv).split(X, y, groups)]
+    if any(part.dtype.kind not in "iu" for split in splits for part in split) or any(
+        len(split) != 2 for split in splits
+    ):
+        raise ValueError("cv must give pairs (train, test) of row numbers.")
+    for fold, (train, test) in enumerate(splits):
         if (folds[test] >= 0).any() or len(np.union1d(train, test)) < len(y):
             raise ValueError(
                 "cv must put every sample into one test part, and train on all others: KFold and "

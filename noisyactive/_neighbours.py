@@ -12,6 +12,8 @@ from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from ._samples import for_estimator
+
 # Votes of this many say little more than those of half or twice as many.
 _N_NEIGHBOURS = 30
 # Beyond these, brute force would take longer than training does, and a copy of X too much memory.
@@ -92,7 +94,7 @@ def comparable(X: Any) -> Any:
     if any(getattr(dtype, "kind", "O") not in "biuf" for dtype in columns):
         return None
     if hasattr(X, "detach"):
-        X = X.detach().cpu()
+        X = for_estimator(X)
     if isinstance(X, Sequence) or not hasattr(X, "__array__"):  # skorch's slices read files
         return None
     array = np.asarray(X)

@@ -189,7 +189,7 @@ def codes_of_proba(
     """
     present, positions = find_classes(y)
     known = classes_of_columns(proba, present, classes)
-    shape = np.shape(proba)
+    shape = as_array(proba, "proba").shape
     if len(shape) != 2:
         raise ValueError(
             f"proba must be of shape (n_samples, n_classes), got an array of shape {shape}."
@@ -203,5 +203,9 @@ def codes_of_proba(
         raise ValueError(
             f"y and proba must have the same length, got {len(positions)} labels and "
             f"{shape[0]} rows."
+        )
+    if classes is None and not set(present.tolist()) <= set(known.tolist()):
+        raise ValueError(
+            f"proba has columns for the classes {known.tolist()}; y has others: {present.tolist()}."
         )
     return known, find_codes(present.tolist(), known, name="y")[positions]

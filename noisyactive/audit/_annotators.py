@@ -387,8 +387,12 @@ def pivot_annotations(
 
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"table must be a DataFrame, got {described(table)}.")
-    if absent := [one for one in (item, annotator, label) if one not in table.columns]:
-        raise ValueError(f"table must have a column {absent[0]!r}; it has {list(table.columns)}.")
+    for name, column in (("item", item), ("annotator", annotator), ("label", label)):
+        if not isinstance(column, Hashable) or column not in table.columns:
+            raise ValueError(
+                f"{name} must be a column of table, which has {list(table.columns)}, got "
+                f"{described(column)}."
+            )
     table = table[[item, annotator, label]]
     if table.shape[1] != 3:
         raise ValueError(f"table must have its columns once, got {list(table.columns)}.")
@@ -418,7 +422,8 @@ def has_annotators(y: Any) -> bool:
     shape = getattr(y, "shape", None)
     if shape is None and isinstance(y, (list, tuple)) and y:
         first = y[0]
-        shape = (len(y), len(first)) if isinstance(first, (list, tuple, np.ndarray)) else None
+        several = isinstance(first, (list, tuple)) or getattr(first, "shape", ()) != ()
+        shape = (len(y), len(first)) if several else None
     return shape is not None and len(shape) == 2 and shape[1] >= 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -468,6 +469,8 @@ def _positions(rows: Any, names: Any) -> NDArray[np.intp]:
     if rows is None:
         return np.arange(len(names))
     wanted = as_list(rows, "rows", "entries of the index, or a boolean mask")
+    if not all(isinstance(one, Hashable) for one in wanted):
+        raise TypeError("rows must hold entries of the index, or a boolean mask; it holds lists.")
     if wanted and all(isinstance(one, (bool, np.bool_)) for one in wanted):
         if len(wanted) != len(names):
             raise ValueError(f"rows is a mask of {len(wanted)} values for {len(names)} samples.")

@@ -55,8 +55,9 @@ def label_disagreement_scores(
     >>> label_disagreement_scores(["cat", "cat", "dog"], proba).round(2).tolist()
     [-0.22, 0.0, 1.98]
     """
+    numbers = check_proba(proba)
     _, codes = codes_of_proba(y, proba, classes)
-    proba = check_proba(proba)
+    proba = numbers
     p_label = proba[np.arange(len(proba)), codes]
     return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropy_scores(proba)
 

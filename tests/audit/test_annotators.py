@@ -384,7 +384,7 @@ def test_a_long_table():
     twice = pd.concat([table, table[1:2]])
     with pytest.raises(ValueError, match="who 'Ann' labelled file 'a' twice"):
         pivot_annotations(twice, item="file", annotator="who", label="says")
-    with pytest.raises(ValueError, match="must have a column 'item'"):
+    with pytest.raises(ValueError, match="item must be a column of table"):
         pivot_annotations(table)
     with pytest.raises(ValueError, match="Every label in table must have 'file' and 'who'"):
         nameless = table.assign(who=table.who.where(table.who != "Cid"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 from skactiveml.classifier import SklearnClassifier
 from skactiveml.pool import RandomSampling
@@ -116,9 +117,19 @@ def of_function(function, **arguments):
     parameters = inspect.signature(function).parameters
     optional = {name: None for name in parameters if name not in arguments}
     optional = {
-        name: make for name, make in optional.items() if name not in ("kwargs", "ax", "verbose")
+        name: make
+        for name, make in optional.items()
+        if name not in ("kwargs", "fit_params", "ax", "verbose")
     }
     return function, {**arguments, **optional}
+
+
+def votes():
+    return np.stack([y(), y(), 1 - y()], axis=1)
+
+
+def long_table():
+    return pd.DataFrame({"item": [0, 0, 1], "annotator": ["a", "b", "a"], "label": [0, 1, 1]})
 
 
 DATA = {"X": X, "y": y}
@@ -246,6 +257,25 @@ add(
 
 add("audit_sample", of_function(audit.audit_sample, n_samples=lambda: 20, n_audited=lambda: 5))
 add("estimate_noise", of_function(audit.estimate_noise, y_given=y, y_answered=y))
+add(
+    "find_label_issues",
+    of_function(noisyactive.find_label_issues, estimator=GaussianNB, X=X, y=y, cv=lambda: 2),
+)
+add("issues_from_proba", of_function(audit.issues_from_proba, y=y, proba=proba))
+for name, kind, data in (
+    ("LabelAudit", audit.LabelAudit, DATA),
+    ("AnnotatorConsensus", audit.AnnotatorConsensus, {"labels": votes}),
+):
+    add(name, params_of(kind, kind, data))
+    add(f"{name}.fit", methods_of(kind, {"fit": data})["fit"])
+add(
+    "pivot_annotations",
+    of_function(audit.pivot_annotations, table=long_table),
+)
+add("contradicting_rows", of_function(audit.contradicting_rows, X=X, y=y))
+add("find_duplicates", of_function(audit.find_duplicates, X=X))
+add("find_outliers", of_function(audit.find_outliers, X=X))
+add("small_classes", of_function(audit.small_classes, y=y))
 add("GroundTruthOracle", of_function(cleaning.GroundTruthOracle, y_clean=y))
 add(
     "GroundTruthOracle()",
@@ -570,6 +600,7 @@ for name, target in methods_of(
 EXCLUDED = {
     "fetch_medmnist": "downloads; what it does with the file is load_medmnist_npz",
     "Page": "made by serve",
+    "CrossFit": "checked by ActiveLabelCleaner, see test_crossfit.py",
     "CrossFitEnsemble": "made by ActiveLabelCleaner",
     **dict.fromkeys(
         ["NoiseEstimate", "OpenItem", "Progress", "Answered", "Asked", "Closed", "Ended",

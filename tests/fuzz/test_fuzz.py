@@ -44,7 +44,7 @@ CASES = [
     for value in VALUES
     if (argument, value) not in LEFT_OUT
 ]
-PACKAGES = "annotate cleaning compat coteaching datasets imbalance inspection journal".split()
+PACKAGES = "annotate audit cleaning compat coteaching datasets imbalance inspection journal".split()
 PACKAGES += "model_selection models noise query".split()
 # Checks of scikit-learn and scikit-activeml that say what they are about serve as ours.
 OURS = re.compile(r"/noisyactive/|/sklearn/|/skactiveml/")
