@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--group", metavar="COLUMN", help="column of what belongs together, as a patient")
     by = parser.add_mutually_exclusive_group()
     by.add_argument("--features", type=Path, metavar="FILE.npy", help="a row of numbers for each")
-    by.add_argument("--proba", type=Path, metavar="FILE.npy", help="class probabilities, columns "
-                    "in the order of the sorted labels, by models that did not learn them")  # fmt: skip
+    proba = "class probabilities by models that did not learn the labels; columns as labels sorted"
+    by.add_argument("--proba", type=Path, metavar="FILE.npy", help=proba)
     add("--cv", type=int, default=5, help="folds (default: %(default)s)")
     add("--seed", type=int, default=0, help="of the folds (default: %(default)s)")
     add("--out", type=Path, metavar="STEM", help="beginning of the files' names")
