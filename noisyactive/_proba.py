@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from ._labels import find_classes, merge_classes
 from ._samples import asking, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
+
+# From fewer labels, a good classifier may agree with all.
+_ENOUGH_TO_TELL = 100
 
 
 def aligned_proba(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -96,6 +100,26 @@ def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -
     if names is None or list(names) == list(range(len(names))):
         return present
     return np.array(list(names), dtype=present.dtype if present.dtype.kind == "O" else None)
+
+
+def warn_of_memory(n_agreeing: int, n_samples: int) -> None:
+    """Warn if class probabilities agree with every label, as those of a model that learned them do.
+
+    Parameters
+    ----------
+    n_agreeing : int
+        Labels that are the most probable class.
+    n_samples : int
+        Labels.
+    """
+    if n_agreeing == n_samples >= _ENOUGH_TO_TELL:
+        warnings.warn(
+            "proba agrees with every label in y: a model that was fitted to these labels says so "
+            "of wrong ones, too. Pass probabilities of models that did not learn them, as "
+            "noisyactive.find_label_issues does.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def accuracy(predicted: NDArray[Any], y: Any, sample_weight: Any = None) -> float:

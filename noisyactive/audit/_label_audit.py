@@ -23,7 +23,7 @@ from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
-from .._proba import check_proba, codes_of_proba
+from .._proba import check_proba, codes_of_proba, warn_of_memory
 from .._random import draw_seed
 from .._samples import for_estimator
 from .._templates import seeded_clone
@@ -209,8 +209,11 @@ class LabelAudit(CheckedParams, BaseEstimator):
                                  "have no use.")  # fmt: skip
             self.classes_, codes = codes_of_proba(y, X, self.classes)
             proba = np.asarray(X)
+            n_agreeing = 0
             for start in range(0, len(proba), BLOCK):
-                check_proba(proba[start : start + BLOCK], start)
+                block = check_proba(proba[start : start + BLOCK], start)
+                n_agreeing += int((block.argmax(axis=1) == codes[start : start + BLOCK]).sum())
+            warn_of_memory(n_agreeing, len(codes))
         else:
             self.classes_, codes, proba = self._held_out(X, y, groups, fit_params)
         self.held_out_proba_ = proba

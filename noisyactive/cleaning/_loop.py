@@ -485,12 +485,18 @@ class CleaningLoop:
         return pool[chosen]
 
     def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """The model's most probable class of each row, and its probability; for people."""
+        """The most probable class of each row, and its probability; for people.
+
+        By models that did not learn its label, where there are such.
+        """
         if self.policy.model is None:
             return (), ()
         classes = self.data.classes
-        with self._isolated(self.state.round + 1):
-            proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
+        if self.policy.prior is not None:
+            proba = self.policy.prior[rows]
+        else:
+            with self._isolated(self.state.round + 1):
+                proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
         best = proba.argmax(axis=1)
         probability = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
         return tuple(classes[best].tolist()), tuple(probability.tolist())

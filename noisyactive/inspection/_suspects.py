@@ -15,8 +15,9 @@ from .._codes import find_codes
 from .._images import NotShown, images_of, render
 from .._labels import find_classes
 from .._numbers import check_int
-from .._proba import classes_of_columns
+from .._proba import codes_of_proba
 from .._text import label_text
+from ..audit import LabelAudit
 from ..query import rank_suspects
 from ._classes import ClassNames, class_keys
 from ._style import BLUE, GREY, figure_of, new_figure, plain, require_matplotlib
@@ -35,7 +36,7 @@ _GIVEN = "#B34A00"  # vermilion, dark enough for small letters
 class SuspectsDisplay:
     """The most doubtful labels, each with its image and the class that the model predicts.
 
-    Use `from_predictions`.
+    Use `from_estimator`, or `from_predictions` for probabilities that there are.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ class SuspectsDisplay:
 
     See Also
     --------
-    noisyactive.query.rank_suspects : The order.
+    noisyactive.find_label_issues : A table of all labels.
 
     Examples
     --------
@@ -145,36 +146,98 @@ width), or ImageTable
         ValueError
             If labels, probabilities, classes, ids or `n_images` are not as described.
         """
-        image_of = images_of(X)
-        if image_of is None:
-            shape = getattr(X, "shape", None)
-            raise TypeError(
-                "X must hold images: an array of shape (n_samples, channels, height, width) or "
-                "(n_samples, height, width), or an ImageTable; got "
-                f"{type(X).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}."
-            )
+        image_of = _images(X)
         n_images = check_int(n_images, "n_images", 1)
-        present, codes = find_classes(y)
-        known = classes_of_columns(proba, present, classes)
+        known, codes = codes_of_proba(y, proba, classes)
         order = rank_suspects(y, proba, classes=known)
-        proba = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
+        numbers = as_numbers(proba, "proba", shape="(n_samples, n_classes)", n_dims=2)
+        rows = order[:n_images]
+        return cls._of(X, image_of, rows, codes, numbers[rows], known, class_names, ids).plot(ax=ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        n_images: int = 12,
+        cv: Any = 5,
+        groups: ArrayLike | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        class_names: ClassNames = None,
+        ids: Sequence[str] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot the images whose labels are most probably wrong, by clones that did not learn them.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Cloned and fitted for each fold, as `noisyactive.audit.LabelAudit` does it; whether it
+            is fitted plays no role.
+        X : array or tensor of shape (n_samples, channels, height, width) or (n_samples, height, \
+width), or ImageTable
+            The images, as the estimator takes them.
+        y : array-like of shape (n_samples,)
+            Labels.
+        n_images : int, default=12
+            Number of images, at most all.
+        cv, groups, n_jobs, random_state
+            As for `noisyactive.find_label_issues`.
+        class_names, ids, ax
+            As for `from_predictions`.
+
+        Returns
+        -------
+        SuspectsDisplay
+            The plot; probabilities are those of being the true class.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `from_predictions`, and as `noisyactive.find_label_issues`.
+        """
+        image_of = _images(X)
+        n_images = check_int(n_images, "n_images", 1)
+        audit = LabelAudit(estimator, cv=cv, n_jobs=n_jobs, random_state=random_state)
+        audit.fit(X, y, groups=groups)
+        rows = np.argsort(audit.label_quality_, kind="stable")[:n_images]
+        present, codes = find_classes(y)
+        codes = find_codes(present.tolist(), audit.classes_, name="y")[codes]
+        proba = audit.label_posterior_[rows]
+        shown = cls._of(X, image_of, rows, codes, proba, audit.classes_, class_names, ids)
+        return shown.plot(ax=ax)
+
+    @classmethod
+    def _of(
+        cls,
+        X: Any,
+        image_of: Any,
+        rows: NDArray[np.intp],
+        codes: NDArray[np.intp],
+        proba: NDArray[np.float64],
+        known: NDArray[Any],
+        class_names: ClassNames,
+        ids: Sequence[str] | None,
+    ) -> Self:
+        """Some rows, with the encoded labels of all and their own class probabilities."""
         names = getattr(X, "ids", None) if ids is None else as_list(ids, "ids", "names")
         for name, column in (("X", X), ("ids", names)):
-            if column is not None and len(column) != len(order):
-                raise ValueError(f"{name} must be as long as y, {len(order)}, got {len(column)}.")
-        codes = find_codes(present.tolist(), known, name="y")[codes]
+            if column is not None and len(column) != len(codes):
+                raise ValueError(f"{name} must be as long as y, {len(codes)}, got {len(column)}.")
         texts = [label_text(key) for key in class_keys(known, class_names)]
-        rows = order[:n_images]
-        best = proba[rows].argmax(axis=1)
+        best, every = proba.argmax(axis=1), np.arange(len(rows))
         return cls(
             [_picture(image_of, int(row)) for row in rows],
             [texts[code] for code in codes[rows]],
             [texts[code] for code in best],
-            proba[rows, codes[rows]],
-            proba[rows, best],
+            proba[every, codes[rows]],
+            proba[every, best],
             rows=rows,
             ids=[f"row {row}" if names is None else str(names[row]) for row in rows],
-        ).plot(ax=ax)
+        )
 
     def plot(self, *, ax: Axes | None = None, n_columns: int | None = None) -> Self:
         """Draw.
@@ -278,3 +341,16 @@ def _picture(image_of: Any, row: int) -> Any:
     with Image.open(io.BytesIO(picture.data)) as image:
         image.load()
         return image
+
+
+def _images(X: Any) -> Any:
+    """What gives the image of each row."""
+    image_of = images_of(X)
+    if image_of is None:
+        shape = getattr(X, "shape", None)
+        raise TypeError(
+            "X must hold images: an array of shape (n_samples, channels, height, width) or "
+            "(n_samples, height, width), or an ImageTable; got "
+            f"{type(X).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}."
+        )
+    return image_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._proba import check_proba, codes_of_proba, predicted_proba
+from .._proba import check_proba, codes_of_proba, predicted_proba, warn_of_memory
 from ._request import best_first, check_request
 from ._uncertainty import entropy_scores
 
@@ -70,6 +70,7 @@ def rank_suspects(
     Labels are ranked by `label_disagreement_scores`, without queries or answers. The probabilities
     should come from a model that has not memorised these labels: one that is robust to label
     noise, or out-of-fold predictions (``cross_val_predict(..., method="predict_proba")``).
+    `noisyactive.find_label_issues` sees to that, and ranks better: it knows of the label noise.
 
     Parameters
     ----------
@@ -98,6 +99,9 @@ def rank_suspects(
     [2, 1, 0]
     """
     scores = label_disagreement_scores(y, proba, classes=classes)
+    _, codes = codes_of_proba(y, proba, classes)
+    agreeing = np.asarray(proba, dtype=np.float64).argmax(axis=1) == codes
+    warn_of_memory(int(agreeing.sum()), len(codes))
     return best_first(scores, len(scores), False, None, "rank_suspects")
 
 

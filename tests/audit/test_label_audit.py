@@ -21,10 +21,12 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise, find_label_issues
 from noisyactive._noise_model import AUDIT_PRIOR, fit_noise
 from noisyactive.audit import LabelAudit, issues_from_proba
+from noisyactive.query import rank_suspects
 
 LINEAR = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=200))
 SOUNDS = {"cow": "moo field milk grass", "cat": "meow mouse fur sofa", "dog": "bark bone ball walk"}
@@ -243,3 +245,12 @@ def test_samples_that_cannot_be_compared_need_a_classifier(texts):
 def test_is_cloned_as_other_estimators():
     audit = LabelAudit(LINEAR, cv=4)
     assert clone(audit).get_params()["cv"] == 4
+
+
+def test_probabilities_that_know_the_labels_are_told(digits):
+    X, y, y_noisy = digits
+    learned = DecisionTreeClassifier(random_state=0).fit(X, y_noisy).predict_proba(X)
+    with pytest.warns(UserWarning, match="agrees with every label"):
+        issues_from_proba(y_noisy, learned)
+    with pytest.warns(UserWarning, match="agrees with every label"):
+        rank_suspects(y_noisy, learned)

@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from noisyactive import UniformLabelNoise
+from noisyactive.audit import LabelAudit
 from noisyactive.datasets import ImageTable
 from noisyactive.inspection import SuspectsDisplay
 from noisyactive.query import rank_suspects
@@ -136,3 +142,20 @@ def test_bad_input_is_named(suspects, changed, message):
     X, y, proba = suspects
     with pytest.raises(ValueError, match=message):
         SuspectsDisplay.from_predictions(**{"X": X, "y": y, "proba": proba, **changed})
+
+
+def test_an_estimator_judges_images_that_it_did_not_learn():
+    digits = load_digits()
+    images, y = digits.images[:400], digits.target[:400]
+    y_noisy = UniformLabelNoise(0.2, random_state=0).fit_transform(y)
+    flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    model = make_pipeline(flat, KNeighborsClassifier(5))
+    display = SuspectsDisplay.from_estimator(
+        model, images, y_noisy, n_images=20, cv=4, random_state=0
+    )
+    audit = LabelAudit(model, cv=4, random_state=0).fit(images, y_noisy)
+    assert (y_noisy != y)[display.rows].mean() > 0.8
+    assert display.rows.tolist() == audit.issues_.index[:20].tolist()
+    np.testing.assert_array_equal(display.p_given, audit.label_quality_[display.rows])
+    assert display.suggested == audit.issues_["suggested"][:20].astype(str).tolist()
+    plt.close(display.figure_)

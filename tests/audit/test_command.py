@@ -1,0 +1,79 @@
+"""``python -m noisyactive.audit``: for people who do not write Python."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+
+from noisyactive.audit.__main__ import main
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Iris with five wrong labels, names and a column of words; file of the table, wrong rows."""
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    names = np.array(["=setosa", "<b>versicolor", "virginica"])
+    wrong = np.arange(5, 150, 30)
+    y[wrong] = (y[wrong] + 1) % 3
+    X["colour"] = np.where(np.arange(150) % 2, "red", "blue")
+    X["species"], X["file"] = names[y], [f"{i}.png" for i in range(150)]
+    X.to_csv(tmp_path / "flowers.csv", index=False)
+    np.save(tmp_path / "features.npy", X.iloc[:, :4].to_numpy())
+    return tmp_path / "flowers.csv", wrong
+
+
+def test_writes_a_table_and_a_report(table):
+    file, wrong = table
+    command = [sys.executable, "-m", "noisyactive.audit", file, "--label", "species", "--id"]
+    done = subprocess.run([*command, "file"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "of 150 labels are doubtful" in done.stdout
+    issues = pd.read_csv(file.with_name("flowers-issues.csv"))
+    assert list(issues.columns) == ["file", "given", "suggested", "quality", "is_issue", "why"]
+    assert set(issues["file"][:8]) >= {f"{i}.png" for i in wrong}
+    assert "'=setosa" in set(issues["given"])  # not a formula
+    page = file.with_name("flowers-issues.html").read_text()
+    assert "&lt;b&gt;versicolor" in page and "<b>" not in page
+    assert f"{wrong[0]}.png" in page
+
+
+def test_judges_by_features_or_by_probabilities(table, capsys):
+    file, wrong = table
+    features, label = file.with_name("features.npy"), ["--label", "species"]
+    out = ["--out", str(file.with_name("f"))]
+    assert main([str(file), *label, "--features", str(features), *out]) == 0
+    issues = pd.read_csv(file.with_name("f-issues.csv"))
+    assert set(issues["row"][:8]) >= set(wrong)
+    y = pd.read_csv(file)["species"]
+    proba = np.full((150, 3), 0.05)
+    proba[np.arange(150), np.array([1, 0, 2])[load_iris().target]] = 0.9  # as labels are sorted
+    np.save(file.with_name("p.npy"), proba)
+    assert main([str(file), *label, "--proba", str(file.with_name("p.npy"))]) == 0
+    issues = pd.read_csv(file.with_name("flowers-issues.csv"))
+    assert set(issues["row"][:5]) == set(wrong)
+    assert len(y) == len(issues)
+    capsys.readouterr()
+
+
+def test_what_cannot_be_is_told(table, capsys):
+    file, _ = table
+    for arguments, message in (
+        (["--label", "kind"], "--label 'kind' is no column"),
+        (["--label", "species", "--features", "none.npy"], "none.npy"),
+        (["--label", "species", "--cv", "1"], "'cv' parameter"),
+    ):
+        assert main([str(file), *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert not list(file.parent.glob("*issues*"))
+
+
+def test_rows_that_are_in_a_group_stay_together(table, capsys):
+    file, _ = table
+    frame = pd.read_csv(file)
+    frame["patient"] = np.arange(150) // 5
+    frame.to_csv(file, index=False)
+    assert main([str(file), "--label", "species", "--id", "file", "--group", "patient"]) == 0
+    capsys.readouterr()
