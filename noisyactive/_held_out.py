@@ -139,14 +139,23 @@ def folds_of(cv: Any, X: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> N
     ):
         raise ValueError("cv must give pairs (train, test) of row numbers.")
     for fold, (train, test) in enumerate(splits):
-        if (folds[test] >= 0).any() or len(np.union1d(train, test)) < len(y):
+        if (
+            (folds[test] >= 0).any()
+            or len(np.union1d(train, test)) < len(y)
+            or np.intersect1d(train, test).size
+        ):
             raise ValueError(
                 "cv must put every sample into one test part, and train on all others: KFold and "
                 "the like, not ShuffleSplit or TimeSeriesSplit."
             )
         folds[test] = fold
     if (folds < 0).any():
-        raise ValueError("cv must put every sample into a test part.")
+        raise ValueError("cv must put every sample into a test part; an iterator serves once.")
+    if groups is not None:
+        members = np.unique(groups, return_inverse=True)[1]
+        pairs = np.unique(members * (folds.max() + 1) + folds)
+        if len(pairs) > members.max() + 1:
+            raise ValueError("cv must not split groups: pass a number, GroupKFold or the like.")
     return folds
 
 

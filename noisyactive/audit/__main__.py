@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .._cells import guarded
+from .._cells import table_as_csv
 from .._files import write_whole
 from ._label_audit import LabelAudit
 from ._page import page_of
@@ -50,22 +50,49 @@ def _column(table: pd.DataFrame, name: str | None, option: str) -> Any:
     return None if name is None else table[name]
 
 
+def _is_whole(label: str) -> bool:
+    digits = label.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and str(int(label)) == label
+
+
+def _array(file: Path) -> Any:
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except EOFError as error:
+        raise ValueError(f"{file} is empty.") from error
+    if not isinstance(array, np.ndarray) or not array.ndim:
+        raise ValueError(f"{file} must hold one array with a row for each label.")
+    return array
+
+
 def _audit(arguments: argparse.Namespace) -> LabelAudit:
     """Read what the command names, and judge the labels."""
-    table = pd.read_csv(arguments.table)
+    table = pd.read_csv(arguments.table, index_col=False)
+    # As they are written: 007 is no number, and "None" may be a class.
+    named = [one for one in (arguments.label, arguments.id, arguments.group) if one in table]
+    texts = pd.read_csv(
+        arguments.table,
+        index_col=False,
+        usecols=named,
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+    )
+    table[texts.columns] = texts
     y = _column(table, arguments.label, "--label")
     names = _column(table, arguments.id, "--id")
     groups = _column(table, arguments.group, "--group")
     if empty := int(y.isna().sum()):
         raise ValueError(f"{empty} rows of the column {arguments.label!r} have no label.")
+    if all(_is_whole(label) for label in y.unique()):
+        y = y.astype(int)  # so that 2 is before 10, as in the columns of --proba
     if names is not None:
         y = y.set_axis(pd.Index(names))
     if arguments.proba is not None:
-        proba = np.load(arguments.proba, mmap_mode="r", allow_pickle=False)
-        return LabelAudit("precomputed").fit(proba, y)
+        return LabelAudit("precomputed").fit(_array(arguments.proba), y)
     settings = {"cv": arguments.cv, "random_state": arguments.seed}
     if arguments.features is not None:
-        X = np.load(arguments.features, allow_pickle=False)
+        X = _array(arguments.features)
         X = X.reshape(len(X), -1)
         estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
         return LabelAudit(estimator, **settings).fit(X, y, groups=groups)
@@ -102,11 +129,9 @@ def main(argv: list[str] | None = None) -> int:
     stem = arguments.out or arguments.table.with_suffix("")
     try:
         audit = _audit(arguments)
-        issues = audit.issues_.rename_axis(arguments.id or "row").reset_index()
-        for name in issues.columns.difference(["quality", "is_issue"]):
-            issues[name] = [guarded(x) if isinstance(x, str) else x for x in issues[name].tolist()]
+        issues = audit.issues_.rename_axis(arguments.id or "row")
         csv, page = (stem.with_name(f"{stem.name}-issues.{kind}") for kind in ("csv", "html"))
-        write_whole(csv, issues.to_csv(index=False).encode(), overwrite=True)
+        write_whole(csv, table_as_csv(issues), overwrite=True)
         report = page_of(audit, f"Labels of {arguments.table.name}").encode()
         write_whole(page, report, overwrite=True)
     except (ImportError, OSError, TypeError, ValueError) as error:

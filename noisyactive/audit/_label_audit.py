@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from numbers import Integral
@@ -208,6 +209,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
                 raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '
                                  "have no use.")  # fmt: skip
             self.classes_, codes = codes_of_proba(y, X, self.classes)
+            if len(self.classes_) < 2:
+                raise ValueError(f"proba must have at least 2 columns, got {len(self.classes_)}.")
             proba = np.asarray(X)
             n_agreeing = 0
             for start in range(0, len(proba), BLOCK):
@@ -254,6 +257,18 @@ class LabelAudit(CheckedParams, BaseEstimator):
             folds = make_folds(codes, groups, int(self.cv), rng)
         else:
             folds = folds_of(self.cv, X, classes[codes], groups)
+        known = np.zeros((folds.max() + 1, len(classes)), dtype=bool)
+        for fold in range(len(known)):
+            known[fold, codes[folds != fold]] = True
+        if not (judged := known[folds, codes]).all():
+            lost = classes[np.unique(codes[~judged])].tolist()
+            warnings.warn(
+                f"{int((~judged).sum())} labels cannot be judged, since no other fold has their "
+                f"class: {lost[:10]}. Their quality is 0 whatever they are. See small_classes; "
+                "fewer folds, or folds and groups that spread classes, help.",
+                UserWarning,
+                stacklevel=3,
+            )
         if self.estimator is None:
             if (features := comparable(X)) is None:
                 raise TypeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._cells import guarded
+from .._cells import table_as_csv
 from .._like import LabelForm, labels_like
 from .._text import label_text
 from ..journal import Answered, Asked, CleaningState, Event
@@ -126,16 +125,7 @@ def csv_of(table: pd.DataFrame) -> bytes:
     """
     table = table.copy(deep=False)
     table["time"] = table["time"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # all of one length
-    for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
-        table[name] = column.astype(object).map(_guarded)
-    names = [_guarded(name) for name in table.index.names]
-    table.index = table.index.map(
-        lambda key: tuple(map(_guarded, key)) if isinstance(key, tuple) else _guarded(key)
-    )
-    text = io.StringIO(newline="")
-    # Only with this terminator does every version of Python quote a cell with "\r" in it.
-    table.to_csv(text, index_label=names, lineterminator="\r\n")
-    return text.getvalue().encode("utf-8", errors="backslashreplace")
+    return table_as_csv(table)
 
 
 def _latest(events: Sequence[Event]) -> dict[int, _Latest]:
@@ -185,7 +175,3 @@ def _texts(n: int) -> NDArray[np.object_]:
 def _values(labels: Any) -> Any:
     """Labels without an index, which a table would look rows up by."""
     return getattr(labels, "array", labels)
-
-
-def _guarded(cell: Any) -> Any:
-    return guarded(cell) if isinstance(cell, str) else cell

@@ -77,3 +77,35 @@ def test_rows_that_are_in_a_group_stay_together(table, capsys):
     frame.to_csv(file, index=False)
     assert main([str(file), "--label", "species", "--id", "file", "--group", "patient"]) == 0
     capsys.readouterr()
+
+
+def test_ids_and_labels_stay_as_they_are_written(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(3, size=60)
+    frame = pd.DataFrame(
+        {
+            "given": [f"{i:05d}" if i else "0\r=x" for i in range(60)],
+            "kind": np.array(["None", "NA", "02"])[kind],
+            "size": kind + rng.normal(0, 0.1, 60),
+        }
+    )
+    file = tmp_path / "t.csv"
+    frame.to_csv(file, index=False, lineterminator="\r\n")
+    assert main([str(file), "--label", "kind", "--id", "given", "--cv", "3"]) == 0, (
+        capsys.readouterr().err
+    )
+    capsys.readouterr()
+    lines = (tmp_path / "t-issues.csv").read_bytes().decode()
+    assert '"0\r=x"' in lines and not any(line.startswith("=") for line in lines.split("\r\n"))
+    text = pd.read_csv(tmp_path / "t-issues.csv", dtype=str, keep_default_na=False)
+    assert {value.lstrip("'") for value in text.iloc[:, 0]} == set(frame["given"])
+    assert {value.lstrip("'") for value in text.iloc[:, 1]} == {"None", "NA", "02"}
+
+
+def test_arrays_that_are_none_are_told(table, capsys):
+    file, _ = table
+    np.savez(file.with_name("z.npz"), a=1)
+    file.with_name("empty.npy").write_bytes(b"")
+    for name in ("z.npz", "empty.npy"):
+        assert main([str(file), "--label", "species", "--features", str(file.with_name(name))]) == 2
+        assert name in capsys.readouterr().err

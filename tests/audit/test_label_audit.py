@@ -254,3 +254,18 @@ def test_probabilities_that_know_the_labels_are_told(digits):
         issues_from_proba(y_noisy, learned)
     with pytest.warns(UserWarning, match="agrees with every label"):
         rank_suspects(y_noisy, learned)
+
+
+def test_folds_may_not_split_groups(digits):
+    X, _, y_noisy = digits
+    with pytest.raises(ValueError, match="must not split groups"):
+        LabelAudit(LINEAR, cv=list(KFold(3).split(X))).fit(X, y_noisy, groups=y_noisy)
+    with pytest.raises(ValueError, match="at least 2 columns"):
+        issues_from_proba([0] * 5, np.ones((5, 1)))
+
+
+def test_classes_that_no_other_fold_has_are_told(digits):
+    X, y, _ = digits
+    order = np.argsort(y, kind="stable")
+    with pytest.warns(UserWarning, match="cannot be judged"):
+        LabelAudit(None, cv=KFold(10)).fit(X[order], y[order])
