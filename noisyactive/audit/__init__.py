@@ -1,6 +1,7 @@
 """Which labels are wrong, and how many, by models and by experts; what else is wrong with data."""
 
-from ._annotators import AnnotatorConsensus, pivot_annotations
+from ._annotations import pivot_annotations
+from ._annotators import AnnotatorConsensus
 from ._data_problems import contradicting_rows, find_duplicates, find_outliers, small_classes
 from ._label_audit import LabelAudit, find_label_issues, issues_from_proba
 from ._noise_rate import NoiseEstimate, audit_sample, estimate_noise

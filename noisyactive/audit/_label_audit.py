@@ -28,7 +28,8 @@ from .._proba import check_proba, codes_of_proba, warn_of_memory
 from .._random import draw_seed
 from .._samples import for_estimator
 from .._templates import seeded_clone
-from ._annotators import AnnotatorConsensus, has_annotators, not_one_hot
+from ._annotations import has_annotators, not_one_hot
+from ._annotators import AnnotatorConsensus
 
 if TYPE_CHECKING:
     import pandas as pd
