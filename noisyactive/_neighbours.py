@@ -66,8 +66,8 @@ class Neighbours:
             inside, outside = np.flatnonzero(self.folds == fold), np.flatnonzero(self.folds != fold)
             frequency = np.bincount(codes[outside], minlength=n_classes) / len(outside)
             weight = np.ones(len(codes))
-            agreeing = _shares(indices[outside], codes, weight, frequency)
-            weight[outside] = agreeing[np.arange(len(outside)), codes[outside]]
+            agreeing = (codes[indices[outside]] == codes[outside, None]).sum(axis=1)
+            weight[outside] = (agreeing + frequency[codes[outside]]) / (indices.shape[1] + 1)
             weight[verified] = 1
             proba[inside] = _shares(indices[inside], codes, weight, frequency)
         return proba

@@ -179,7 +179,8 @@ class CrossFitted(TrustPolicy):
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
         """Judge the labels by new answers; train on those trusted; judge the labels again."""
-        said, before = self._said(labels), self._heard(labels)
+        said, neighbours = self._said(labels), self._votes(labels)
+        before = copy.copy(self.model).hear(*said, neighbours, self._learn)
         right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
         certain = right[labels.verified].min(initial=1) > 0.999
         weight = None if certain else np.where(labels.verified, right, 1)
@@ -187,20 +188,26 @@ class CrossFitted(TrustPolicy):
         kept = before.latest if self.how.n_averaged == 2 else []
         ensemble = CrossFitEnsemble([*kept, *models], before.folds, before.classes)
         ensemble.predict_held_out(self.training.X)
-        self.model = ensemble.judge_labels(*said, self._neighbours, before, self._learn)
+        self.model = ensemble.judge_labels(*said, neighbours, before, self._learn)
 
     def posterior_with(self, labels: LabelSnapshot) -> NDArray[np.float64]:
         """What the ensemble's `label_posterior_` is once it has heard new answers."""
-        return self._heard(labels).label_posterior_
-
-    def _heard(self, labels: LabelSnapshot) -> CrossFitEnsemble:
-        """The ensemble, untrained, with what answers say of the labels."""
-        return copy.copy(self.model).hear(*self._said(labels), self._neighbours, self._learn)
+        heard = copy.copy(self.model)
+        heard.hear(*self._said(labels), self._votes(labels), self._learn)
+        return heard.label_posterior_
 
     def _said(self, labels: LabelSnapshot) -> tuple[NDArray[np.intp], NDArray[np.intp], Answers]:
         """Given and present labels, and the answers as far as they are to be believed."""
         answers = labels.answers if self._estimates_errors else labels.answers.settled(labels.codes)
         return labels.given, labels.codes, answers
+
+    def _votes(self, labels: LabelSnapshot) -> NDArray[np.float64] | None:
+        """Class probabilities from the labels of similar samples, as they are now."""
+        answered = np.zeros(len(labels.codes), dtype=bool)
+        answered[labels.answers.rows] = True
+        if self._neighbours is None or not answered.any():
+            return None
+        return self._neighbours.proba(labels.codes, answered, len(self.training.classes))
 
     @property
     def _estimates_errors(self) -> bool:

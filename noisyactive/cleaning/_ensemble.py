@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from .._neighbours import Neighbours
 from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
@@ -152,7 +151,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         given: NDArray[np.intp],
         current: NDArray[np.intp],
         answers: Answers,
-        neighbours: Neighbours | None = None,
+        neighbours: NDArray[np.float64] | None = None,
         before: CrossFitEnsemble | None = None,
         learn: Learn = learn_from_answers,
     ) -> CrossFitEnsemble:
@@ -166,8 +165,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             Labels as they are now: the annotators' where there are answers.
         answers : Answers
             What annotators said.
-        neighbours : Neighbours, default=None
-            Similar samples, whose labels count as evidence once there are answers.
+        neighbours : ndarray of shape (n_samples, n_classes), default=None
+            Class probabilities from the labels of similar samples: evidence once there are answers.
         before : CrossFitEnsemble, default=None
             Ensemble whose noise rate, temperature and rates of wrong answers the fit of the noise
             model starts from.
@@ -196,7 +195,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         given: NDArray[np.intp],
         current: NDArray[np.intp],
         answers: Answers,
-        neighbours: Neighbours | None = None,
+        neighbours: NDArray[np.float64] | None = None,
         learn: Learn = learn_from_answers,
     ) -> CrossFitEnsemble:
         """Set the attributes that describe the labels, by the noise model that there is.
@@ -211,12 +210,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self
             The ensemble.
         """
-        n_classes, every = len(self.classes), np.arange(len(given))
+        every = np.arange(len(given))
         answered = np.zeros(len(given), dtype=bool)
         answered[answers.rows] = True
-        evidence = [self.held_out_proba_]
-        if neighbours is not None and answered.any():
-            evidence.append(neighbours.proba(current, answered, n_classes))
+        evidence = [self.held_out_proba_, *([] if neighbours is None else [neighbours])]
         held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
         prior, rates = learn(
             self._noise.posterior(held_out, codes).numpy(), evidence, given, answers

@@ -139,7 +139,8 @@ def test_answers_are_learned_from(data, model):
     said = Answers(rows, np.zeros(6, dtype=int), y[rows], np.arange(6) >= 3)
     current = y_noisy.copy()
     current[rows] = y[rows]
-    neighbours = Neighbours(comparable(X), after.folds)
+    answered = np.isin(np.arange(len(y)), rows)
+    neighbours = Neighbours(comparable(X), after.folds).proba(current, answered, 3)
     judged = copy.copy(before).hear(y_noisy, current, said, neighbours)
     learned = judged.clean_mask_
     learned[rows] = True
