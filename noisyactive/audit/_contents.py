@@ -93,6 +93,45 @@ def contents_of(X: Any) -> Contents:
     return Contents(keys, _scaled(np.concatenate([_small(block) for block in blocks])))
 
 
+def compared(
+    X: Any, *, standardise: bool = False, remedy: str = "features of the samples as X"
+) -> Contents:
+    """Read samples that are to be compared.
+
+    Parameters
+    ----------
+    X : object of length n_samples
+        As `contents_of` takes it.
+    standardise : bool, default=False
+        Whether each pixel of images is standardised, as the features of other samples are.
+    remedy : str, default="features of the samples as X"
+        What the error says to pass instead.
+
+    Returns
+    -------
+    Contents
+        With features; keys are empty if they were not needed.
+
+    Raises
+    ------
+    TypeError
+        If there are no distances between such samples.
+    """
+    features = standardised(X) if standardise else None
+    contents = contents_of(X) if features is None else Contents(np.empty(0, np.intp), features)
+    if contents.features is None:
+        raise TypeError(
+            "X cannot be compared: it must hold at most 5,000 finite numbers for each sample, "
+            f"images of one size, texts, or be sparse. Pass {remedy}."
+        )
+    return contents
+
+
+def standardised(X: Any) -> Any:
+    """Rows of standardised features, also of images in memory; None for all else."""
+    return None if sparse.issparse(X) else comparable(X)
+
+
 def _of_sparse(X: Any) -> Contents:
     rows = sparse.csr_matrix(X, copy=True)
     rows.sum_duplicates()
