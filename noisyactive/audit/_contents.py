@@ -36,11 +36,14 @@ class Contents(NamedTuple):
         Rows between which Euclidean distances mean something; None for what has none.
     is_cosine : bool
         Whether `features` have the length 1, so that distances are those between directions.
+    texts : list of str or None
+        The samples, if they are texts; missing ones are empty.
     """
 
     keys: NDArray[np.intp]
     features: Any
     is_cosine: bool = False
+    texts: list[str] | None = None
 
     def shown(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distances as they are called: cosine distances of directions, else Euclidean ones."""
@@ -154,9 +157,9 @@ def _of_texts(texts: list[Any]) -> Contents:
         vectorizer = TfidfVectorizer(
             analyzer="char", ngram_range=(2, 4), use_idf=False, sublinear_tf=True
         )
-        return Contents(keys, vectorizer.fit_transform(plain), is_cosine=True)
+        return Contents(keys, vectorizer.fit_transform(plain), is_cosine=True, texts=plain)
     except ValueError:  # no text has any
-        return Contents(keys, None)
+        return Contents(keys, None, texts=plain)
 
 
 def _of_items(X: Any) -> Contents:
