@@ -179,7 +179,8 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
     X : array, tensor or ImageTable of length n_samples
         The samples. Arrays have the shape (n_samples, channels, height, width), (n_samples, height,
         width, channels) or (n_samples, height, width); numbers other than bytes are scaled by the
-        smallest and the largest value of all samples. The files of an `ImageTable` are shown whole, not cropped.
+        smallest and the largest value of all samples. The files of an `ImageTable` are shown whole,
+        not cropped.
 
     Returns
     -------

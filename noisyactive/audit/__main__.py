@@ -114,7 +114,7 @@ def _audit(arguments: argparse.Namespace) -> tuple[LabelAudit, dict[str, Any]]:
     texts = X.select_dtypes(exclude=["number", "bool"]).columns
     for name in texts:  # the most frequent values; all others are missing
         frequent = X[name].value_counts().index[:200]
-        X[name] = pd.Categorical(X[name], frequent)
+        X[name] = pd.Categorical(X[name].where(X[name].isin(frequent)), frequent)
     boosting = HistGradientBoostingClassifier(
         categorical_features="from_dtype", max_iter=50, random_state=arguments.seed
     )

@@ -82,8 +82,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     issues_ : DataFrame of n_samples rows
         As `find_label_issues` returns it.
     noise_rate_ : float
-        Share of labels that are wrong: the median of its posterior. Its model has one rate for all
-        classes, which says best how many; it need not be the share of `issues_`, see the Notes.
+        Share of labels that are wrong: the median of its posterior, by a model with one rate for
+        all classes. It need not agree with `issues_` and `transition_matrix_`, see the Notes.
     noise_rate_interval_ : tuple (low, high)
         Where it lies with a probability of 95%, if the noise model is right. A few hundred random
         rows that an expert checks tell better, see `audit_sample`.
@@ -105,12 +105,14 @@ class LabelAudit(CheckedParams, BaseEstimator):
     Samples vote by their pixels, words or columns. Where a pretrained network gives features, these
     say more: ``LabelAudit().fit(features, y)``. No other parameter is needed for them.
 
-    Two models are fitted to the same probabilities. How many labels are wrong is asked of one with
-    a single noise rate, whose posterior is narrow enough for an interval. Which labels are wrong,
-    and `transition_matrix_`, come from one in which each class has a rate of its own, and which
-    expects some wrong labels: it finds more of them, but its rates are shrunk towards each other
-    and are no estimate of how many. The two may differ by some points, most where one class is
-    labelled worse than others.
+    Two models are fitted to the same probabilities. `noise_rate_` is that of a model with one rate
+    for all classes. It hardly sees wrong labels where there are none, nor where classes overlap;
+    but labels of one class that are wrong, or that mostly become one other class, may look like
+    doubt to it: then it is far too low, and so is its interval. `label_quality_`, `issues_` and
+    `transition_matrix_` are of a model in which each class has its own rate, and which expects some
+    wrong labels. ``1 - label_quality_.mean()``, the share that it expects, was within some points
+    of the truth for any kind of noise where classes are told apart well; where they overlap, it was
+    some ten points too high, also of clean labels. Where the two differ, ask an expert.
 
     Labels that are wrong more often for difficult samples look like doubt to a model of the labels
     alone; answers to a few questions tell them apart, see `ActiveLabelCleaner`.

@@ -3,9 +3,9 @@
 import base64
 import io
 import os
+import runpy
 import shutil
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -21,53 +21,7 @@ SCRIPT = "<script>alert(1)</script>"
 CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
     filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
 )
-VOID = {"meta", "img", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Elements, texts and the cells of tables of a page."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.elements, self.text, self.tables, self.open = [], "", [], []
-        self.source = Path(path).read_text(encoding="utf-8")
-        self.feed(self.source)
-        assert not self.open  # every element was closed
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            return
-        self.text += data
-        if "td" in self.open or "th" in self.open:
-            self.tables[-1][-1][-1] += data
-
-    def table(self, heading):
-        """Rows of the table whose first row holds a heading, each a dict."""
-        (table,) = (table for table in self.tables if heading in table[0])
-        head, *rows = table
-        return [dict(zip(head, row, strict=True)) for row in rows]
-
-    def images(self):
-        """Sources of the images in table cells, apart from figures."""
-        return [
-            attributes["src"]
-            for tag, attributes in self.elements
-            if tag == "img" and not attributes["alt"]
-        ]
+Page = runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))["Page"]
 
 
 def decoded(url):
