@@ -1,8 +1,18 @@
 """A page read as a browser reads it; run by `runpy` in tests of reports."""
 
+import os
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
+CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM"
+)
 VOID = {"meta", "img", "br", "link", "input"}
 
 
@@ -50,3 +60,24 @@ class Page(HTMLParser):
             for tag, attributes in self.elements
             if tag == "img" and not attributes["alt"]
         ]
+
+
+def check_in_browser(path, width, color_scheme="light"):
+    """The page is no wider than the screen, shows all images, and asks for nothing else."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=color_scheme)
+        asked, complaints = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        broken = (
+            "[...document.images].filter(image => !image.complete || !image.naturalWidth).length"
+        )
+        assert page.evaluate(broken) == 0
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        browser.close()
+    assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
+    return ground

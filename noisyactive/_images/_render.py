@@ -132,8 +132,7 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
 
     Parameters
     ----------
-    pixels : array-like of shape (height, width), (channels, height, width) or (height, width, \
-            channels)
+    pixels : array-like of shape (height, width), or with channels first or last
         Three channels are red, green and blue; with another number, the first is shown as grey.
         Channels are last if there are 1, 3 or 4 along the last axis, but not along the first; the
         fourth is left out.

@@ -5,6 +5,7 @@ import io
 import os
 import runpy
 import sys
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from noisyactive.audit import (
     write_report,
 )
 
-Page = runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))["Page"]
+Page, check_in_browser, needs_chromium = itemgetter("Page", "check_in_browser", "needs_chromium")(
+    runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))
+)
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -293,3 +296,15 @@ def test_says_how_to_get_what_it_needs(audit, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"write_report needs Jinja2.*noisyactive\[plot\]"):
         write_report(audit, tmp_path / "r.html")
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("width", [360, 1280])
+def test_fits_the_screen_by_day_and_by_night(planted, tmp_path, width):
+    X, long = planted["X"], "a" * 60
+    y = pd.Series([f"{long}{k}" for k in planted["y"]], index=planted["y"].index + long)
+    audit = LabelAudit(random_state=0).fit(X, y)
+    path = write_report(audit, tmp_path / "r.html", X, groups=y, split=planted["split"])
+    grounds = {check_in_browser(path, width, scheme) for scheme in ("light", "dark")}
+    assert len(grounds) == 2

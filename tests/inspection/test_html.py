@@ -4,8 +4,8 @@ import base64
 import io
 import os
 import runpy
-import shutil
 import sys
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,9 @@ from noisyactive import ActiveLabelCleaner, UniformLabelNoise
 from noisyactive.inspection import to_html
 
 SCRIPT = "<script>alert(1)</script>"
-CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+Page, check_in_browser, needs_chromium = itemgetter("Page", "check_in_browser", "needs_chromium")(
+    runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))
 )
-Page = runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))["Page"]
 
 
 def decoded(url):
@@ -308,22 +307,8 @@ def test_says_how_to_get_what_it_needs(cleaned, tmp_path, monkeypatch, missing):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM")
+@needs_chromium
 @pytest.mark.parametrize("width", [360, 1280])
 def test_fits_the_screen_and_asks_for_nothing(cleaned, tmp_path, width):
-    playwright = pytest.importorskip("playwright.sync_api")
     path = to_html(cleaned, tmp_path / "report.html", class_names=["a" * 60, "b", "c c c"])
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        asked, complaints = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(path.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        broken = (
-            "[...document.images].filter(image => !image.complete || !image.naturalWidth).length"
-        )
-        assert page.evaluate(broken) == 0
-        browser.close()
-    assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
+    check_in_browser(path, width)
