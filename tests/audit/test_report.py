@@ -270,6 +270,33 @@ def test_consensus_of_annotators_is_what_is_judged(planted, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([0] * 30, name="same"),
+        pd.MultiIndex.from_product([range(15), ["left", "right"]]),
+        pd.date_range("2020-01-01", periods=30),
+    ],
+    ids=["same", "pairs", "days"],
+)
+def test_any_index_names_the_rows(tmp_path, index):
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([1, 1], 30)
+    audit = LabelAudit("precomputed").fit(proba, pd.Series([0, 1] * 15, index=index))
+    page = Page(write_report(audit, tmp_path / "r.html", rng.normal(size=(30, 4))))
+    expected = audit.issues_.query("is_issue").index
+    assert len(expected) > 3
+    assert [row["Sample"] for row in page.table("Suggested")] == [str(one) for one in expected]
+
+
+def test_nothing_contradicts_labels_that_are_all_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    audit = LabelAudit("precomputed", classes=["x", "y"])
+    audit.fit(rng.dirichlet([1, 1], 30), ["x"] * 30)
+    page = Page(write_report(audit, tmp_path / "r.html", rng.normal(size=(30, 4))))
+    assert page.table("Suggested") and "Similar" not in page.text
+
+
+@pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"audit": "audit"}, TypeError, "audit must be a LabelAudit"),
