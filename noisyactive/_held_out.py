@@ -150,7 +150,7 @@ def folds_of(cv: Any, X: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> N
             )
         folds[test] = fold
     if (folds < 0).any():
-        raise ValueError("cv must put every sample into a test part; an iterator serves once.")
+        raise ValueError("cv must put every sample into a test part.")
     if groups is not None:
         members = np.unique(groups, return_inverse=True)[1]
         pairs = np.unique(members * (folds.max() + 1) + folds)

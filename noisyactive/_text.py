@@ -16,3 +16,12 @@ def label_text(label: Any) -> str:
 def is_visible(character: str) -> bool:
     """Whether a character is seen as it is, and does not change how others are shown."""
     return character.isprintable() or character in _JOINERS or category(character) == "Zs"
+
+
+def visible(text: str) -> str:
+    """A text whose invisible and control characters are written as escape sequences."""
+    return "".join(c if c == "\n" or is_visible(c) else _spelled(c) for c in text)
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

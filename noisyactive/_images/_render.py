@@ -48,7 +48,7 @@ def render(source: Any) -> Picture:
 
     Parameters
     ----------
-    source : path, PIL image, or array of shape (height, width) or (channels, height, width)
+    source : path, PIL image, or array of shape (height, width), or with channels first or last
         The image. Arrays of floats and 16-bit and 32-bit grey files are scaled by their own minimum
         and maximum.
 
@@ -132,8 +132,10 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
 
     Parameters
     ----------
-    pixels : array-like of shape (height, width) or (channels, height, width)
+    pixels : array-like of shape (height, width), or with channels first or last
         Three channels are red, green and blue; with another number, the first is shown as grey.
+        Channels are last if there are 1, 3 or 4 along the last axis, but not along the first; the
+        fourth is left out.
     limits : tuple of float (low, high), default=None
         Values that become black and white. None takes the smallest and the largest finite value,
         and keeps bytes unchanged.
@@ -156,6 +158,8 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
             f"An image must be of shape (height, width) or (channels, height, width), got "
             f"{array.shape}."
         )
+    if array.ndim == 3 and array.shape[-1] in (1, 3, 4) and len(array) not in (1, 3, 4):
+        array = array.transpose(2, 0, 1)[:3]
     if array.ndim == 3:
         array = array.transpose(1, 2, 0) if len(array) == 3 else array[0]
     if array.dtype != np.uint8:
@@ -172,9 +176,10 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
     Parameters
     ----------
     X : array, tensor or ImageTable of length n_samples
-        The samples. Arrays have the shape (n_samples, channels, height, width) or (n_samples,
-        height, width); numbers other than bytes are scaled by the smallest and the largest value
-        of all samples. The files of an `ImageTable` are shown whole, not cropped.
+        The samples. Arrays have the shape (n_samples, channels, height, width), (n_samples, height,
+        width, channels) or (n_samples, height, width); numbers other than bytes are scaled by the
+        smallest and the largest value of all samples. The files of an `ImageTable` are shown whole,
+        not cropped.
 
     Returns
     -------

@@ -2,9 +2,14 @@
 
 from ._annotations import pivot_annotations
 from ._annotators import AnnotatorConsensus
-from ._data_problems import contradicting_rows, find_duplicates, find_outliers, small_classes
-from ._label_audit import LabelAudit, find_label_issues, issues_from_proba
+from ._contradictions import contradicting_rows
+from ._duplicates import find_duplicates
+from ._find_issues import find_label_issues, issues_from_proba
+from ._label_audit import LabelAudit
 from ._noise_rate import NoiseEstimate, audit_sample, estimate_noise
+from ._outliers import find_outliers
+from ._report import write_report
+from ._small_classes import small_classes
 
 __all__ = [
     "AnnotatorConsensus",
@@ -19,4 +24,5 @@ __all__ = [
     "issues_from_proba",
     "pivot_annotations",
     "small_classes",
+    "write_report",
 ]

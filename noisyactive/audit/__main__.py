@@ -16,12 +16,15 @@ from sklearn.preprocessing import StandardScaler
 
 from .._cells import table_as_csv
 from .._files import write_whole
+from .._images import ImageFolder
 from ._label_audit import LabelAudit
-from ._page import page_of
+from ._report import write_report
 
 _EPILOG = """\
 Writes TABLE-issues.csv, all rows with the most doubtful label first, and TABLE-issues.html, a
-report to look at. By default the other columns of the table are what a classifier judges by.
+report to look at: doubtful labels beside similar samples, duplicates, outliers. By default the
+other columns of the table are what a classifier judges by, and what the report compares. With
+both --proba and --features, the latter are only compared.
 """
 
 
@@ -34,10 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--label", required=True, metavar="COLUMN", help="column of the labels")
     add("--id", metavar="COLUMN", help="column that names the rows (default: row numbers from 0)")
     add("--group", metavar="COLUMN", help="column of what belongs together, as a patient")
-    by = parser.add_mutually_exclusive_group()
-    by.add_argument("--features", type=Path, metavar="FILE.npy", help="a row of numbers for each")
+    add("--split", metavar="COLUMN", help="column of the part of the data, as train and test")
+    add("--features", type=Path, metavar="FILE.npy", help="numbers or images, one for each row")
     proba = "class probabilities by models that did not learn the labels; columns as labels sorted"
-    by.add_argument("--proba", type=Path, metavar="FILE.npy", help=proba)
+    add("--proba", type=Path, metavar="FILE.npy", help=proba)
+    add("--images", type=Path, metavar="FOLDER", help="images for the report, named as the ids")
     add("--cv", type=int, default=5, help="folds (default: %(default)s)")
     add("--seed", type=int, default=0, help="of the folds (default: %(default)s)")
     add("--out", type=Path, metavar="STEM", help="beginning of the files' names")
@@ -65,11 +69,12 @@ def _array(file: Path) -> Any:
     return array
 
 
-def _audit(arguments: argparse.Namespace) -> LabelAudit:
-    """Read what the command names, and judge the labels."""
+def _audit(arguments: argparse.Namespace) -> tuple[LabelAudit, dict[str, Any]]:
+    """Read what the command names, and judge the labels; the audit, and what to compare."""
     table = pd.read_csv(arguments.table, index_col=False)
     # As they are written: 007 is no number, and "None" may be a class.
-    named = [one for one in (arguments.label, arguments.id, arguments.group) if one in table]
+    options = (arguments.label, arguments.id, arguments.group, arguments.split)
+    named = [one for one in options if one in table]
     texts = pd.read_csv(
         arguments.table,
         index_col=False,
@@ -82,34 +87,38 @@ def _audit(arguments: argparse.Namespace) -> LabelAudit:
     y = _column(table, arguments.label, "--label")
     names = _column(table, arguments.id, "--id")
     groups = _column(table, arguments.group, "--group")
+    split = _column(table, arguments.split, "--split")
     if empty := int(y.isna().sum()):
         raise ValueError(f"{empty} rows of the column {arguments.label!r} have no label.")
     if all(_is_whole(label) for label in y.unique()):
         y = y.astype(int)  # so that 2 is before 10, as in the columns of --proba
     if names is not None:
         y = y.set_axis(pd.Index(names))
+    X = None if arguments.features is None else _array(arguments.features)
+    compared = {"X": X, "groups": groups, "split": split}
     if arguments.proba is not None:
-        return LabelAudit("precomputed").fit(_array(arguments.proba), y)
+        if X is None and not (groups is None and split is None):
+            raise ValueError("--group and --split need --features beside --proba, to compare.")
+        return LabelAudit("precomputed").fit(_array(arguments.proba), y), compared
     settings = {"cv": arguments.cv, "random_state": arguments.seed}
-    if arguments.features is not None:
-        X = _array(arguments.features)
-        X = X.reshape(len(X), -1)
+    if X is not None:
         estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-        return LabelAudit(estimator, **settings).fit(X, y, groups=groups)
-    used = [one for one in (arguments.label, arguments.id, arguments.group) if one is not None]
-    X = table.drop(columns=used)
+        rows = X.reshape(len(X), -1)
+        return LabelAudit(estimator, **settings).fit(rows, y, groups=groups), compared
+    X = table.drop(columns=[one for one in options if one is not None])
     if not X.shape[1]:
         raise ValueError(
             "The table has no columns to judge by: pass --features or --proba, numbers of each row."
         )
+    compared["X"] = X.copy()  # as it is: rare values make rows different
     texts = X.select_dtypes(exclude=["number", "bool"]).columns
     for name in texts:  # the most frequent values; all others are missing
         frequent = X[name].value_counts().index[:200]
-        X[name] = pd.Categorical(X[name], frequent)
+        X[name] = pd.Categorical(X[name].where(X[name].isin(frequent)), frequent)
     boosting = HistGradientBoostingClassifier(
         categorical_features="from_dtype", max_iter=50, random_state=arguments.seed
     )
-    return LabelAudit(boosting, **settings).fit(X, y, groups=groups)
+    return LabelAudit(boosting, **settings).fit(X, y, groups=groups), compared
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,12 +137,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     stem = arguments.out or arguments.table.with_suffix("")
     try:
-        audit = _audit(arguments)
+        if arguments.images is not None:
+            ImageFolder(arguments.images, "--images")  # before any work
+        audit, compared = _audit(arguments)
         issues = audit.issues_.rename_axis(arguments.id or "row")
         csv, page = (stem.with_name(f"{stem.name}-issues.{kind}") for kind in ("csv", "html"))
         write_whole(csv, table_as_csv(issues), overwrite=True)
-        report = page_of(audit, f"Labels of {arguments.table.name}").encode()
-        write_whole(page, report, overwrite=True)
+        title = f"Labels of {arguments.table.name}"
+        write_report(audit, page, images=arguments.images, title=title, **compared)
     except (ImportError, OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

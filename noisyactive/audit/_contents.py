@@ -36,11 +36,14 @@ class Contents(NamedTuple):
         Rows between which Euclidean distances mean something; None for what has none.
     is_cosine : bool
         Whether `features` have the length 1, so that distances are those between directions.
+    texts : list of str or None
+        The samples, if they are texts; missing ones are empty.
     """
 
     keys: NDArray[np.intp]
     features: Any
     is_cosine: bool = False
+    texts: list[str] | None = None
 
     def shown(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distances as they are called: cosine distances of directions, else Euclidean ones."""
@@ -93,6 +96,45 @@ def contents_of(X: Any) -> Contents:
     return Contents(keys, _scaled(np.concatenate([_small(block) for block in blocks])))
 
 
+def compared(
+    X: Any, *, standardise: bool = False, remedy: str = "features of the samples as X"
+) -> Contents:
+    """Read samples that are to be compared.
+
+    Parameters
+    ----------
+    X : object of length n_samples
+        As `contents_of` takes it.
+    standardise : bool, default=False
+        Whether each pixel of images is standardised, as the features of other samples are.
+    remedy : str, default="features of the samples as X"
+        What the error says to pass instead.
+
+    Returns
+    -------
+    Contents
+        With features; keys are empty if they were not needed.
+
+    Raises
+    ------
+    TypeError
+        If there are no distances between such samples.
+    """
+    features = standardised(X) if standardise else None
+    contents = contents_of(X) if features is None else Contents(np.empty(0, np.intp), features)
+    if contents.features is None:
+        raise TypeError(
+            "X cannot be compared: it must hold at most 5,000 finite numbers for each sample, "
+            f"images of one size, texts, or be sparse. Pass {remedy}."
+        )
+    return contents
+
+
+def standardised(X: Any) -> Any:
+    """Rows of standardised features, also of images in memory; None for all else."""
+    return None if sparse.issparse(X) else comparable(X)
+
+
 def _of_sparse(X: Any) -> Contents:
     rows = sparse.csr_matrix(X, copy=True)
     rows.sum_duplicates()
@@ -115,9 +157,9 @@ def _of_texts(texts: list[Any]) -> Contents:
         vectorizer = TfidfVectorizer(
             analyzer="char", ngram_range=(2, 4), use_idf=False, sublinear_tf=True
         )
-        return Contents(keys, vectorizer.fit_transform(plain), is_cosine=True)
+        return Contents(keys, vectorizer.fit_transform(plain), is_cosine=True, texts=plain)
     except ValueError:  # no text has any
-        return Contents(keys, None)
+        return Contents(keys, None, texts=plain)
 
 
 def _of_items(X: Any) -> Contents:

@@ -19,7 +19,7 @@ from .._held_out import folds_of, make_folds, out_of_fold_proba
 from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, plain_numbers
 from .._like import row_index
-from .._neighbours import Neighbours, comparable
+from .._neighbours import Neighbours
 from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
@@ -30,9 +30,9 @@ from .._samples import for_estimator
 from .._templates import seeded_clone
 from ._annotations import has_annotators, not_one_hot
 from ._annotators import AnnotatorConsensus
+from ._contents import compared
 
 if TYPE_CHECKING:
-    import pandas as pd
     from typing_extensions import Self
 
 _PRECOMPUTED = "precomputed"
@@ -54,8 +54,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
         Cloned for each fold; any with `predict_proba`, as a Pipeline. "precomputed": `X` holds
         class probabilities, of models that did not learn the labels that they are about. None:
         no training; similar samples of other folds vote, each as far as its own neighbours agree
-        with its label.
-    cv : int, cross-validation generator or iterable, default=5
+        with its label. What `X` holds is compared as in `contradicting_rows`.
+    cv : int, cross-validation generator or list of splits, default=5
         Folds, of which every sample is in one test part. An int spreads classes evenly, and keeps
         groups together.
     classes : array-like of shape (n_classes,), default=None
@@ -70,6 +70,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted; of probabilities, in the order of their columns.
+    n_folds_ : int or None
+        Folds that were made; None of probabilities.
     held_out_proba_ : array-like of shape (n_samples, n_classes)
         Class probabilities from classifiers that did not learn the sample; those given, if they
         were.
@@ -80,12 +82,13 @@ class LabelAudit(CheckedParams, BaseEstimator):
     issues_ : DataFrame of n_samples rows
         As `find_label_issues` returns it.
     noise_rate_ : float
-        Share of labels that are wrong: the median of its posterior.
+        Share of labels that are wrong: the median of its posterior, by a model with one rate for
+        all classes. It need not agree with `issues_` and `transition_matrix_`, see the Notes.
     noise_rate_interval_ : tuple (low, high)
         Where it lies with a probability of 95%, if the noise model is right. A few hundred random
         rows that an expert checks tell better, see `audit_sample`.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
-        Estimate of ``T[i, j] = P(given=j | true=i)``.
+        Estimate of ``T[i, j] = P(given=j | true=i)``, of the model behind `issues_`.
     annotators_ : AnnotatorConsensus
         How good each annotator is, and what all say together with the classifier; only of labels
         of several annotators.
@@ -99,6 +102,18 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     Notes
     -----
+    Samples vote by their pixels, words or columns. Where a pretrained network gives features, these
+    say more: ``LabelAudit().fit(features, y)``. No other parameter is needed for them.
+
+    Two models are fitted to the same probabilities. `noise_rate_` is that of a model with one rate
+    for all classes. It hardly sees wrong labels where there are none, nor where classes overlap;
+    but labels of one class that are wrong, or that mostly become one other class, may look like
+    doubt to it: then it is far too low, and so is its interval. `label_quality_`, `issues_` and
+    `transition_matrix_` are of a model in which each class has its own rate, and which expects some
+    wrong labels. ``1 - label_quality_.mean()``, the share that it expects, was within some points
+    of the truth for any kind of noise where classes are told apart well; where they overlap, it was
+    some ten points too high, also of clean labels. Where the two differ, ask an expert.
+
     Labels that are wrong more often for difficult samples look like doubt to a model of the labels
     alone; answers to a few questions tell them apart, see `ActiveLabelCleaner`.
 
@@ -130,6 +145,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
     """
 
     classes_: NDArray[Any]
+    n_folds_: int | None
     held_out_proba_: Any
     transition_matrix_: NDArray[np.float64]
     annotators_: AnnotatorConsensus
@@ -141,7 +157,6 @@ class LabelAudit(CheckedParams, BaseEstimator):
             HasMethods(["split", "get_n_splits"]),
             list,
             tuple,
-            Iterator,
         ],
         "classes": ["array-like", None],
         "n_jobs": [
@@ -198,6 +213,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
         ValueError, TypeError
             If a parameter or the data is not as described, before any training.
         """
+        if isinstance(self.cv, Iterator):
+            raise TypeError("cv must not be an iterator, which serves only once: pass list(cv).")
         self._validate_params()
         for name in ("_rate", "annotators_"):
             self.__dict__.pop(name, None)
@@ -209,6 +226,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
             if groups is not None or fit_params:
                 raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '
                                  "have no use.")  # fmt: skip
+            self.n_folds_ = None
             self.classes_, codes = codes_of_proba(y, X, self.classes)
             if len(self.classes_) < 2:
                 raise ValueError(f"proba must have at least 2 columns, got {len(self.classes_)}.")
@@ -253,11 +271,15 @@ class LabelAudit(CheckedParams, BaseEstimator):
             known = getattr(last_step(self.estimator), "classes", None)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
+        if self.estimator is None:
+            remedy = "features of the samples as X, or a classifier as the estimator"
+            features = compared(X, standardise=True, remedy=remedy).features
         rng = np.random.RandomState(draw_seed(self.random_state, "LabelAudit"))
         if isinstance(self.cv, Integral):
             folds = make_folds(codes, groups, int(self.cv), rng)
         else:
             folds = folds_of(self.cv, X, classes[codes], groups)
+        self.n_folds_ = int(folds.max()) + 1
         known = np.zeros((folds.max() + 1, len(classes)), dtype=bool)
         for fold in range(len(known)):
             known[fold, codes[folds != fold]] = True
@@ -271,13 +293,9 @@ class LabelAudit(CheckedParams, BaseEstimator):
                 stacklevel=3,
             )
         if self.estimator is None:
-            if (features := comparable(X)) is None:
-                raise TypeError(
-                    "estimator=None compares samples: X must hold at most 5,000 numbers for each, "
-                    "or be sparse. Pass a classifier, or features of the samples as X."
-                )
+            similar = Neighbours(features, folds)
             nobody = np.zeros(len(codes), dtype=bool)
-            return classes, codes, Neighbours(features, folds).proba(codes, nobody, len(classes))
+            return classes, codes, similar.proba(codes, nobody, len(classes))
         classes = plain_numbers(classes)
         template = seeded_clone(self.estimator, classes, rng)
         proba = out_of_fold_proba(
@@ -337,108 +355,3 @@ class LabelAudit(CheckedParams, BaseEstimator):
     @cached_property
     def _rate(self) -> RateEstimate:
         return self._fitted(estimate_rate)
-
-
-def find_label_issues(
-    estimator: Any,
-    X: Any,
-    y: ArrayLike,
-    *,
-    cv: Any = 5,
-    groups: ArrayLike | None = None,
-    n_jobs: int | None = None,
-    random_state: int | np.random.RandomState | None = None,
-    **fit_params: Any,
-) -> pd.DataFrame:
-    """Find labels that are probably wrong.
-
-    Parameters
-    ----------
-    estimator : classifier or None
-        Any with `predict_proba`, as a Pipeline; clones of it judge labels that they did not learn.
-        None: no training, the labels of similar samples vote.
-    X : object of length n_samples
-        Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices, texts,
-        Datasets.
-    y : array-like of shape (n_samples,) or (n_samples, n_annotators)
-        Labels. Of several annotators, ``given`` is their consensus; see `AnnotatorConsensus`.
-    cv : int, cross-validation generator or iterable, default=5
-        Folds.
-    groups : array-like of shape (n_samples,), default=None
-        Samples that belong together, as images of one patient.
-    n_jobs : int, default=None
-        Folds that are fitted at a time, as in joblib.
-    random_state : int, RandomState or None, default=None
-        Draws the folds, and seeds those parts of the estimator that have no seed of their own.
-    **fit_params : dict
-        Parameters of the estimator's `fit`; those of length n_samples are sliced.
-
-    Returns
-    -------
-    DataFrame of n_samples rows
-        The worst label first, with the index of `y`, or of `X`, or row numbers. ``given`` and
-        ``suggested`` (categorical): the label, and the class that is most probably true;
-        ``quality``: probability that the label is right; ``is_issue``: whether it is more probably
-        wrong; ``why`` (categorical): what speaks against it, in words.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a parameter or the data is not as described, before any training.
-
-    See Also
-    --------
-    LabelAudit : The same as an estimator, with the noise rate and where wrong labels come from.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from noisyactive import find_label_issues
-    >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> y[10] = 2
-    >>> issues = find_label_issues(LogisticRegression(max_iter=1000), X, y, random_state=0)
-    >>> issues.head(1)[["given", "suggested", "is_issue", "why"]]
-       given suggested  is_issue                       why
-    10     2         0      True  looks like 0, not like 2
-    """
-    audit = LabelAudit(estimator, cv=cv, n_jobs=n_jobs, random_state=random_state)
-    return audit.fit(X, y, groups=groups, **fit_params).issues_
-
-
-def issues_from_proba(
-    y: ArrayLike, proba: ArrayLike, *, classes: ArrayLike | None = None
-) -> pd.DataFrame:
-    """Find labels that are probably wrong, by class probabilities computed anywhere.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels.
-    proba : array-like of shape (n_samples, n_classes)
-        Class probabilities, from models that did not learn the labels that they are about:
-        out-of-fold, as ``cross_val_predict(..., method="predict_proba")`` returns them, or of a
-        model that was trained on other samples. Those of a model that was fitted to these labels
-        say that all are right. May be a memory map.
-    classes : array-like of shape (n_classes,), default=None
-        The class of each column. None means what a DataFrame calls them, or else the sorted
-        distinct labels of `y`.
-
-    Returns
-    -------
-    DataFrame of n_samples rows
-        As `find_label_issues` returns it.
-
-    Raises
-    ------
-    ValueError
-        If labels, probabilities or classes are not as described.
-
-    Examples
-    --------
-    >>> from noisyactive.audit import issues_from_proba
-    >>> issues = issues_from_proba(["cat", "cat", "dog"], [[0.9, 0.1], [0.5, 0.5], [0.9, 0.1]])
-    >>> issues.index.tolist(), issues.given.tolist()
-    ([2, 1, 0], ['dog', 'cat', 'cat'])
-    """
-    return LabelAudit(_PRECOMPUTED, classes=classes).fit(proba, y).issues_

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timezone
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .._arrays import described
 from .._files import as_path, write_whole
-from .._images import image_finder
+from .._html import now, page_template
+from .._images import SIDE, Thumbnail, image_finder, thumbnail
 from .._numbers import check_int
-from .._text import label_text
+from .._text import label_text, visible
 from ..cleaning import ActiveLabelCleaner
 from . import _report_content as content
 from ._changes import changes_of
@@ -21,7 +20,6 @@ from ._classes import ClassNames, class_keys
 from ._fitted import check_cleaner
 from ._report_figures import figures_of
 from ._style import require_matplotlib
-from ._thumbnails import SIDE, Thumbnail, thumbnail
 
 
 def to_html(
@@ -95,16 +93,16 @@ def to_html(
     if not isinstance(title, str):
         raise TypeError(f"title must be text, got {described(title)}.")
     keys = class_keys(cleaner.classes_, class_names)
-    names = [content.visible(label_text(key)) for key in keys]
+    names = [visible(label_text(key)) for key in keys]
     find = image_finder(images, cleaner.X_train_)
     require_matplotlib("to_html")
-    template = _template()
+    template = page_template(__package__, "report.html", "to_html")
 
     changes = changes_of(cleaner)
     n_shown = 0 if find is None else min(len(changes), max_images)
     page = template.render(
-        title=content.visible(str(title)),
-        written=content.when(datetime.now(timezone.utc).isoformat()),
+        title=visible(str(title)),
+        written=now(),
         summary=content.summary(cleaner),
         figures=figures_of(cleaner),
         rounds=content.rounds(cleaner),
@@ -130,18 +128,3 @@ def to_html(
     file = Path(path)
     write_whole(file, page.encode("utf-8", "backslashreplace"), overwrite=True)
     return file
-
-
-def _template() -> Any:
-    """The template of the page; values are escaped."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise ImportError(
-            'to_html needs Jinja2, which is not installed: pip install "noisyactive[plot]".'
-        ) from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files(__package__).joinpath("report.html").read_text(encoding="utf-8")
-    return environment.from_string(text)

@@ -5,41 +5,23 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from .._text import is_visible
+from .._html import NOTHING, Entry, when
+from .._images import Thumbnail
+from .._text import visible
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Answered, describe, fingerprint
 from ._changes import Change, class_audit
 from ._cleaning_curve import score_name_of
 from ._cleaning_report import cleaning_report
-from ._thumbnails import Thumbnail
 
 _PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
 _LONGEST = 300  # characters of a parameter
-_NOTHING = "–"
 _UNNAMED = "an unnamed annotator"
-
-
-class Entry(NamedTuple):
-    """A name, its value and a note."""
-
-    name: str
-    value: str
-    note: str = ""
-
-
-def visible(text: str) -> str:
-    """A text whose invisible and control characters are written as escape sequences."""
-    return "".join(c if c == "\n" or is_visible(c) else _spelled(c) for c in text)
-
-
-def when(time: str) -> str:
-    """A time in UTC, to the minute."""
-    return f"{time[:10]} {time[11:16]} UTC" if time else _NOTHING
 
 
 def summary(cleaner: ActiveLabelCleaner) -> list[Entry]:
@@ -72,9 +54,9 @@ def rounds(cleaner: ActiveLabelCleaner) -> list[list[str]]:
             f"{row.answers:,}",
             f"{row.answered:,}",
             f"{row.changed:,}",
-            _NOTHING if np.isnan(row.hit_rate) else f"{row.hit_rate:.0%}",
+            NOTHING if np.isnan(row.hit_rate) else f"{row.hit_rate:.0%}",
             f"{row.cost:,}",
-            _NOTHING if np.isnan(row.score) else f"{row.score:.3f}",
+            NOTHING if np.isnan(row.score) else f"{row.score:.3f}",
         ]
         for number, row in zip(
             cleaner.history_["round"].tolist(), cleaning_report(cleaner).itertuples(), strict=True
@@ -104,8 +86,8 @@ def people(cleaner: ActiveLabelCleaner) -> list[list[str]]:
             visible(name) or _UNNAMED,
             f"{n_answers:,}",
             f"{n_labels:,}",
-            _NOTHING if np.isnan(agreement) else f"{agreement:.0%}",
-            _NOTHING if np.isnan(kappa) else f"{kappa:.2f}",
+            NOTHING if np.isnan(agreement) else f"{agreement:.0%}",
+            NOTHING if np.isnan(kappa) else f"{kappa:.2f}",
         ]
         for name, n_answers, n_labels, agreement, kappa in columns
     ]
@@ -124,10 +106,10 @@ def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[
         "picture": picture,
         "old": names[change.old],
         "new": names[change.new],
-        "who": [visible(name) or _NOTHING for name in change.annotators] or [_NOTHING],
+        "who": [visible(name) or NOTHING for name in change.annotators] or [NOTHING],
         "others": others,
         "when": when(change.time),
-        "round": change.round or _NOTHING,
+        "round": change.round or NOTHING,
         "comment": "\n".join(
             visible(text if alone or not name else f"{name}: {text}")
             for name, text in change.comments
@@ -175,7 +157,3 @@ def _progress(cleaner: ActiveLabelCleaner) -> Entry:
     if n_open := len(state.open_rows):
         return Entry("Round", rounds_begun, f"labels that wait for an answer: {n_open:,}")
     return Entry("Rounds", rounds_begun, "finished" if state.ended else "the run can go on")
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

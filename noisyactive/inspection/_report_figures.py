@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._images import data_url
 from ..cleaning import ActiveLabelCleaner
 from ._cleaning_curve import CleaningCurveDisplay, score_name_of
 from ._cleaning_report import cleaning_report
 from ._style import LIGHT, SKY, VERMILION, legend_above
-from ._thumbnails import data_url
 
 
 class ReportFigure(NamedTuple):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.datasets import load_iris
 
 from noisyactive.audit.__main__ import main
@@ -56,6 +57,47 @@ def test_judges_by_features_or_by_probabilities(table, capsys):
     assert set(issues["row"][:5]) == set(wrong)
     assert len(y) == len(issues)
     capsys.readouterr()
+
+
+def test_the_report_shows_images_and_compares_features(table, capsys):
+    file, wrong = table
+    frame = pd.read_csv(file)
+    frame["part"] = np.where(np.arange(150) < 100, "train", "test")
+    frame.to_csv(file, index=False)
+    X = np.load(file.with_name("features.npy"))
+    X[149] = X[3]
+    np.save(file.with_name("features.npy"), X)
+    folder = file.with_name("images")
+    folder.mkdir()
+    Image.new("L", (9, 9), 200).save(folder / f"{wrong[0]}.png")
+    options = ["--label", "species", "--id", "file", "--split", "part", "--images", str(folder)]
+    features = ["--features", str(file.with_name("features.npy"))]
+    assert main([str(file), *options, *features]) == 0, capsys.readouterr().err
+    page = file.with_name("flowers-issues.html").read_text()
+    assert "across the split" in page and "149.png" in page and "Outliers" in page
+    assert page.count("<img") >= 1 and "no image of this item" in page
+    proba = np.tile([0.4, 0.3, 0.3], (150, 1))
+    np.save(file.with_name("p.npy"), proba)
+    known = ["--proba", str(file.with_name("p.npy"))]
+    assert main([str(file), *options, *known, *features]) == 0, capsys.readouterr().err
+    assert "across the split" in file.with_name("flowers-issues.html").read_text()
+    assert main([str(file), *options, *known]) == 2
+    assert "--split need --features" in capsys.readouterr().err
+    assert main([str(file), *options[:-1], "missing"]) == 2
+    assert "missing" in capsys.readouterr().err
+
+
+def test_rare_words_do_not_make_rows_equal(tmp_path, capsys):
+    """The classifier knows the 200 most frequent values alone; the report compares all."""
+    words = [f"w{i}" for i in range(250)]
+    frame = pd.DataFrame({"word": words * 2, "n": [0] * 500, "kind": [*"ab"] * 250})
+    frame["n"] = np.arange(500) // 250
+    frame.loc[499, ["word", "n"]] = frame.loc[240, ["word", "n"]]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert main([str(tmp_path / "t.csv"), "--label", "kind"]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    page = (tmp_path / "t-issues.html").read_text()
+    assert "Sets of duplicates</dt><dd>1</dd>" in page
 
 
 def test_what_cannot_be_is_told(table, capsys):

@@ -1,5 +1,7 @@
 """Which labels are wrong: any classifier, any kind of samples."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -236,15 +239,36 @@ def test_what_cannot_be_is_refused(digits, make, match):
         make(X, y)
 
 
-def test_samples_that_cannot_be_compared_need_a_classifier(texts):
-    X, y, _ = texts
-    with pytest.raises(TypeError, match="Pass a classifier"):
-        find_label_issues(None, X, y)
+def test_similar_texts_vote_without_a_classifier(texts):
+    X, y, y_noisy = texts
+    assert auroc(find_label_issues(None, X, y_noisy, random_state=0), y, y_noisy) > 0.9
 
 
-def test_is_cloned_as_other_estimators():
-    audit = LabelAudit(LINEAR, cv=4)
-    assert clone(audit).get_params()["cv"] == 4
+def test_features_of_samples_vote_in_their_place(digits):
+    """Pixels at random, and features that tell the digits apart."""
+    X, y, y_noisy = digits
+    features = PCA(10, random_state=0).fit_transform(X)
+    images = np.random.default_rng(0).permutation(X.ravel()).reshape(-1, 8, 8)
+    assert auroc(find_label_issues(None, features, y_noisy, random_state=0), y, y_noisy) > 0.9
+    assert auroc(find_label_issues(None, images, y_noisy, random_state=0), y, y_noisy) < 0.7
+
+
+def test_samples_that_cannot_be_compared_need_features_or_a_classifier(digits):
+    X, y, _ = digits
+    words = pd.DataFrame({"word": np.array(["a", "b"])[y % 2], "number": X[:, 20]})
+    with pytest.raises(TypeError, match="Pass features of the samples as X, or a classifier"):
+        find_label_issues(None, words, y)
+
+
+def test_is_cloned_pickled_and_fitted_again_as_other_estimators(digits):
+    X, _, y_noisy = digits
+    audit = LabelAudit(cv=list(KFold(4).split(X)))
+    first = audit.fit(X, y_noisy).issues_
+    for other in (audit, clone(audit), pickle.loads(pickle.dumps(audit))):
+        pd.testing.assert_frame_equal(other.fit(X, y_noisy).issues_, first)
+    assert audit.n_folds_ == 4
+    with pytest.raises(TypeError, match=r"cv must not be an iterator.*list\(cv\)"):
+        LabelAudit(cv=KFold(4).split(X)).fit(X, y_noisy)
 
 
 def test_probabilities_that_know_the_labels_are_told(digits):

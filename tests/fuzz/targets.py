@@ -276,6 +276,15 @@ add("contradicting_rows", of_function(audit.contradicting_rows, X=X, y=y))
 add("find_duplicates", of_function(audit.find_duplicates, X=X))
 add("find_outliers", of_function(audit.find_outliers, X=X))
 add("small_classes", of_function(audit.small_classes, y=y))
+add(
+    "write_report",
+    of_function(
+        audit.write_report,
+        audit=lambda: audit.LabelAudit(cv=2).fit(X(), y()),
+        path=lambda: "report.html",
+        X=X,
+    ),
+)
 add("GroundTruthOracle", of_function(cleaning.GroundTruthOracle, y_clean=y))
 add(
     "GroundTruthOracle()",

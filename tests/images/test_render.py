@@ -121,6 +121,12 @@ class TestArrays:
             expected = (X[row].transpose(1, 2, 0) + 2) / 5 * 255
             np.testing.assert_allclose(np.asarray(show(row)), expected, atol=0.51)
 
+    @pytest.mark.parametrize("n_channels", [1, 3, 4])
+    def test_channels_may_be_last(self, n_channels):
+        X = np.random.RandomState(0).randint(256, size=(2, 6, 7, n_channels)).astype(np.uint8)
+        shown = np.asarray(images_of(X)(1))
+        np.testing.assert_array_equal(shown, X[1, :, :, 0] if n_channels == 1 else X[1, :, :, :3])
+
     def test_bytes_stay_as_they_are(self):
         X = np.random.RandomState(0).randint(50, 100, (4, 1, 6, 7)).astype(np.uint8)
         for data in (X, torch.from_numpy(X)):

@@ -3,9 +3,9 @@
 import base64
 import io
 import os
-import shutil
+import runpy
 import sys
-from html.parser import HTMLParser
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,56 +18,9 @@ from noisyactive import ActiveLabelCleaner, UniformLabelNoise
 from noisyactive.inspection import to_html
 
 SCRIPT = "<script>alert(1)</script>"
-CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+Page, check_in_browser, needs_chromium = itemgetter("Page", "check_in_browser", "needs_chromium")(
+    runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))
 )
-VOID = {"meta", "img", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Elements, texts and the cells of tables of a page."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.elements, self.text, self.tables, self.open = [], "", [], []
-        self.source = Path(path).read_text(encoding="utf-8")
-        self.feed(self.source)
-        assert not self.open  # every element was closed
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            return
-        self.text += data
-        if "td" in self.open or "th" in self.open:
-            self.tables[-1][-1][-1] += data
-
-    def table(self, heading):
-        """Rows of the table whose first row holds a heading, each a dict."""
-        (table,) = (table for table in self.tables if heading in table[0])
-        head, *rows = table
-        return [dict(zip(head, row, strict=True)) for row in rows]
-
-    def images(self):
-        """Sources of the images in table cells, apart from figures."""
-        return [
-            attributes["src"]
-            for tag, attributes in self.elements
-            if tag == "img" and not attributes["alt"]
-        ]
 
 
 def decoded(url):
@@ -354,22 +307,8 @@ def test_says_how_to_get_what_it_needs(cleaned, tmp_path, monkeypatch, missing):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM")
+@needs_chromium
 @pytest.mark.parametrize("width", [360, 1280])
 def test_fits_the_screen_and_asks_for_nothing(cleaned, tmp_path, width):
-    playwright = pytest.importorskip("playwright.sync_api")
     path = to_html(cleaned, tmp_path / "report.html", class_names=["a" * 60, "b", "c c c"])
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        asked, complaints = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(path.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        broken = (
-            "[...document.images].filter(image => !image.complete || !image.naturalWidth).length"
-        )
-        assert page.evaluate(broken) == 0
-        browser.close()
-    assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
+    check_in_browser(path, width)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .._images import NotShown, render
+from ._render import NotShown, render
 
 SIDE = 96  # longest side, in pixels
 _TINY = 48  # up to this size, pixels are shown as squares
@@ -37,7 +37,7 @@ def thumbnail(find: Callable[[int, str], Any], row: int, item: str) -> Thumbnail
     Parameters
     ----------
     find : callable
-        ``find(row, item)``, as `noisyactive._images.image_finder` returns it.
+        ``find(row, item)``, as `image_finder` returns it.
     row : int
         Row of the data set.
     item : str
