@@ -498,7 +498,7 @@ def test_an_audit_after_another_one(blobs):
 
 def test_an_audit_refuses_what_are_no_annotators(blobs):
     X, true, labels = blobs
-    with pytest.raises(ValueError, match="one-hot labels, which are not supported"):
+    with pytest.raises(ValueError, match="one-hot labels are not supported"):
         LabelAudit(LogisticRegression()).fit(X, np.eye(K)[true])
     labels = labels.copy()
     labels.iloc[7] = np.nan
