@@ -29,7 +29,7 @@ def pivot_annotations(
     -------
     DataFrame of shape (n_items, n_annotators)
         Labels as objects, None where an annotator did not label an item. Items and annotators are
-        in the order of their first labels.
+        in the order of their first labels: ``X.loc[labels.index]`` are the samples in this order.
 
     Raises
     ------

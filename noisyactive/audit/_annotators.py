@@ -78,6 +78,8 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
     --------
     pivot_annotations : Makes the table of labels from one row per label.
     LabelAudit : Takes such a table as `y`, and trains the classifier as well.
+    noisyactive.ActiveLabelCleaner : Takes it, too, and asks experts about the doubtful labels.
+    noisyactive.CoTeachingVOGClassifier : Takes it, too, and learns the consensus.
 
     Notes
     -----
