@@ -14,14 +14,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._annotations import encode_annotations
 from .._arrays import as_list
 from .._codes import find_codes
+from .._crowd_model import MAX_ITER, SHRINKAGE, TOL, entropy, fit_crowd, information
 from .._labels import find_classes
 from .._numbers import check_int
 from .._params import CheckedParams
 from .._proba import check_proba, classes_of_columns
-from ._annotations import encode_annotations
-from ._crowd_model import entropy, fit_crowd, information
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,8 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
     --------
     pivot_annotations : Makes the table of labels from one row per label.
     LabelAudit : Takes such a table as `y`, and trains the classifier as well.
+    noisyactive.ActiveLabelCleaner : Takes it, too, and asks experts about the doubtful labels.
+    noisyactive.CoTeachingVOGClassifier : Takes it, too, and learns the consensus.
 
     Notes
     -----
@@ -146,9 +148,9 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
         self,
         *,
         classes: ArrayLike | None = None,
-        shrinkage: float = 16.0,
-        max_iter: int = 1000,
-        tol: float = 1e-4,
+        shrinkage: float = SHRINKAGE,
+        max_iter: int = MAX_ITER,
+        tol: float = TOL,
     ):
         self.classes = classes
         self.shrinkage = shrinkage
@@ -179,13 +181,11 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
             If a parameter, labels or probabilities are not as described.
         """
         self._validate_params()
-        present, codes, names, index = encode_annotations(labels)
-        self.classes_, columns = self._classes(present, proba, len(codes))
-        items, annotators = np.nonzero(codes >= 0)
-        given = columns[codes[items, annotators]]
-        shape = (*codes.shape, len(self.classes_))
+        given = encode_annotations(labels)
+        self.classes_ = self._classes(given.classes, proba, len(given.codes))
+        codes = given.among(self.classes_, name="labels")
         model = fit_crowd(
-            items, annotators, given, shape, None if proba is None else check_proba(proba),
+            codes, len(self.classes_), None if proba is None else check_proba(proba),
             shrinkage=self.shrinkage, max_iter=self.max_iter, tol=self.tol,
         )  # fmt: skip
         if not model.converged:
@@ -194,8 +194,9 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.annotators_, self._index = names, index
-        self._items, self._annotators, self._given = items, annotators, given
+        self.annotators_, self._index = given.names, given.index
+        self._items, self._annotators = np.nonzero(codes >= 0)
+        self._given = codes[self._items, self._annotators]
         self.posterior_, self.confusion_ = model.posterior, model.confusion
         self.n_iter_ = model.n_iter
         best = self.posterior_.argmax(axis=1)
@@ -203,10 +204,8 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
         self.annotators_quality_ = self._quality(best)
         return self
 
-    def _classes(
-        self, present: NDArray[Any], proba: Any, n_samples: int
-    ) -> tuple[NDArray[Any], NDArray[np.intp]]:
-        """All classes, and the place of those that were given among them."""
+    def _classes(self, present: NDArray[Any], proba: Any, n_samples: int) -> NDArray[Any]:
+        """All classes."""
         classes = present
         if proba is not None:
             classes = classes_of_columns(proba, present, self.classes)
@@ -224,7 +223,7 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
             raise ValueError(
                 f"labels must hold at least 2 classes, got one class: {classes.tolist()}."
             )
-        return classes, find_codes(present.tolist(), classes, name="labels")
+        return classes
 
     def _quality(self, consensus: NDArray[np.intp]) -> pd.DataFrame:
         """The table of the annotators."""

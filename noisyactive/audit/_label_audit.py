@@ -15,20 +15,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._annotations import Annotations, given_annotations
 from .._held_out import folds_of, make_folds, out_of_fold_proba
 from .._issues import BLOCK, issue_table
-from .._labels import check_groups, check_labels, plain_numbers
+from .._labels import check_groups, check_labels, find_classes, plain_numbers
 from .._like import row_index
 from .._neighbours import Neighbours
 from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
-from .._proba import check_proba, codes_of_proba, warn_of_memory
+from .._proba import check_proba, classes_of_columns, codes_of_proba, warn_of_memory
 from .._random import draw_seed
 from .._samples import for_estimator
 from .._templates import seeded_clone
-from ._annotations import has_annotators, not_one_hot
 from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
@@ -219,15 +219,16 @@ class LabelAudit(CheckedParams, BaseEstimator):
         for name in ("_rate", "annotators_"):
             self.__dict__.pop(name, None)
         index = row_index(y, X)
-        labels = y if has_annotators(y) else None
-        if labels is not None:
-            y = self._consensus(labels)
+        labels, annotations = y, given_annotations(y)
+        known = self._known_classes(X, annotations)
+        if annotations is not None:
+            y = annotations.consensus()
         if isinstance(self.estimator, str):
             if groups is not None or fit_params:
                 raise ValueError('estimator="precomputed" fits nothing: groups and fit parameters '
                                  "have no use.")  # fmt: skip
             self.n_folds_ = None
-            self.classes_, codes = codes_of_proba(y, X, self.classes)
+            self.classes_, codes = codes_of_proba(y, X, known)
             if len(self.classes_) < 2:
                 raise ValueError(f"proba must have at least 2 columns, got {len(self.classes_)}.")
             proba = np.asarray(X)
@@ -237,13 +238,13 @@ class LabelAudit(CheckedParams, BaseEstimator):
                 n_agreeing += int((block.argmax(axis=1) == codes[start : start + BLOCK]).sum())
             warn_of_memory(n_agreeing, len(codes))
         else:
-            self.classes_, codes, proba = self._held_out(X, y, groups, fit_params)
+            self.classes_, codes, proba = self._held_out(X, y, known, groups, fit_params)
         self.held_out_proba_ = proba
         self._codes = codes.astype(np.min_scalar_type(-len(self.classes_)))
         del codes
         self._noise = self._fitted(partial(fit_noise, prior=AUDIT_PRIOR))
         self.transition_matrix_ = self._noise.transition.numpy()
-        if labels is not None:
+        if annotations is not None:
             consensus = AnnotatorConsensus(classes=self.classes_)
             self.annotators_ = consensus.fit(labels, self._proba_of(slice(None)))
         self.issues_ = issue_table(
@@ -251,24 +252,29 @@ class LabelAudit(CheckedParams, BaseEstimator):
         )
         return self
 
-    def _consensus(self, labels: Any) -> NDArray[Any]:
-        """What annotators say together, without a classifier."""
-        consensus = AnnotatorConsensus().fit(not_one_hot(labels, "y"))
-        if (silent := consensus.quality_of_labels().isna().all(axis=1).to_numpy()).any():
-            raise ValueError(
-                f"y must hold a label of each sample; of row {int(silent.argmax())} no annotator "
-                "gave one."
-            )
-        return consensus.consensus_
+    def _known_classes(self, X: Any, annotations: Annotations | None) -> Any:
+        """Every possible label, if that is known: also those that are no sample's consensus."""
+        precomputed = isinstance(self.estimator, str)
+        known = self.classes
+        if known is None and not precomputed:
+            known = getattr(last_step(self.estimator), "classes", None)
+        if annotations is None:
+            return known
+        if known is not None:
+            annotations.among(find_classes(known, name="classes")[0])  # an unknown one is told now
+            return known
+        return classes_of_columns(X, annotations.classes) if precomputed else annotations.classes
 
     def _held_out(
-        self, X: Any, y: ArrayLike, groups: ArrayLike | None, fit_params: dict[str, Any]
+        self,
+        X: Any,
+        y: ArrayLike,
+        known: Any,
+        groups: ArrayLike | None,
+        fit_params: dict[str, Any],
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64]]:
         """Classes, encoded labels, and class probabilities from models that did not learn them."""
         X = for_estimator(X)
-        known = self.classes
-        if known is None:
-            known = getattr(last_step(self.estimator), "classes", None)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
         if self.estimator is None:
@@ -280,10 +286,10 @@ class LabelAudit(CheckedParams, BaseEstimator):
         else:
             folds = folds_of(self.cv, X, classes[codes], groups)
         self.n_folds_ = int(folds.max()) + 1
-        known = np.zeros((folds.max() + 1, len(classes)), dtype=bool)
-        for fold in range(len(known)):
-            known[fold, codes[folds != fold]] = True
-        if not (judged := known[folds, codes]).all():
+        learned = np.zeros((self.n_folds_, len(classes)), dtype=bool)
+        for fold in range(len(learned)):
+            learned[fold, codes[folds != fold]] = True
+        if not (judged := learned[folds, codes]).all():
             lost = classes[np.unique(codes[~judged])].tolist()
             warnings.warn(
                 f"{int((~judged).sum())} labels cannot be judged, since no other fold has their "

@@ -19,7 +19,7 @@ from ..coteaching import CoTeachingClassifier
 from ..journal import Event, Refitted
 
 _INDEX = "index.json"
-_FORMAT = 5  # files of another format are ignored
+_FORMAT = 6  # files of another format are ignored
 _KINDS = ("weights", "history", "attributes")
 
 

@@ -13,8 +13,15 @@ from sklearn.utils.validation import _num_samples
 from skorch import NeuralNet
 from torch.utils.data import Dataset
 
+from .._annotations import given_annotations
 from .._codes import find_codes
-from .._labels import check_groups, check_labels, find_classes, plain_numbers
+from .._labels import (
+    check_groups,
+    check_labels,
+    find_classes,
+    merge_classes,
+    plain_numbers,
+)
 from .._like import LabelForm, form_of, row_index
 from .._pipeline import last_step
 from .._samples import check_samples, for_estimator, labels_of_dataset
@@ -101,7 +108,9 @@ class RunData:
     classes : ndarray of shape (n_classes,)
         Sorted classes.
     codes : ndarray of int of shape (n_samples,)
-        Given labels, as indices into `classes`.
+        Given labels, as indices into `classes`; of several annotators, their consensus.
+    annotations : ndarray of int of shape (n_samples, n_annotators) or None
+        What each of several annotators says, -1 for nothing; None if each sample has one label.
     ids : ndarray of str of shape (n_samples,) or None
         Names of the rows; None for row numbers.
     groups : ndarray of shape (n_samples,) or None
@@ -119,6 +128,7 @@ class RunData:
     X: Any
     classes: NDArray[Any]
     codes: NDArray[np.intp]
+    annotations: NDArray[np.intp] | None
     ids: NDArray[np.str_] | None
     groups: NDArray[Any] | None
     validation_data: tuple[Any, Any] | None
@@ -166,6 +176,11 @@ def check_data(
         y = labels_of_dataset(X)
     X = X if isinstance(X, Dataset) else indexable(X)[0]
     known = getattr(last_step(estimator), "classes", None)
+    if (several := given_annotations(y)) is not None:
+        y = several.consensus()
+        if known is None:  # labels that are no sample's consensus are classes, too
+            clean = several.classes if y_clean is None else find_classes(y_clean, name="y_clean")[0]
+            known = merge_classes(several.classes, clean, name="y and y_clean")
     classes, codes = check_labels(X, y, known, y_clean)
     if not isinstance(last_step(estimator), NeuralNet):
         classes = plain_numbers(classes)
@@ -174,6 +189,7 @@ def check_data(
         X=X,
         classes=classes,
         codes=codes,
+        annotations=None if several is None else several.among(classes),
         ids=None if ids is None else check_ids(ids, len(codes)),
         groups=check_groups(groups, len(codes)),
         validation_data=validation_data,

@@ -156,7 +156,8 @@ class ActiveLabelCleaner(
         The labels as they are now: a Series with the index, name and dtype of `y` if that was one,
         else an array of its dtype; wider only where a class needs it.
     given_labels_ : ndarray or Series of shape (n_samples,)
-        The labels as they were given, likewise.
+        The labels as they were given, likewise. Of several annotators, their consensus; with the
+        index of a DataFrame.
     label_quality_ : ndarray of shape (n_samples,)
         Probability that the label as it is now is right, by all answers so far. "crossfit" only.
     issues_ : DataFrame of n_samples rows
@@ -201,6 +202,15 @@ class ActiveLabelCleaner(
     Journal : Write answers from another process.
     noisyactive.find_label_issues : Which labels are probably wrong, without any answers.
     noisyactive.query.rank_suspects : A ranked list of doubtful labels, without any loop.
+
+    Notes
+    -----
+    Where several annotators gave labels before the run, `y` has a column for each. Their consensus
+    (see `noisyactive.audit.AnnotatorConsensus`) is the given label, which is trained on and
+    corrected. "crossfit" judges it by what each annotator said, and how each of them errs, together
+    with the models [4]_: where annotators agree a label needs more evidence to be doubted. Other
+    policies see the consensus alone. Experts who answer are told apart from these annotators, also
+    where they have the same names.
 
     References
     ----------
@@ -325,8 +335,10 @@ class ActiveLabelCleaner(
         ----------
         X : object of length n_samples
             Samples, of any kind that the estimator takes.
-        y : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
+            With at least two columns, what each annotator said, missing where nothing; every sample
+            needs a label of one of them.
         oracle : callable, default=None
             ``oracle(rows, X_rows) -> answers``: a label or None for each row. With
             `answers_per_item` above 1 each call counts as another annotator's.
@@ -403,8 +415,8 @@ class ActiveLabelCleaner(
         ----------
         X : object of length n_samples
             Samples, of any kind that the estimator takes.
-        y : array-like of shape (n_samples,), default=None
-            Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
+            As for `fit`.
         ids : array-like of str of shape (n_samples,), default=None
             As for `fit`.
         groups : array-like of shape (n_samples,), default=None
@@ -563,14 +575,14 @@ class ActiveLabelCleaner(
         Returns
         -------
         DataFrame of n_samples rows
-            With the index of `y` if that was a Series, else that of a DataFrame `X`, else `ids`,
-            else row numbers. ``id`` is there if `ids` were given and are not the index. ``given``
-            and ``label``: labels at first and now; ``changed``: whether they differ; ``verified``:
-            whether annotators gave the label. ``round`` (missing if there is none), ``time`` (in
-            UTC): of the latest answer; ``annotators``: who answered, whoever did last last;
-            ``answers`` and ``comment``: what each of them said and remarked last, as "name: text".
-            ``quality``: `label_quality_`, and ``suggested``: the class that is most probably true;
-            both missing unless "crossfit" knows them. ``why``: a sentence on the label;
+            With the index of `y` if that was a Series or DataFrame, else that of a DataFrame `X`,
+            else `ids`, else row numbers. ``id`` is there if `ids` were given and are not the index.
+            ``given`` and ``label``: labels at first and now; ``changed``: whether they differ;
+            ``verified``: whether experts gave the label. ``round`` (missing if there is none),
+            ``time`` (in UTC): of the latest answer; ``annotators``: who answered, whoever did last
+            last; ``answers`` and ``comment``: what each of them said and remarked last, as "name:
+            text". ``quality``: `label_quality_`, and ``suggested``: the class that is most probably
+            true; both missing unless "crossfit" knows them. ``why``: a sentence on the label;
             ``trusted``: `clean_mask_`.
 
         Examples

@@ -32,7 +32,7 @@ _FEW_ROWS = 200
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
-    "class_shift_",
+    "class_shift_", "annotator_confusion_",
 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ class CrossFitted(TrustPolicy):
             else:
                 X, y = take_rows(training.X, rows), training.classes[codes[rows]]
                 models.append(DummyClassifier(strategy="prior").fit(X, y))
-        first = CrossFitEnsemble(models, folds, training.classes).predict_held_out(training.X)
+        first = self._ensemble(models, folds).predict_held_out(training.X)
         first.judge_labels(codes, codes, Answers.none())
         if len(codes) >= _FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
             warnings.warn(
@@ -174,7 +174,7 @@ class CrossFitted(TrustPolicy):
         )
         # Rounds go on from the first ones: answers may tell that others learned wrong labels.
         both = [*tuned, *models] if self.how.n_averaged == 2 else tuned
-        ensemble = CrossFitEnsemble(both, folds, first.classes).predict_held_out(training.X, both)
+        ensemble = self._ensemble(both, folds).predict_held_out(training.X, both)
         self.model = ensemble.judge_labels(codes, codes, Answers.none(), before=first)
 
     def update(self, labels: LabelSnapshot, params: Any) -> None:
@@ -186,7 +186,7 @@ class CrossFitted(TrustPolicy):
         weight = None if certain else np.where(labels.verified, right, 1)
         models = self._train(before, labels.codes, right > 0.5, params, weight, labels.notes)
         kept = before.latest if self.how.n_averaged == 2 else []
-        ensemble = CrossFitEnsemble([*kept, *models], before.folds, before.classes)
+        ensemble = self._ensemble([*kept, *models], before.folds)
         ensemble.predict_held_out(self.training.X)
         self.model = ensemble.judge_labels(*said, neighbours, before, self._learn)
 
@@ -295,7 +295,7 @@ class CrossFitted(TrustPolicy):
         n_folds = len(np.unique(folds))
         if folds.max(initial=-1) != n_folds - 1 or len(models) % n_folds:
             raise ValueError("The folds that were saved are not those of the models.")
-        ensemble = CrossFitEnsemble(models, folds, self.training.classes)
+        ensemble = self._ensemble(models, folds)
         ensemble.held_out_proba_ = self._fitting(arrays["held_out_proba_"], "f", n, k)
         ensemble.label_prior_ = self._fitting(arrays["label_prior_"], "f", n, k)
         ensemble.answer_error_rates_ = self._fitting(
@@ -306,10 +306,16 @@ class CrossFitted(TrustPolicy):
         ensemble.doubted_answers_ = self._fitting(arrays["doubted_answers_"], "b", n)
         ensemble.transition_matrix_ = self._fitting(arrays["transition_matrix_"], "f", k, k)
         ensemble.class_shift_ = self._fitting(arrays["class_shift_"], "f", k)
+        n_annotators = 0 if ensemble.annotations is None else ensemble.annotations.shape[1]
+        confusion = self._fitting(arrays["annotator_confusion_"], "f", n_annotators, k, k)
+        ensemble.annotator_confusion_ = confusion
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble
         self._find_neighbours(folds)
+
+    def _ensemble(self, models: list[Any], folds: NDArray[np.intp]) -> CrossFitEnsemble:
+        return CrossFitEnsemble(models, folds, self.training.classes, self.training.annotations)
 
     def _find_neighbours(self, folds: NDArray[np.intp]) -> None:
         features = comparable(self.training.X) if self.how.neighbours else None

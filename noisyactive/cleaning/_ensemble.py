@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
+from .._crowd_model import crowd_posterior, fit_crowd
 from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
@@ -19,6 +20,8 @@ from ._answer_model import Answers, Learn, learn_from_answers, with_answers
 
 # Share of wrong answers that the noise model reckons with at least.
 _LEAST_ERRORS = 0.05
+# What a class without samples has of right labels in the transition matrix.
+_LEAST_COUNT = 1e-9
 
 
 class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
@@ -34,6 +37,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     has no `class_weight` of its own. Predictions are the mean over the
     classifiers of the last two trainings, which is steadier than the last one alone.
 
+    Where several annotators gave labels, each of them has a noise model, a confusion matrix, and
+    these are fitted together [3]_; the given labels are the annotators' consensus.
+
     Parameters
     ----------
     models : list of classifiers
@@ -43,6 +49,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         Fold of each training sample: of each training, the classifier that did not see it.
     classes : ndarray of shape (n_classes,)
         Sorted classes.
+    annotations : ndarray of int of shape (n_samples, n_annotators), default=None
+        Given labels of several annotators, encoded; -1 where there is none. None: each sample has
+        one label.
 
     Attributes
     ----------
@@ -65,6 +74,9 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         they are known.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimate of ``T[i, j] = P(given=j | true=i)``.
+    annotator_confusion_ : ndarray of shape (n_annotators, n_classes, n_classes)
+        ``annotator_confusion_[a, i, j] = P(a said j | true=i)`` of the annotators whose labels were
+        given; none if each sample had one label.
     noise_rate_ : float
         Expected share of the given labels that are wrong, by the posterior.
     inverse_temperature_ : float
@@ -79,6 +91,8 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     .. [2] C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
        Labels", Journal of Artificial Intelligence Research, 2021,
        https://doi.org/10.1613/jair.1.12125
+    .. [3] V. C. Raykar et al., "Learning From Crowds", Journal of Machine Learning Research, 2010,
+       https://doi.org/10.5555/1756006.1859894
     """
 
     held_out_proba_: NDArray[np.float64]
@@ -88,14 +102,22 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     doubted_answers_: NDArray[np.bool_]
     answer_error_rates_: NDArray[np.float64]
     transition_matrix_: NDArray[np.float64]
+    annotator_confusion_: NDArray[np.float64]
     noise_rate_: float
     inverse_temperature_: float
     class_shift_: NDArray[np.float64]
 
-    def __init__(self, models: list[Any], folds: NDArray[np.intp], classes: NDArray[Any]):
+    def __init__(
+        self,
+        models: list[Any],
+        folds: NDArray[np.intp],
+        classes: NDArray[Any],
+        annotations: NDArray[np.intp] | None = None,
+    ):
         self.models = models
         self.folds = folds
         self.classes = classes
+        self.annotations = annotations
         self.classes_ = classes
 
     @property
@@ -184,10 +206,13 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
             known = before.answer_error_rates_[: len(rates)]
             rates[: len(known)] = np.maximum(known, _LEAST_ERRORS)
         rows, likelihood = answers.log_likelihood(torch.from_numpy(rates), len(self.classes))
-        answered = torch.from_numpy(rows), likelihood.exp()
-        place = None if before is None else before._place
-        held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
-        self._noise = fit_noise(held_out, codes, answered, place)
+        if self.annotations is not None:
+            self._fit_annotators(self.annotations, given, (rows, likelihood.numpy()))
+        else:
+            answered = torch.from_numpy(rows), likelihood.exp()
+            place = None if before is None else before._place
+            held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
+            self._noise = fit_noise(held_out, codes, answered, place)
         return self.hear(given, current, answers, neighbours, learn)
 
     def hear(
@@ -214,10 +239,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         answered = np.zeros(len(given), dtype=bool)
         answered[answers.rows] = True
         evidence = [self.held_out_proba_, *([] if neighbours is None else [neighbours])]
-        held_out, codes = torch.from_numpy(self.held_out_proba_), torch.from_numpy(given)
-        prior, rates = learn(
-            self._noise.posterior(held_out, codes).numpy(), evidence, given, answers
-        )
+        prior, rates = learn(self._posterior_of_given(given), evidence, given, answers)
         posterior = with_answers(prior, rates, answers)
         self.label_prior_, self.label_posterior_ = prior, posterior
         self.clean_mask_ = prior[every, given] > 0.5
@@ -225,6 +247,31 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.answer_error_rates_ = rates
         self.noise_rate_ = float(1 - posterior[every, given].mean())
         return self
+
+    def _fit_annotators(
+        self,
+        annotations: NDArray[np.intp],
+        given: NDArray[np.intp],
+        answered: tuple[NDArray[np.intp], NDArray[np.float64]],
+    ) -> None:
+        """In the place of one noise model, that of each annotator."""
+        n_classes = len(self.classes)
+        crowd = fit_crowd(annotations, n_classes, self.held_out_proba_, answered)
+        self.annotator_confusion_ = crowd.confusion
+        self.inverse_temperature_, self.class_shift_ = crowd.scale, crowd.shift
+        counts = crowd.posterior.T @ np.eye(n_classes)[given] + _LEAST_COUNT * np.eye(n_classes)
+        self.transition_matrix_ = counts / counts.sum(axis=1, keepdims=True)
+
+    def _posterior_of_given(self, given: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Probability of each class to be the true one, by given labels and held-out models."""
+        held_out = self.held_out_proba_
+        if self.annotations is not None:
+            believed = self.inverse_temperature_, self.class_shift_
+            return crowd_posterior(self.annotations, held_out, self.annotator_confusion_, *believed)
+        posterior: NDArray[np.float64] = self._noise.posterior(
+            torch.from_numpy(held_out), torch.from_numpy(given)
+        ).numpy()
+        return posterior
 
     @property
     def _noise(self) -> NoiseModel:
@@ -238,6 +285,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.transition_matrix_ = noise.transition.numpy()
         self.inverse_temperature_ = noise.scale
         self.class_shift_ = noise.shift.numpy()
+        self.annotator_confusion_ = np.empty((0, *self.transition_matrix_.shape))
 
     @property
     def _place(self) -> tuple[float, float]:

@@ -107,6 +107,7 @@ class CleaningLoop:
                 template=seeded_clone(self.params.estimator, data.classes, rng),
                 X=data.X,
                 classes=data.classes,
+                annotations=data.annotations,
                 groups=data.groups,
                 fit_params=data.fit_params,
                 validation_data=data.validation_data,
@@ -134,7 +135,11 @@ class CleaningLoop:
         parameters: dict[str, str] = {}
         for name, value in vars(params).items():
             parameters.update(describe(name, value))
-        others = {"groups": data.groups, "validation data": data.validation_data}
+        others = {
+            "labels of annotators": data.annotations,
+            "groups": data.groups,
+            "validation data": data.validation_data,
+        }
         described = describe_data(
             data.X, data.classes, data.codes, self.ids, others, data.fit_params
         )

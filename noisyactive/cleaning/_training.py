@@ -36,6 +36,9 @@ class Training:
         Samples.
     classes : ndarray of shape (n_classes,)
         Sorted classes; labels are passed to the methods as indices into them.
+    annotations : ndarray of int of shape (n_samples, n_annotators) or None
+        What each of several annotators says at the start, encoded, -1 for nothing; None if each
+        sample has one label.
     groups : ndarray of shape (n_samples,) or None
         What out-of-fold probabilities keep together.
     fit_params : mapping of str to object
@@ -49,6 +52,7 @@ class Training:
     template: Any
     X: Any
     classes: NDArray[Any]
+    annotations: NDArray[np.intp] | None
     groups: NDArray[Any] | None
     fit_params: Mapping[str, Any]
     validation_data: tuple[Any, Any] | None

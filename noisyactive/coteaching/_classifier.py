@@ -233,8 +233,10 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         X : array-like, tensor or torch Dataset of shape (n_samples, ...)
             Samples: rows of features, images (n_samples, channels, height, width), or a Dataset
             whose items are ``x`` or ``(x, y)``.
-        y : array-like of shape (n_samples,), default=None
-            Labels of any kind that can be sorted; they replace a Dataset's own.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
+            Labels of any kind that can be sorted; they replace a Dataset's own. With at least two
+            columns, what each annotator said, missing where nothing: their consensus is learned,
+            see `noisyactive.audit.AnnotatorConsensus`.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each sample counts in the loss that is learned from; only their proportions
             matter. Which labels are trusted, and the estimate of the forget rate, do not depend
@@ -287,8 +289,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         ----------
         X : array-like, tensor or torch Dataset of shape (n_samples, ...)
             Samples.
-        y : array-like of shape (n_samples,), default=None
-            Labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
+            Labels, as for `fit`.
         classes : array-like of shape (n_classes,), default=None
             Every possible label, used in the first call only.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -332,8 +334,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         ----------
         X : array-like, tensor or torch Dataset of shape (n_samples, ...)
             Samples.
-        y : array-like of shape (n_samples,), default=None
-            Labels that are trusted.
+        y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
+            Labels that are trusted, as for `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             As for `fit`.
         validation_data : tuple (X_val, y_val), default=None

@@ -15,6 +15,7 @@ from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
+from .._annotations import one_label_each
 from .._arrays import as_numbers, described, naming
 from .._codes import find_codes
 from .._labels import find_classes
@@ -117,7 +118,11 @@ class CheckedInputs(NeuralNetClassifier):
     def _training_dataset(
         self, X: Any, y: Any, *, reset: bool, classes: Any = None
     ) -> IndexedDataset:
-        """Check the training data and remember, when `reset`, what the networks are built for."""
+        """Check the training data and remember, when `reset`, what the networks are built for.
+
+        Of several annotators' labels, the consensus is learned.
+        """
+        y = one_label_each(y)
         if not reset:
             return self._checked(X, y, self.classes_, reset=False, min_samples=2)[0]
         known = self.classes if self.classes is not None else classes

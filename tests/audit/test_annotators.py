@@ -498,7 +498,7 @@ def test_an_audit_after_another_one(blobs):
 
 def test_an_audit_refuses_what_are_no_annotators(blobs):
     X, true, labels = blobs
-    with pytest.raises(ValueError, match="one-hot labels, which are not supported"):
+    with pytest.raises(ValueError, match="one-hot labels are not supported"):
         LabelAudit(LogisticRegression()).fit(X, np.eye(K)[true])
     labels = labels.copy()
     labels.iloc[7] = np.nan
@@ -506,3 +506,27 @@ def test_an_audit_refuses_what_are_no_annotators(blobs):
         LabelAudit(LogisticRegression()).fit(X, labels)
     with pytest.raises(ValueError, match="inconsistent lengths"):
         LabelAudit(LogisticRegression()).fit(X[:10], labels.dropna(how="all"))
+
+
+def test_an_audit_knows_labels_that_are_no_samples_consensus(blobs):
+    X, true, labels = blobs
+    labels = labels.copy()
+    labels.iloc[0] = [true[0]] * 7 + [K]  # one of eight says what nobody else ever says
+    audit = LabelAudit(LogisticRegression(), random_state=0).fit(X, labels)
+    assert audit.classes_.tolist() == audit.annotators_.classes_.tolist() == [0, 1, 2, 3, K]
+    assert K not in audit.issues_.given.unique()
+    given = LabelAudit("precomputed").fit(audit.held_out_proba_, labels)
+    pd.testing.assert_frame_equal(given.issues_, audit.issues_)
+
+
+def test_an_audit_refuses_unknown_labels_before_any_training(blobs):
+    X, _, labels = blobs
+
+    class Never(LogisticRegression):
+        def fit(self, X, y):
+            raise AssertionError("trained")
+
+    labels = labels.copy()
+    labels.iloc[0] = [0] * 7 + [K]
+    with pytest.raises(ValueError, match=r"y has labels that are not among the classes.*\[4"):
+        LabelAudit(Never(), classes=range(K)).fit(X, labels)

@@ -260,7 +260,7 @@ class TestBadInput:
             (lambda X, y: (np.where(X == X.max(), np.inf, X), y), "infinity"),
             (lambda X, y: (torch.from_numpy(np.where(X == X.max(), np.nan, X)), y), "NaN"),
             (lambda X, y: (X, np.zeros_like(y)), "one class"),
-            (lambda X, y: (X, np.eye(3)[y]), "1d array.*multi-label"),
+            (lambda X, y: (X, np.eye(3)[y]), "one-hot labels are not supported"),
             (lambda X, y: (X, np.where(y == 2, np.nan, y)), "NaN"),
             (lambda X, y: (X, y + 0.5), "continuous"),
             (lambda X, y: (X, None), "requires y"),

@@ -21,6 +21,7 @@ _REMAINS = 0.1
 _DOUBT = 1e-3
 _MAX_STEP = 0.5
 _FIRST_STEPS = 20
+SHRINKAGE, MAX_ITER, TOL = 16.0, 1000, 1e-4
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class CrowdModel:
         Probability of each class to be the true one.
     confusion : ndarray of shape (n_annotators, n_classes, n_classes)
         ``confusion[a, j, k] = P(a says k | true=j)``.
+    scale : float
+        Factor of a classifier's log-probabilities; 0 without a classifier.
+    shift : ndarray of shape (n_classes,)
+        What is added to them; without a classifier, how frequent classes are, as logarithms.
     n_iter : int
         Iterations.
     converged : bool
@@ -41,37 +46,41 @@ class CrowdModel:
 
     posterior: NDArray[np.float64]
     confusion: NDArray[np.float64]
+    scale: float
+    shift: NDArray[np.float64]
     n_iter: int
     converged: bool
 
 
 def fit_crowd(
-    items: NDArray[np.intp],
-    annotators: NDArray[np.intp],
     codes: NDArray[np.intp],
-    shape: tuple[int, int, int],
-    proba: NDArray[np.float64] | None,
+    n_classes: int,
+    proba: NDArray[np.float64] | None = None,
+    answered: tuple[NDArray[np.intp], NDArray[np.float64]] | None = None,
     *,
-    shrinkage: float,
-    max_iter: int,
-    tol: float,
+    shrinkage: float = SHRINKAGE,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
 ) -> CrowdModel:
     """Fit by EM who says what of which class, and what is true.
 
     Parameters
     ----------
-    items, annotators, codes : ndarray of int of shape (n_labels,)
-        Which sample each label is about, who gave it, and which class it says.
-    shape : tuple (n_samples, n_annotators, n_classes)
-        How many of each there are.
+    codes : ndarray of int of shape (n_samples, n_annotators)
+        What each annotator says of each sample, encoded; -1 for nothing.
+    n_classes : int
+        Classes, at least 2.
     proba : ndarray of shape (n_samples, n_classes) or None
         A classifier's probabilities of each class, from which the labels are independent given the
         true class. None: all samples have the same ones, the frequencies of the classes.
-    shrinkage : float
+    answered : tuple (rows, log_likelihood), default=None
+        What else is known: some samples, each once, and for each class the log-probability of what
+        is known if it were the true one, of shape (n_rows, n_classes).
+    shrinkage : float, default=16
         Weight of what is expected of an annotator, in labels; see `confusions`.
-    max_iter : int
+    max_iter : int, default=1000
         Largest number of iterations.
-    tol : float
+    tol : float, default=1e-4
         Change of a probability below which they end.
 
     Returns
@@ -79,23 +88,67 @@ def fit_crowd(
     CrowdModel
         The fit.
     """
-    n_items, n_annotators, n_classes = shape
-    # Who says what of which sample: both steps of EM are products with this matrix.
-    said = csr_array(
-        (np.ones(len(items)), (annotators * n_classes + codes, items)),
-        shape=(n_annotators * n_classes, n_items),
-    )
-    cells = np.bincount(items * n_classes + codes, minlength=n_items * n_classes)
+    n_items, n_annotators = codes.shape
+    items, annotators = np.nonzero(codes >= 0)
+    given = codes[items, annotators]
+    cells = np.bincount(items * n_classes + given, minlength=n_items * n_classes)
     votes = cells.reshape(n_items, n_classes).astype(np.float64)
     votes = votes + votes.sum(axis=0) / votes.sum()  # ties, and samples without labels
     posterior = votes / votes.sum(axis=1, keepdims=True)
-    model = _em(said, posterior, None, n_annotators, shrinkage, max_iter, tol)
+    said = _said(codes, n_classes)
+    limits = (shrinkage, max_iter, tol)
+    model = _em(said, posterior, None, answered, n_annotators, *limits)
     if proba is None:
         return model
     # What annotators say together is where to begin: EM that begins by believing a sure classifier
     # which knows nothing would find that it is the annotators who know nothing.
-    log_proba = _log_proba(proba)
-    return _em(said, model.posterior, log_proba, n_annotators, shrinkage, max_iter, tol)
+    return _em(said, model.posterior, _log_proba(proba), answered, n_annotators, *limits)
+
+
+def crowd_posterior(
+    codes: NDArray[np.intp],
+    proba: NDArray[np.float64],
+    confusion: NDArray[np.float64],
+    scale: float,
+    shift: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Probability of each class to be the true one, by annotators and a classifier.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_samples, n_annotators)
+        What each annotator says of each sample, encoded; -1 for nothing.
+    proba : ndarray of shape (n_samples, n_classes)
+        The classifier's probabilities.
+    confusion, scale, shift
+        As in `CrowdModel`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        By Bayes' rule.
+    """
+    heard = _said(codes, proba.shape[1]).T.tocsr()
+    posterior: NDArray[np.float64] = softmax(
+        scale * _log_proba(proba) + shift + heard @ _log_says(confusion), axis=1
+    )
+    return posterior
+
+
+def _said(codes: NDArray[np.intp], n_classes: int) -> csr_array:
+    """Who says what of which sample: both steps of EM are products with this matrix."""
+    items, annotators = np.nonzero(codes >= 0)
+    labels = annotators * n_classes + codes[items, annotators]
+    shape = (codes.shape[1] * n_classes, len(codes))
+    return csr_array((np.ones(len(items)), (labels, items)), shape=shape)
+
+
+def _log_says(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probability of each label of each annotator, one after the other, for each true class."""
+    result: NDArray[np.float64] = (
+        np.log(confusion).transpose(0, 2, 1).reshape(-1, confusion.shape[1])
+    )
+    return result
 
 
 def _log_proba(proba: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,6 +161,7 @@ def _em(
     said: csr_array,
     posterior: NDArray[np.float64],
     log_proba: NDArray[np.float64] | None,
+    answered: tuple[NDArray[np.intp], NDArray[np.float64]] | None,
     n_annotators: int,
     shrinkage: float,
     max_iter: int,
@@ -116,23 +170,27 @@ def _em(
     """EM from a posterior on."""
     n_items, n_classes = posterior.shape
     heard = said.T.tocsr()
-    scale, shift = 0.0, np.zeros(n_classes)
+    log_scale, shift = 0.0, np.zeros(n_classes)
     if log_proba is not None:
         for _ in range(_FIRST_STEPS):
-            scale, shift = belief_step(log_proba, posterior, scale, shift)
+            log_scale, shift = belief_step(log_proba, posterior, log_scale, shift)
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         counts = (said @ posterior).reshape(n_annotators, n_classes, n_classes)
         confusion = confusions(counts.transpose(0, 2, 1), shrinkage)
         if log_proba is None:
-            log_prior = np.log((posterior.sum(axis=0) + 1) / (n_items + n_classes))[None]
+            scale, shift = 0.0, np.log((posterior.sum(axis=0) + 1) / (n_items + n_classes))
+            log_prior = shift[None]
         else:
-            scale, shift = belief_step(log_proba, posterior, scale, shift)
-            log_prior = log_softmax(np.exp(scale) * log_proba + shift, axis=1)
-        says = np.log(confusion).transpose(0, 2, 1).reshape(-1, n_classes)
-        before, posterior = posterior, softmax(log_prior + heard @ says, axis=1)
+            log_scale, shift = belief_step(log_proba, posterior, log_scale, shift)
+            scale = np.exp(log_scale)
+            log_prior = log_softmax(scale * log_proba + shift, axis=1)
+        scores = log_prior + heard @ _log_says(confusion)
+        if answered is not None:
+            scores[answered[0]] += answered[1]
+        before, posterior = posterior, softmax(scores, axis=1)
         if converged := bool(np.abs(posterior - before).max() < tol):
             break
-    return CrowdModel(posterior, confusion, n_iter, converged)
+    return CrowdModel(posterior, confusion, float(scale), shift, n_iter, converged)
 
 
 def confusions(counts: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
