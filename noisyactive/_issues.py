@@ -66,9 +66,8 @@ def issue_table(
         why[quality[rows] > 0.5] = _NO
         reason[rows] = why
     order = np.argsort(quality, kind="stable")
-    given, suggested, reason, quality = (
-        codes[order].astype(small), suggested[order], reason[order], quality[order]
-    )  # fmt: skip
+    quality.sort()  # in place: it is, with the index, the largest column
+    given, suggested, reason = codes[order].astype(small), suggested[order], reason[order]
     categories = pd.Index(classes)
     return pd.DataFrame(
         {
