@@ -63,7 +63,7 @@ def anonymous(pid):
 
 
 def measured(path, labels):
-    """Seconds of CPU, bytes held at the peak and those on top of before, and labels called wrong."""
+    """Seconds of CPU, bytes held at the peak and those on top of before, labels called wrong."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=judge, args=(path, labels, theirs))
