@@ -8,6 +8,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 1 << 16  # values that are sorted together
+
+
+def unique_in_blocks(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Find the distinct values, as `numpy.unique`, in less time and memory if these are few.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Values that can be sorted.
+
+    Returns
+    -------
+    distinct : ndarray of shape (n_distinct,)
+        Sorted.
+    codes : ndarray of shape (n_values,)
+        Index of every value among them.
+    """
+    codes = np.empty(len(values), dtype=np.intp)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, max(len(values), 1), _BLOCK)]
+    of_blocks = []
+    for rows in blocks:
+        present, codes[rows] = np.unique(values[rows], return_inverse=True)
+        of_blocks.append(present)
+    if len(blocks) == 1:
+        return of_blocks[0], codes
+    distinct = np.unique(np.concatenate(of_blocks))
+    for rows, present in zip(blocks, of_blocks, strict=True):
+        codes[rows] = np.searchsorted(distinct, present)[codes[rows]]
+    return distinct, codes
+
 
 def find_codes(labels: Iterable[Any], classes: NDArray[Any], *, name: str) -> NDArray[np.intp]:
     """Find the index in `classes` of each of a few labels.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._codes import unique_in_blocks
 from ._text import label_text
 
 if TYPE_CHECKING:
@@ -66,9 +67,8 @@ def issue_table(
         why[quality[rows] > 0.5] = _NO
         reason[rows] = why
     order = np.argsort(quality, kind="stable")
-    given, suggested, reason, quality = (
-        codes[order].astype(small), suggested[order], reason[order], quality[order]
-    )  # fmt: skip
+    quality.sort()  # in place: it is, with the index, the largest column
+    given, suggested, reason = codes[order].astype(small), suggested[order], reason[order]
     categories = pd.Index(classes)
     return pd.DataFrame(
         {
@@ -96,7 +96,7 @@ def _reasons(
 
     issues = np.flatnonzero(reason != _NO)
     triples = (reason[issues].astype(np.int64) * len(classes) + suggested[issues]) * len(classes)
-    found, place = np.unique(triples + given[issues], return_inverse=True)
+    found, place = unique_in_blocks(triples + given[issues])
     texts = [""]
     for triple in found.tolist():
         pair, label = divmod(triple, len(classes))
@@ -110,7 +110,7 @@ def _reasons(
             texts.append(f"looks like no class in particular, not like {old} either")
     different = list(dict.fromkeys(texts))  # classes may have the same text
     position = {text: n for n, text in enumerate(different)}
-    number = np.array([position[text] for text in texts], dtype=np.int32)
-    codes = np.zeros(len(reason), dtype=np.int32)
+    number = np.array([position[text] for text in texts], dtype=np.min_scalar_type(-len(different)))
+    codes = np.zeros(len(reason), dtype=number.dtype)
     codes[issues] = number[place + 1]
     return pd.Categorical.from_codes(codes, different)

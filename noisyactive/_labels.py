@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.validation import _num_samples
 
 from ._arrays import as_array, naming
-from ._codes import find_codes, is_missing
+from ._codes import find_codes, is_missing, unique_in_blocks
 
 
 def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -69,7 +69,7 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
         raise ValueError(f"{name} must have no missing values (None, NaN, NaT) among its labels.")
     try:
         assert_all_finite(labels, input_name=name)
-        classes, codes = np.unique(labels, return_inverse=True)
+        classes, codes = unique_in_blocks(labels)
     except TypeError as error:
         kinds = sorted({type(label).__name__ for label in labels})
         raise ValueError(

@@ -12,8 +12,7 @@ from scipy.interpolate import PchipInterpolator
 
 from ._noise_posterior import Fit, NoiseModel, NoisePrior, Posterior, place_of
 
-# Changes of the log density that end a fit: of a mode, and of a point of a profile.
-_TOLERANCE = 1e-7
+# Change of the log density that ends the fit of a point of a profile.
 _PROFILE_TOLERANCE = 1e-2
 # Three starts: the likelihood can have a mode for "sharp posterior, many wrong labels" and one for
 # "flat posterior, few".
@@ -47,6 +46,7 @@ def fit_noise(
     answered: tuple[torch.Tensor, torch.Tensor] | None = None,
     start: tuple[float, float] | None = None,
     prior: NoisePrior = FLAT_PRIOR,
+    tolerance: float = 1e-7,
 ) -> NoiseModel:
     """Fit the model of the given labels, from class probabilities that did not see them.
 
@@ -87,6 +87,8 @@ def fit_noise(
         that is found. None starts in three places and takes the best, for three times the time.
     prior : NoisePrior, default=FLAT_PRIOR
         The prior, if not the one described.
+    tolerance : float, default=1e-7
+        Change of the log density by a step that ends the fit.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def fit_noise(
     .. [2] Patrini et al., "Making Deep Neural Networks Robust to Label Noise: A Loss Correction
        Approach", CVPR 2017, https://doi.org/10.1109/CVPR.2017.240
     """
-    posterior = Posterior.of(proba, codes, answered, prior, _TOLERANCE)
+    posterior = Posterior.of(proba, codes, answered, prior, tolerance)
     starts = _STARTS if start is None else [place_of(*start, proba.shape[1])]
     fits = [posterior.fit(posterior.near(*place)) for place in starts]
     return max(fits, key=lambda fit: fit.log_density).model

@@ -358,8 +358,10 @@ class Posterior:
             to_given = torch.cat([shares, even]).index_select(0, targets.index.view(-1))
             joint = self.true_class(log_scale, shift) * rows.likelihood
             rates = wrong_of_class().index_select(0, rows.classes.view(-1)).view_as(rows.classes)
-            if_wrong = joint[:, 1:] * rates[:, 1:] * to_given.view_as(targets.index)
-            likelihood = (1 - rates[:, 0]) * joint[:, 0] + if_wrong.sum(dim=1)
+            right, others = joint.split([1, joint.shape[1] - 1], dim=1)
+            rate_right, rate_others = rates.split([1, rates.shape[1] - 1], dim=1)
+            if_wrong = others * rate_others * to_given.view_as(targets.index)
+            likelihood = ((1 - rate_right) * right).squeeze(1) + if_wrong.sum(dim=1)
             log_likelihood = (rows.weight * likelihood.log()).sum()
             deviation = (log_scale - self.prior.log_scale_mean) / self.prior.log_scale
             log_prior = -(deviation**2 + shift.square().sum()) / 2

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -16,6 +18,8 @@ from noisyactive import (
     UniformLabelNoise,
     rank_suspects,
 )
+from noisyactive._codes import unique_in_blocks
+from noisyactive._labels import find_classes
 from noisyactive.audit import estimate_noise
 from noisyactive.cleaning import GroundTruthOracle
 from noisyactive.inspection import noise_report
@@ -133,3 +137,27 @@ class TestNamesOfColumns:
     def test_are_refused_if_they_are_others(self, columns):
         with pytest.raises(ValueError, match="classes"):
             rank_suspects(self.Y, pd.DataFrame(self.PROBA, columns=columns))
+
+
+@given(
+    st.one_of(
+        st.lists(st.integers(-3, 3)),
+        st.lists(st.floats(allow_nan=False), max_size=20),
+        st.lists(st.sampled_from(["a", "b", "\u00e9", ""])),
+        st.lists(st.sampled_from(["a", "b", "ab"])).map(lambda y: np.array(y, dtype=object)),
+    ),
+    st.integers(1, 8),
+)
+def test_distinct_values_of_blocks_are_those_of_the_whole(values, block):
+    values = np.array(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("noisyactive._codes._BLOCK", block)
+        ours = unique_in_blocks(values)
+    for found, expected in zip(ours, np.unique(values, return_inverse=True), strict=True):
+        assert_array_equal(found, expected, strict=True)
+
+
+def test_kinds_that_differ_between_blocks_are_refused(monkeypatch):
+    monkeypatch.setattr("noisyactive._codes._BLOCK", 3)
+    with pytest.raises(ValueError, match="it mixes int, str"):
+        find_classes(np.array(["a", "b", "a", 1, 2, 1], dtype=object))
