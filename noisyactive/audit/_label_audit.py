@@ -39,8 +39,8 @@ _PRECOMPUTED = "precomputed"
 # What the noise model is fitted to; more rows make it no better.
 _MAX_FITTED = 20_000
 # With this prior, the density has one mode wherever probabilities tell anything of the classes, so
-# one start finds it. Closer to it than this, judgements on real data change by about .02 at most.
-_fit_noise = partial(fit_noise, start=(0.3, 2.0), prior=AUDIT_PRIOR, tolerance=1e-3)
+# one start finds it.
+_fit_noise = partial(fit_noise, start=(0.3, 2.0), prior=AUDIT_PRIOR)
 
 
 class LabelAudit(CheckedParams, BaseEstimator):
