@@ -23,7 +23,7 @@ from .._neighbours import Neighbours, comparable
 from .._params import CheckedParams
 from .._rows import take_rows
 from ._answer_model import Answers, Learn, learn_from_answers, learn_nothing
-from ._ensemble import CrossFitEnsemble
+from ._ensemble import CrossFitEnsemble, probably_right
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
 
@@ -184,7 +184,8 @@ class CrossFitted(TrustPolicy):
         right = before.label_posterior_[np.arange(len(labels.codes)), labels.codes]
         certain = right[labels.verified].min(initial=1) > 0.999
         weight = None if certain else np.where(labels.verified, right, 1)
-        models = self._train(before, labels.codes, right > 0.5, params, weight, labels.notes)
+        trusted = np.where(labels.verified, right > 0.5, probably_right(right, labels.codes))
+        models = self._train(before, labels.codes, trusted, params, weight, labels.notes)
         kept = before.latest if self.how.n_averaged == 2 else []
         ensemble = self._ensemble([*kept, *models], before.folds)
         ensemble.predict_held_out(self.training.X)

@@ -33,12 +33,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     probability that a label is the true one [1]_ [2]_. Answers say how far that, the held-out
     probabilities themselves and the labels of similar samples are to be believed, and how often
     each annotator errs. Labels that are more probably right than wrong are trained on, given ones
-    and answers; answers weigh as much as their probability, where the classifier takes weights and
-    has no `class_weight` of its own. Predictions are the mean over the
-    classifiers of the last two trainings, which is steadier than the last one alone.
-
-    Where several annotators gave labels, each of them has a noise model, a confusion matrix, and
-    these are fitted together [3]_; the given labels are the annotators' consensus.
+    and answers, of each class at least as many as are expected to be right; answers weigh as much
+    as their probability, where the classifier takes weights and has no `class_weight` of its own.
+    Predictions are the mean over the classifiers of the last two trainings, which is steadier than
+    the last one alone.
 
     Parameters
     ----------
@@ -66,7 +64,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     label_posterior_ : ndarray of shape (n_samples, n_classes)
         The same, and by what annotators said of it.
     clean_mask_ : ndarray of bool of shape (n_samples,)
-        Given labels that are more probably right than wrong, whatever an annotator said of them.
+        Given labels that are `probably_right`, whatever an annotator said of them.
     doubted_answers_ : ndarray of bool of shape (n_samples,)
         Rows whose label an annotator gave, and that is more probably wrong.
     answer_error_rates_ : ndarray of shape (n_annotators,)
@@ -242,7 +240,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         prior, rates = learn(self._posterior_of_given(given), evidence, given, answers)
         posterior = with_answers(prior, rates, answers)
         self.label_prior_, self.label_posterior_ = prior, posterior
-        self.clean_mask_ = prior[every, given] > 0.5
+        self.clean_mask_ = probably_right(prior[every, given], given)
         self.doubted_answers_ = answered & (posterior[every, current] <= 0.5)
         self.answer_error_rates_ = rates
         self.noise_rate_ = float(1 - posterior[every, given].mean())
@@ -301,3 +299,31 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of the features, where the classifiers say so."""
         return self.models[0].feature_names_in_
+
+
+def probably_right(right: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Labels that are more probably right than wrong, of each class at least as many as expected.
+
+    Where classes overlap and many labels are wrong, no label of a class may be more probably right
+    than wrong, and training without them would lose the class.
+
+    Parameters
+    ----------
+    right : ndarray of float of shape (n_samples,)
+        Probability that the label is right.
+    codes : ndarray of int of shape (n_samples,)
+        Labels, encoded.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+        At least the most probable labels of each class, as many as the sum of their probabilities;
+        of equally probable ones the first.
+    """
+    order = np.lexsort((-right, codes))
+    sizes = np.bincount(codes)
+    rank = np.empty(len(codes), dtype=np.intp)
+    rank[order] = np.arange(len(codes)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    expected = np.bincount(codes, right)[codes]
+    trusted: NDArray[np.bool_] = (right > 0.5) | (rank < np.floor(expected))
+    return trusted

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -26,6 +28,7 @@ from noisyactive._noise_model import fit_noise
 from noisyactive._noise_posterior import NoiseModel
 from noisyactive.cleaning import CrossFitEnsemble
 from noisyactive.cleaning._answer_model import Answers, learn_from_answers, with_answers
+from noisyactive.cleaning._ensemble import probably_right
 from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(
@@ -81,6 +84,31 @@ def held_out(ensemble, X, models):
     return proba
 
 
+def trusted_one_by_one(right, codes):
+    trusted = right > 0.5
+    for code in set(codes.tolist()):
+        of_class = [int(i) for i in np.flatnonzero(codes == code)]
+        n_right = int(sum(right[of_class]))
+        trusted[sorted(of_class, key=lambda i: (-right[i], i))[:n_right]] = True
+    return trusted
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 0.125, 0.25, 0.5, 0.75, 1]), st.integers(0, 4))),
+)
+def test_of_each_class_as_many_labels_are_trusted_as_expected_to_be_right(pairs):
+    right = np.array([share for share, _ in pairs], dtype=float)
+    codes = np.array([code for _, code in pairs], dtype=int)
+    np.testing.assert_array_equal(probably_right(right, codes), trusted_one_by_one(right, codes))
+
+
+def test_no_class_is_lost():
+    codes = np.repeat([0, 1], [60, 40])
+    right = np.concatenate([np.full(60, 0.9), np.linspace(0.1, 0.4, 40)])
+    trusted = probably_right(right, codes)
+    assert trusted[:60].all() and np.flatnonzero(trusted[60:]).tolist() == list(range(30, 40))
+
+
 def test_the_judgement_is_that_of_the_noise_model(data, model):
     X, _, y_noisy = data
     ensemble = start(data, model).estimator_
@@ -97,7 +125,7 @@ def test_the_judgement_is_that_of_the_noise_model(data, model):
     np.testing.assert_array_equal(ensemble.label_prior_, ensemble.label_posterior_)
     right = ensemble.label_posterior_[np.arange(len(X)), y_noisy]
     assert ensemble.noise_rate_ == pytest.approx(1 - right.mean(), abs=1e-6)
-    np.testing.assert_array_equal(ensemble.clean_mask_, right > 0.5)
+    np.testing.assert_array_equal(ensemble.clean_mask_, trusted_one_by_one(right, y_noisy))
     assert not ensemble.doubted_answers_.any() and not len(ensemble.answer_error_rates_)
     mean = np.mean([m.predict_proba(X) for m in ensemble.models], axis=0)
     np.testing.assert_allclose(ensemble.predict_proba(X), mean)
@@ -399,7 +427,8 @@ def test_later_rounds_judge_as_stated(data, model):
     assert after.inverse_temperature_ == pytest.approx(noise.scale, abs=1e-3)
     np.testing.assert_allclose(after.label_prior_, prior, atol=2e-3)
     np.testing.assert_allclose(after.label_posterior_, expected, atol=2e-3)
-    np.testing.assert_array_equal(after.clean_mask_, prior[np.arange(len(y)), y_noisy] > 0.5)
+    right = after.label_prior_[np.arange(len(y)), y_noisy]
+    np.testing.assert_array_equal(after.clean_mask_, trusted_one_by_one(right, y_noisy))
     assert after.noise_rate_ == pytest.approx(
         1 - expected[np.arange(len(y)), y_noisy].mean(), abs=1e-4
     )
