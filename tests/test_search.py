@@ -57,8 +57,10 @@ NET = CoTeachingVOGClassifier(
 SCALED = Pipeline([("scale", StandardScaler()), ("net", NET)])
 NOISE = UniformLabelNoise(0.3, exact=True, random_state=0)
 CLEANER = ActiveLabelCleaner(
-    NET, n_rounds=2, round_budget=6, pool="unverified", fine_tune_epochs=2, random_state=1
-)
+    NET, n_rounds=2, round_budget=6, pool="unverified", trust="once", fine_tune_epochs=2,
+    random_state=1,
+)  # fmt: skip
+CROSSFIT = clone(CLEANER).set_params(trust="crossfit")
 MIX_RATIOS = [0.0, 1.0]
 FOLDS = StratifiedKFold(2)
 NAMES = np.array(["ill", "well", "worse"])
@@ -224,11 +226,11 @@ class TestOtherSearches:
 
 
 class TestModelSelection:
-    @pytest.mark.parametrize("model", [NET, SCALED, CLEANER], ids=["net", "pipeline", "cleaner"])
+    @pytest.mark.parametrize("model", [NET, SCALED, CROSSFIT], ids=["net", "pipeline", "cleaner"])
     def test_cross_val_predict(self, blobs, model):
         # With method="predict_proba", scikit-learn itself replaces names by codes, but only in y.
         X, y = blobs[0], np.searchsorted(NAMES, blobs[1])
-        params = {"y_clean": y} if model is CLEANER else {}
+        params = {"y_clean": y} if model is CROSSFIT else {}
         labels = cross_val_predict(model, X, y, cv=FOLDS, params=params)
         proba = cross_val_predict(model, X, y, cv=FOLDS, params=params, method="predict_proba")
         for train, test in FOLDS.split(X, y):
@@ -379,8 +381,7 @@ def test_same_bits_in_one_process_and_in_two(blobs, workers):
     """The parent has one torch thread, as tests/conftest.py says; loky's workers have one each."""
     X, y = blobs
     for model, name in (
-        (SCALED, "net__mix_ratio"),
-        (NoisyLabelsClassifier(NET, NOISE), "estimator__mix_ratio"),
+        (NoisyLabelsClassifier(SCALED, NOISE), "estimator__net__mix_ratio"),
         (CLEANER, "estimator__mix_ratio"),
     ):
         search = GridSearchCV(

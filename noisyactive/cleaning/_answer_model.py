@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 
 # Standard deviations of the priors: of the weight of a piece of evidence, and of the label's own.
 _WEIGHT_SPREAD = 0.5
@@ -173,40 +176,25 @@ def learn_from_answers(
     """
     if not len(answers.rows):
         return posterior, np.zeros(0)
-    n_classes = posterior.shape[1]
-    rows, place = np.unique(answers.rows, return_index=True)
     sources = [posterior, *evidence]
-    at_answered = [_log(source[rows]) for source in sources]
-    labels = torch.from_numpy(given)
-    own = labels[rows]
-    by_chance = answers.by_chance[place]
-    times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
-    count = torch.from_numpy(np.where(by_chance, times, 1.0))
-    expected = torch.eye(len(sources), dtype=torch.float64)[0]
-    highest = (n_classes - 1) / n_classes  # from here on, answers say nothing any more
-
-    def loss_of(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
-        weights, belief, logits = parameters
-        rates = highest * torch.sigmoid(logits)
-        log_proba = torch.log_softmax(_scores(at_answered, weights, belief, own), dim=1)
-        log_proba = log_proba + answers.log_likelihood(rates, n_classes)[1]
-        loss = -(count * torch.logsumexp(log_proba, dim=1)).sum() + _TRUST * rates.sum()
-        loss = loss + ((weights - expected) / _WEIGHT_SPREAD).square().sum() / 2
-        return loss + (belief / _LABEL_SPREAD).square() / 2
+    density = _Density(sources, given, answers)
 
     # Good annotators and bad evidence, or the reverse, may explain the same answers: two modes.
-    def annotators(logit: float) -> torch.Tensor:
-        return torch.full((answers.n_annotators,), logit, dtype=torch.float64)
+    def annotators(logit: float) -> NDArray[np.float64]:
+        return np.full(answers.n_annotators, logit)
 
-    as_it_is = [expected, torch.zeros((), dtype=torch.float64)]
-    reliable = _minimise(lambda found: loss_of([*found, annotators(-20.0)]), as_it_is)[1]
-    weights, belief = reliable
+    as_it_is = np.append(density.expected, 0.0)
+    nobody_errs = annotators(-20.0)
+    found = _minimise(lambda some: density.loss(some, nobody_errs)[:2], as_it_is)[1]
     rates = np.zeros(answers.n_annotators)
     if fallible:
-        starts = [*reliable, annotators(-3.0)], [*as_it_is, annotators(0.0)]
-        fits = [_minimise(loss_of, start) for start in starts]
-        weights, belief, logits = min(fits, key=lambda fit: fit[0])[1]
-        rates = (highest * torch.sigmoid(logits)).numpy()
+        starts = [(found, annotators(-3.0)), (as_it_is, annotators(0.0))]
+        fits = [_minimise(density.loss_of_all, np.concatenate(start)) for start in starts]
+        best = min(fits, key=lambda fit: fit[0])[1]
+        found = best[: len(as_it_is)]
+        rates = density.highest * expit(best[len(as_it_is) :])
+    weights, belief = torch.from_numpy(found[:-1]), torch.tensor(found[-1])
+    labels = torch.from_numpy(given)
     prior = np.empty(posterior.shape)
     for first in range(0, len(given), _BLOCK):
         block = slice(first, first + _BLOCK)
@@ -216,23 +204,69 @@ def learn_from_answers(
     return prior, rates
 
 
+class _Density:
+    """The density of answers and of the model's parameters, as a loss with its gradient."""
+
+    def __init__(
+        self, sources: Sequence[NDArray[np.float64]], given: NDArray[np.intp], answers: Answers
+    ) -> None:
+        n_classes = sources[0].shape[1]
+        rows, first, place = np.unique(answers.rows, return_index=True, return_inverse=True)
+        self.logs = np.stack([_log(source[rows]).numpy() for source in sources])
+        self.own = np.arange(len(rows)), given[rows]
+        self.said = place, answers.codes
+        self.annotators = answers.annotators
+        self.n_others = n_classes - 1
+        self.highest = self.n_others / n_classes  # from here on, answers say nothing any more
+        by_chance = answers.by_chance[first]
+        times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
+        self.count = np.where(by_chance, times, 1.0)
+        self.expected = np.eye(len(sources))[0]
+
+    def loss(
+        self, found: NDArray[np.float64], logits: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Negative log-density; its gradients by weights and belief, and by the annotators'."""
+        weights, belief = found[:-1], found[-1]
+        rates = self.highest * expit(logits)
+        scores = np.tensordot(weights, self.logs, axes=1)
+        scores[self.own] += belief
+        log_prior = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        rate = np.clip(rates, _LEAST, 1 - _LEAST)[self.annotators]
+        of_wrong, of_right = np.log(rate / self.n_others), np.log1p(-rate)
+        log_joint = log_prior.copy()
+        np.add.at(log_joint, self.said[0], of_wrong[:, None])
+        np.add.at(log_joint, self.said, of_right - of_wrong)
+        log_density = np.logaddexp.reduce(log_joint, axis=1, keepdims=True)
+        posterior = np.exp(log_joint - log_density)
+        unlikely = (weights - self.expected) / _WEIGHT_SPREAD
+        loss = _TRUST * rates.sum() - self.count @ log_density[:, 0]
+        loss += unlikely @ unlikely / 2 + (belief / _LABEL_SPREAD) ** 2 / 2
+
+        by_score = self.count[:, None] * (np.exp(log_prior) - posterior)
+        by_weight = np.tensordot(self.logs, by_score, axes=2) + unlikely / _WEIGHT_SPREAD
+        by_belief = by_score[self.own].sum() + belief / _LABEL_SPREAD**2
+        right, count = posterior[self.said], self.count[self.said[0]]
+        by_answer = count * (right / (1 - rate) - (1 - right) / rate)
+        of_answers = np.bincount(self.annotators, by_answer, len(rates))
+        by_rate = np.where(rates < _LEAST, 0.0, of_answers) + _TRUST
+        by_logit = by_rate * rates * (1 - rates / self.highest)
+        return float(loss), np.append(by_weight, by_belief), by_logit
+
+    def loss_of_all(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """`loss`, of weights, belief and the annotators' logits in one array."""
+        n_weights = len(self.expected) + 1
+        loss, *gradients = self.loss(parameters[:n_weights], parameters[n_weights:])
+        return loss, np.concatenate(gradients)
+
+
 def _minimise(
-    loss_of: Callable[[Sequence[torch.Tensor]], torch.Tensor], start: Sequence[torch.Tensor]
-) -> tuple[float, list[torch.Tensor]]:
+    loss_of: Callable[[NDArray[np.float64]], tuple[Any, ...]], start: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
     """The least loss near a start, and its parameters."""
-    parameters = [part.clone().requires_grad_() for part in start]
-    optimizer = torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = loss_of(parameters)
-        loss.backward()
-        return loss
-
-    with torch.enable_grad():
-        optimizer.step(closure)
-    found = [part.detach() for part in parameters]
-    return float(loss_of(found)), found
+    precise = {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-6}
+    found = minimize(loss_of, start, jac=True, method="L-BFGS-B", options=precise)
+    return float(found.fun), found.x
 
 
 def with_answers(

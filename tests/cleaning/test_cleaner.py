@@ -201,7 +201,7 @@ class TestLoop:
 
 
 @pytest.mark.filterwarnings("ignore:The budget of .* answers is larger")  # a few doubted labels
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     strategy=st.sampled_from(sorted(set(strategy_names()) - {"bald"})),
     pool=st.sampled_from(["untrusted", "unverified"]),
@@ -231,7 +231,7 @@ def test_a_label_that_nobody_answered_for_never_changes(
 
     with TemporaryDirectory() as folder:
         cleaner = ActiveLabelCleaner(
-            GaussianNB(), strategy, n_rounds=4, round_budget=3, pool=pool, trust=trust, refit=refit
+            GaussianNB(), strategy, n_rounds=3, round_budget=3, pool=pool, trust=trust, refit=refit
         ).set_params(fine_tune_epochs=1, random_state=seed)
         cleaner.set_params(journal=Path(folder, "run.db") if with_journal else None)
         cleaner.start(X, y_noisy)

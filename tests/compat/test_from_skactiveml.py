@@ -201,7 +201,7 @@ def test_whole_loop_twice(noisy, model, name):
     runs = []
     for _ in range(2):
         cleaner = ActiveLabelCleaner(
-            model, STRATEGIES[name], n_rounds=2, round_budget=4, random_state=3
+            model, STRATEGIES[name], n_rounds=2, round_budget=4, trust="once", random_state=3
         )
         cleaner.fit(X, y_noisy, y_clean=y)
         runs.append([event.rows for event in cleaner.events_ if isinstance(event, Asked)])

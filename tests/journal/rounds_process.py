@@ -48,6 +48,8 @@ def make_cleaner(journal=None, model="sgd", **changes):
             verbose=0,
         ),
     }
+    if model == "sgd":  # a quick run, for what happens to the journal alone
+        settings["trust"] = "all"
     settings.update(changes)
     return ActiveLabelCleaner(models[model], journal=journal, random_state=0, **settings)
 

@@ -33,9 +33,9 @@ def path(tmp_path):
 
 def start(path, data, model=None, **settings):
     model = LogisticRegression(max_iter=1000) if model is None else model
-    settings = {"n_rounds": 3, "round_budget": 4, "pool": "unverified", **settings}
+    quick = {"n_rounds": 3, "round_budget": 4, "pool": "unverified", "trust": "all"}
     X, _, y_noisy = data
-    return ActiveLabelCleaner(model, journal=path, **settings).start(X, y_noisy)
+    return ActiveLabelCleaner(model, journal=path, **{**quick, **settings}).start(X, y_noisy)
 
 
 def finish(cleaner, y):
@@ -63,15 +63,32 @@ class TestResuming:
     @pytest.mark.parametrize(
         ("model", "settings"),
         [
-            (LogisticRegression(max_iter=1000), {}),
-            (GaussianNB(), {"fine_tune_epochs": 2}),  # trained on, round after round
-            (GaussianNB(), {"pool": "untrusted", "refit": "scratch", "query_strategy": "coreset"}),
+            (LogisticRegression(max_iter=1000), {"trust": "crossfit", "n_rounds": 2}),
+            # trained on, round after round
+            (GaussianNB(), {"trust": "crossfit", "n_rounds": 2, "fine_tune_epochs": 2}),
+            (
+                GaussianNB(),
+                {
+                    "trust": "once",
+                    "pool": "untrusted",
+                    "refit": "scratch",
+                    "query_strategy": "coreset",
+                },
+            ),
             (
                 make_pipeline(StandardScaler(), LogisticRegression()),
                 {"initial_fit": "none", "trust": "verified", "query_strategy": "random"},
             ),
-            (NET, {"fine_tune_epochs": 2, "pool": "untrusted", "query_strategy": "coreset"}),
-        ],
+            (
+                NET,
+                {
+                    "trust": "crossfit",
+                    "fine_tune_epochs": 2,
+                    "pool": "untrusted",
+                    "query_strategy": "coreset",
+                },
+            ),
+        ],  # fmt: skip
         ids=["scratch", "fine_tune", "refit", "none", "vog"],
     )
     def test_a_run_interrupted_everywhere_is_the_uninterrupted_one(
@@ -155,7 +172,7 @@ class TestResuming:
                 raise ConnectionError
             return y[rows]
 
-        settings = {"n_rounds": 3, "round_budget": 4, "pool": "unverified", "random_state": 0}
+        settings = {"n_rounds": 2, "round_budget": 4, "pool": "unverified", "random_state": 0}
         cleaner = ActiveLabelCleaner(LogisticRegression(max_iter=1000), journal=path, **settings)
         with pytest.raises(ConnectionError):
             cleaner.fit(X, y_noisy, oracle=oracle)
@@ -410,7 +427,7 @@ class TestRefusals:
             ({"random_state": 1}, r"random_state \(0 there, 1 here\)"),
             ({"random_state": np.random.RandomState(0)}, r"random_state"),
             ({"query_strategy": "margin"}, "query_strategy .'rare_entropy' there, 'margin' here"),
-            ({"trust": "all", "refit": "scratch"}, "refit .* trust"),
+            ({"trust": "once", "refit": "scratch"}, "refit .* trust"),
             ({"model": LogisticRegression(C=3, max_iter=1000)}, r"estimator__C \(1.0 there, 3 h"),
             ({"model": GaussianNB()}, r"estimator \(LogisticRegression there, GaussianNB here\)"),
             ({"answers_per_item": 2}, "answers_per_item"),
