@@ -1,6 +1,7 @@
 """``trust="crossfit"``: labels judged anew after every round, by models that do not know them."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -88,15 +89,16 @@ def trusted_one_by_one(right, codes):
     trusted = right > 0.5
     for code in set(codes.tolist()):
         of_class = [int(i) for i in np.flatnonzero(codes == code)]
-        n_right = int(sum(right[of_class]) / 2)
-        trusted[sorted(of_class, key=lambda i: (-right[i], i))[:n_right]] = True
+        n_right = sum(right[of_class])
+        least = math.ceil(n_right if n_right < 5 else 5 + (n_right - 5) / 2)
+        trusted[sorted(of_class, key=lambda i: (-right[i], i))[:least]] = True
     return trusted
 
 
 @given(
     st.lists(st.tuples(st.sampled_from([0, 0.125, 0.25, 0.5, 0.75, 1]), st.integers(0, 4))),
 )
-def test_of_each_class_half_as_many_labels_are_trusted_as_expected_to_be_right(pairs):
+def test_of_each_class_some_labels_are_trusted_in_any_case(pairs):
     right = np.array([share for share, _ in pairs], dtype=float)
     codes = np.array([code for _, code in pairs], dtype=int)
     np.testing.assert_array_equal(probably_right(right, codes), trusted_one_by_one(right, codes))
@@ -106,7 +108,7 @@ def test_no_class_is_lost():
     codes = np.repeat([0, 1], [60, 40])
     right = np.concatenate([np.full(60, 0.9), np.linspace(0.1, 0.4, 40)])
     trusted = probably_right(right, codes)
-    assert trusted[:60].all() and np.flatnonzero(trusted[60:]).tolist() == list(range(35, 40))
+    assert trusted[:60].all() and np.flatnonzero(trusted[60:]).tolist() == list(range(32, 40))
 
 
 def test_the_judgement_is_that_of_the_noise_model(data, model):
