@@ -27,8 +27,8 @@ import resource, sys
 from noisyactive.annotate import _app, _connections, serve
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
-_connections.SECONDS.update(ask=2.0, take=1.0)
-_app.BODY_SECONDS = 1.5
+_connections.SECONDS.update(ask=3.0, take=2.0)
+_app.BODY_SECONDS = 2.5
 with serve(sys.argv[1]):
     sys.stdin.read()
 """
