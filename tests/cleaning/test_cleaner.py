@@ -27,7 +27,7 @@ from noisyactive import (
     GroundTruthOracle,
     UniformLabelNoise,
 )
-from noisyactive.cleaning import PAPER_PARAMS
+from noisyactive.cleaning import PAPER_PARAMS, CrossFit
 from noisyactive.journal import Answered, Asked, fold
 from noisyactive.query import strategy_names
 
@@ -526,7 +526,9 @@ class TestData:
         X = np.random.default_rng(0).normal(size=(len(y), 1, 6, 6)).astype(np.float32)
         X[:, 0, :2] += y[:, None, None]
         net = CoTeachingClassifier(**QUICK)
-        settings_ = {"n_rounds": 2, "round_budget": 3, "fine_tune_epochs": 1, "random_state": 0}
+        # Similar samples are sought in arrays alone.
+        settings_ = {"trust": CrossFit(neighbours=False), "n_rounds": 2, "round_budget": 3,
+                     "fine_tune_epochs": 1, "random_state": 0}  # fmt: skip
         arrays = ActiveLabelCleaner(net, "coreset", **settings_).fit(X, y_noisy, y_clean=y)
         dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y_noisy))
         ours = ActiveLabelCleaner(net, "coreset", **settings_).fit(dataset, y_noisy, y_clean=y)
