@@ -192,8 +192,3 @@ class MergeLastBatch(BatchSampler):
         n_samples = len(self.batches.sampler)  # type: ignore[arg-type]
         single = n_samples > 1 and n_samples % self.batches.batch_size == 1
         return len(self.batches) - int(single and not self.batches.drop_last)
-
-
-def auto_batch_size(n_samples: int) -> int:
-    """Mini-batch size for a data set: about 30 batches an epoch, of 8 to 256 samples."""
-    return min(256, max(8, n_samples // 30))

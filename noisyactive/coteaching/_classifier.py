@@ -36,21 +36,27 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     forget_rate : float in [0, 1) or "auto", default="auto"
         Share of every mini-batch that is discarded once the ramp has ended; best is the share of
         wrong labels. "auto" estimates it during warm-up, see `forget_rate_interval_`.
-    ramp_epochs : int, default=10
-        Epochs over which the forget rate rises from 0.
+    ramp_epochs : int or "auto", default="auto"
+        Epochs over which the forget rate rises from 0. "auto": 15% of `max_epochs`, 1 to 10.
     exponent : float, default=1
         Shape of that ramp, see `scheduled_forget_rate`.
-    warmup_epochs : int, default=10
+    warmup_epochs : int or "auto", default="auto"
         With ``forget_rate="auto"``: epochs in which nothing is discarded and the noise rate is
-        estimated; the ramp starts after them.
-    max_epochs : int, default=80
-        Epochs of one call of `fit` or `partial_fit`.
+        estimated; the ramp starts after them. "auto": a quarter of `max_epochs`, 5 to 10, but at
+        most half of them.
+    max_epochs : int or "auto", default="auto"
+        Epochs of one call of `fit` or `partial_fit`. "auto": 80 for up to 250 samples, 40 for
+        500 to 1,750, 20 from 7,000 on, in proportion between them; 50, as in the paper, for a
+        `module` of your own. What "auto" came to is in `schedule_`.
     batch_size : int or "auto", default="auto"
-        Samples per mini-batch. "auto" makes about 30 batches an epoch, of 8 to 256 samples; -1
-        takes all samples at once. When predicting, "auto" means 256.
-    lr : float, default=0.01
-        Learning rate, lowered to 0 along a cosine over the epochs of the call. An ``LRScheduler``
-        among `callbacks` replaces that schedule; ``callbacks__lr_schedule=None`` switches it off.
+        Samples per mini-batch. "auto" makes about 30 batches an epoch, of 8 to 256 samples (of rows
+        and with the default network, to 1024), equally full; -1 takes all samples at once. When
+        predicting, "auto" means 256.
+    lr : float or "auto", default="auto"
+        Learning rate, lowered to 0 along a cosine over the epochs of the call. "auto": with SGD
+        ``0.1 * sqrt(batch_size / 512)`` for the default networks and 0.01, as in the paper, for a
+        `module` of your own; with another `optimizer` that one's default. An ``LRScheduler``
+        among `callbacks` replaces the cosine; ``callbacks__lr_schedule=None`` switches it off.
     train_transform, eval_transform : callable, default=None
         Applied to a batch before it reaches the networks, on their device:
         ``transform(X) -> X`` for a batch as it is loaded, of uint8 if X is. `train_transform` is
@@ -110,6 +116,9 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         that look like doubt, as people's do, make estimate and interval too low.
     module_ : NetworkPair
         Both networks as one module.
+    schedule_ : Schedule
+        What was set, and what "auto" came to with the data that the networks were built for:
+        ``max_epochs``, ``warmup_epochs``, ``ramp_epochs``, ``batch_size``, ``lr``.
     history : skorch.history.History
         One entry per epoch: ``train_loss``, ``forget_rate`` (of that epoch), ``selected_share``,
         ``lr``, and with validation data ``valid_loss`` and ``valid_acc``.
@@ -138,16 +147,16 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
     _parameter_constraints = {
         "forget_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
-        "ramp_epochs": [Interval(Integral, 0, None, closed="left")],
+        "ramp_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "exponent": [Interval(Real, 0, None, closed="neither")],
-        "warmup_epochs": [Interval(Integral, 0, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "warmup_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
             Options(Integral, {-1}),
         ],
-        "lr": [Interval(Real, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "train_transform": [callable, None],
         "eval_transform": [callable, None],
         "head": [str, None],
@@ -164,12 +173,12 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         module: Any = None,
         *,
         forget_rate: float | str = "auto",
-        ramp_epochs: int = 10,
+        ramp_epochs: int | str = "auto",
         exponent: float = 1,
-        warmup_epochs: int = 10,
-        max_epochs: int = 80,
+        warmup_epochs: int | str = "auto",
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        lr: float = 0.01,
+        lr: float | str = "auto",
         train_transform: Any = None,
         eval_transform: Any = None,
         head: str | None = None,
@@ -209,8 +218,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         given = {} if epochs is None else {"epochs": epochs}
         given |= {} if lr is None else {"lr": lr}
         limits = {
-            "epochs": self._parameter_constraints["max_epochs"],
-            "lr": self._parameter_constraints["lr"],
+            "epochs": self._parameter_constraints["max_epochs"][:1],
+            "lr": self._parameter_constraints["lr"][:1],
         }
         check_params(given, {name: limits[name] for name in given}, type(self).__name__)
 
@@ -265,8 +274,9 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
             if fresh:
+                self.schedule_ = self._schedule_for(len(dataset), epochs)
                 self.initialize()
-        n_epochs = self.max_epochs if epochs is None else int(epochs)
+        n_epochs = self.schedule_.max_epochs if epochs is None else int(epochs)
         hooks = Hooks(self, X, y, n_epochs, "epoch")
         return self._train(dataset, epochs, validation, weights, hooks=hooks)
 
@@ -312,6 +322,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             weights = self._checked_weights(sample_weight, dataset)
             validation = self._validation_dataset(validation_data)
             if not self.initialized_:
+                self.schedule_ = self._schedule_for(len(dataset))
                 self.initialize()
         self.module_.spec = self._spec
         return self._train(dataset, epochs, validation, weights)

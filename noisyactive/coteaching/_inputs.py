@@ -24,12 +24,12 @@ from ._batches import (
     IndexedDataset,
     MergeLastBatch,
     WholeBatches,
-    auto_batch_size,
     collate,
     is_lazy,
     whole_dataset,
 )
 from ._pair import DataSpec
+from ._schedule import auto_batch_size
 
 
 def encode_labels(
@@ -199,6 +199,10 @@ class CheckedInputs(NeuralNetClassifier):
             valid = self._validation_dataset((valid.X, valid.y) if of_skorch else (valid, None))
         return train, valid
 
+    def _auto_batch_size(self, n_samples: int) -> int:
+        rows = self.module is None and len(self._spec.input_shape) == 1
+        return auto_batch_size(n_samples, largest=1024 if rows else 256)
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches of a dataset: shuffled for training, in order otherwise.
 
@@ -210,7 +214,7 @@ class CheckedInputs(NeuralNetClassifier):
         arguments = self.get_params_for(name)
         batch_size = arguments.pop("batch_size", self.batch_size)
         if batch_size == "auto":
-            batch_size = auto_batch_size(len(dataset)) if training else 256
+            batch_size = self._auto_batch_size(len(dataset)) if training else 256
         elif batch_size == -1:
             batch_size = len(dataset)
         if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):

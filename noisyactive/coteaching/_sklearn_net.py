@@ -25,6 +25,7 @@ from ._default_modules import arguments_from_data, default_module
 from ._inputs import CheckedInputs
 from ._pair import DataSpec, NetworkPair
 from ._process_state import is_small, torch_settings
+from ._schedule import PAPER_LR
 
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
@@ -117,7 +118,15 @@ class PairClassifier(CheckedInputs):
             if name.startswith("optimizer__"):
                 setattr(self, name, value)
                 self._params_to_validate.add(name)
+        if params.get("lr") == "auto" and self.initialized_:
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self._lr_in_use()
         return self
+
+    def _lr_in_use(self) -> float:
+        """What lr="auto" stands for; before there are data, the paper's."""
+        schedule = getattr(self, "schedule_", None)
+        return PAPER_LR if schedule is None or schedule.lr == "auto" else schedule.lr
 
     def __sklearn_clone__(self) -> "PairClassifier":
         """Clone without fitted state; both share the loggers, which hold open files or runs."""
@@ -170,6 +179,8 @@ class PairClassifier(CheckedInputs):
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         if self.optimizer is torch.optim.SGD:
             kwargs = {"momentum": 0.9, "weight_decay": 1e-4, **kwargs}
+        if kwargs["lr"] == "auto":
+            kwargs["lr"] = self._lr_in_use()
         return args, kwargs
 
     # --- randomness -------------------------------------------------------------------------

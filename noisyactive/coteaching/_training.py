@@ -23,6 +23,15 @@ from ._batches import is_lazy
 from ._callbacks import CosineSchedule, raised_by_callback
 from ._noise_rate import CrossFit
 from ._process_state import may_draw_globally
+from ._schedule import (
+    PAPER_EPOCHS,
+    PAPER_LR,
+    Schedule,
+    auto_epochs,
+    auto_lr,
+    auto_phases,
+    default_lr,
+)
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
 from ._sklearn_net import PairClassifier
 
@@ -57,7 +66,9 @@ class CoTraining(PairClassifier):
         selecting: bool = True,
         hooks: Hooks | None = None,
     ) -> Self:
-        self._planned_epochs = self.max_epochs if epochs is None else int(epochs)
+        if not hasattr(self, "schedule_"):  # the pair was loaded from a file
+            self.schedule_ = self._schedule_for(len(dataset))
+        self._planned_epochs = self.schedule_.max_epochs if epochs is None else int(epochs)
         self._validation = validation
         self._weights = weights
         self._record: SampleRecord | None = None
@@ -94,6 +105,26 @@ class CoTraining(PairClassifier):
                 with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
                     self._run_epochs(dataset)
         return self
+
+    def _schedule_for(self, n_samples: int, epochs: int | None = None) -> Schedule:
+        """What was set, and what "auto" stands for with so many samples."""
+        own_module = self.module is not None
+        max_epochs = self.max_epochs if epochs is None else int(epochs)
+        if max_epochs == "auto":
+            max_epochs = PAPER_EPOCHS if own_module else auto_epochs(n_samples)
+        batch_size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        if batch_size == "auto":
+            batch_size = self._auto_batch_size(n_samples)
+        elif batch_size == -1:
+            batch_size = n_samples
+        lr = self.lr
+        if lr == "auto" and self.optimizer is torch.optim.SGD:
+            lr = PAPER_LR if own_module else auto_lr(batch_size)
+        elif lr == "auto":
+            lr = default_lr(self.optimizer) or PAPER_LR
+        phases = zip((self.warmup_epochs, self.ramp_epochs), auto_phases(max_epochs), strict=True)
+        warmup_epochs, ramp_epochs = (auto if own == "auto" else own for own, auto in phases)
+        return Schedule(max_epochs, warmup_epochs, ramp_epochs, batch_size, lr)
 
     @shielded
     def _cleared_up(self) -> Iterator[None]:
@@ -161,16 +192,16 @@ class CoTraining(PairClassifier):
         if self._record is None:
             return
         epoch = self._n_epochs_selecting
-        if self._crossfit is not None and epoch >= self.warmup_epochs:
+        if self._crossfit is not None and epoch >= self.schedule_.warmup_epochs:
             self._estimate_forget_rate()
             self._crossfit = None
         if self._crossfit is not None:
-            if epoch == self.warmup_epochs // 2:
+            if epoch == self.schedule_.warmup_epochs // 2:
                 self._crossfit.forget()
         else:
-            start = self.warmup_epochs if self.forget_rate == "auto" else 0
+            start = self.schedule_.warmup_epochs if self.forget_rate == "auto" else 0
             self._tau = scheduled_forget_rate(
-                epoch - start, self.forget_rate_, self.ramp_epochs, self.exponent
+                epoch - start, self.forget_rate_, self.schedule_.ramp_epochs, self.exponent
             )
 
     def _estimate_forget_rate(self) -> None:
@@ -294,8 +325,8 @@ class CoTraining(PairClassifier):
             self._estimate_forget_rate()
             warnings.warn(
                 f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
-                f"warm-up (warmup_epochs={self.warmup_epochs}): every label was trusted. Raise "
-                "max_epochs, lower warmup_epochs, or give forget_rate a number.",
+                f"warm-up (warmup_epochs={self.schedule_.warmup_epochs}): every label was trusted. "
+                "Raise max_epochs, lower warmup_epochs, or give forget_rate a number.",
                 UserWarning,
                 stacklevel=2,
             )

