@@ -86,7 +86,7 @@ def auto_lr(batch_size: int) -> float:
 
 
 def auto_epochs(n_samples: int) -> int:
-    """Epochs for the default networks: 80 for up to 250 samples, 40 for 500 to 1,750, 20 from 7,000.
+    """Epochs for the default networks: 80 for up to 250 samples, 40 for 500 to 1,750, 20 for 7,000.
 
     Fewer would leave the gradients' history too few epochs after the warm-up.
 
