@@ -19,7 +19,8 @@ from ..coteaching import CoTeachingClassifier
 from ..journal import Event, Refitted
 
 _INDEX = "index.json"
-_FORMAT = 6  # files of another format are ignored
+_FORMAT = 7  # files of another format are ignored
+_PLAIN = (bool, int, float, str, type(None))
 _KINDS = ("weights", "history", "attributes")
 
 
@@ -163,12 +164,21 @@ def _save_model(model: Any, weights: Path, history: Path, attributes: Path) -> d
             scalars[name] = {"strings": value.tolist()}
         elif isinstance(value, np.ndarray):
             arrays[name] = value
-        elif value is None or isinstance(value, (bool, int, float, str)):
+        elif isinstance(value, _PLAIN):
             scalars[name] = value
+        elif name in ("forget_rate_interval_", "schedule_"):
+            scalars[name] = {type(value).__name__: value}
     _save_arrays(arrays, attributes)
     # skorch's callbacks keep the best loss so far, which they compare the next epoch with.
     best = {k: float(c.best_score_) for k, c in model.callbacks_ if hasattr(c, "best_score_")}
     return {"scalars": scalars, "best": best}
+
+
+def _unpacked(value: Mapping[str, Any]) -> Any:
+    ((kind, content),) = value.items()
+    if kind == "strings":
+        return np.array(content, dtype=object)
+    return {"tuple": tuple, "dict": dict}[kind](content)
 
 
 def _load_model(
@@ -177,7 +187,7 @@ def _load_model(
     model = clone(template)
     model.load_params(f_params=str(weights), f_history=str(history), use_safetensors=True)
     values = {
-        name: np.array(value["strings"], dtype=object) if isinstance(value, dict) else value
+        name: _unpacked(value) if isinstance(value, dict) else value
         for name, value in index["scalars"].items()
     } | load_file(attributes)
     for name, value in values.items():

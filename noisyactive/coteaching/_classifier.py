@@ -116,7 +116,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         that look like doubt, as people's do, make estimate and interval too low.
     module_ : NetworkPair
         Both networks as one module.
-    schedule_ : Schedule
+    schedule_ : dict
         What was set, and what "auto" came to with the data that the networks were built for:
         ``max_epochs``, ``warmup_epochs``, ``ramp_epochs``, ``batch_size``, ``lr``.
     history : skorch.history.History
@@ -276,7 +276,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             if fresh:
                 self.schedule_ = self._schedule_for(len(dataset), epochs)
                 self.initialize()
-        n_epochs = self.schedule_.max_epochs if epochs is None else int(epochs)
+        n_epochs = self.schedule_["max_epochs"] if epochs is None else int(epochs)
         hooks = Hooks(self, X, y, n_epochs, "epoch")
         return self._train(dataset, epochs, validation, weights, hooks=hooks)
 

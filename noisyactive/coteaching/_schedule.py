@@ -2,8 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -18,23 +17,8 @@ _EPOCHS_FOR_SAMPLES = ((250, 80), (500, 40), (1_750, 40), (7_000, 20))
 PAPER_EPOCHS, PAPER_LR = 50, 0.01
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The course of one training.
-
-    Parameters
-    ----------
-    max_epochs : int
-        Epochs.
-    warmup_epochs : int
-        Epochs in which nothing is discarded and VOG is not used.
-    ramp_epochs : int
-        Epochs over which the forget rate rises then.
-    batch_size : int
-        Samples per mini-batch.
-    lr : float
-        Learning rate at the start.
-    """
+class Schedule(TypedDict):
+    """The course of one training: parameters of the classifiers, by name."""
 
     max_epochs: int
     warmup_epochs: int

@@ -118,7 +118,7 @@ class PairClassifier(CheckedInputs):
             if name.startswith("optimizer__"):
                 setattr(self, name, value)
                 self._params_to_validate.add(name)
-        if params.get("lr") == "auto" and self.initialized_:
+        if isinstance(lr := params.get("lr"), str) and lr == "auto" and self.initialized_:
             for group in self.optimizer_.param_groups:
                 group["lr"] = self._lr_in_use()
         return self
@@ -126,7 +126,7 @@ class PairClassifier(CheckedInputs):
     def _lr_in_use(self) -> float:
         """What lr="auto" stands for; before there are data, the paper's."""
         schedule = getattr(self, "schedule_", None)
-        return PAPER_LR if schedule is None or schedule.lr == "auto" else schedule.lr
+        return PAPER_LR if schedule is None or schedule["lr"] == "auto" else schedule["lr"]
 
     def __sklearn_clone__(self) -> "PairClassifier":
         """Clone without fitted state; both share the loggers, which hold open files or runs."""

@@ -68,7 +68,7 @@ class CoTraining(PairClassifier):
     ) -> Self:
         if not hasattr(self, "schedule_"):  # the pair was loaded from a file
             self.schedule_ = self._schedule_for(len(dataset))
-        self._planned_epochs = self.schedule_.max_epochs if epochs is None else int(epochs)
+        self._planned_epochs = self.schedule_["max_epochs"] if epochs is None else int(epochs)
         self._validation = validation
         self._weights = weights
         self._record: SampleRecord | None = None
@@ -124,7 +124,13 @@ class CoTraining(PairClassifier):
             lr = default_lr(self.optimizer) or PAPER_LR
         phases = zip((self.warmup_epochs, self.ramp_epochs), auto_phases(max_epochs), strict=True)
         warmup_epochs, ramp_epochs = (auto if own == "auto" else own for own, auto in phases)
-        return Schedule(max_epochs, warmup_epochs, ramp_epochs, batch_size, lr)
+        return Schedule(
+            max_epochs=max_epochs,
+            warmup_epochs=warmup_epochs,
+            ramp_epochs=ramp_epochs,
+            batch_size=batch_size,
+            lr=lr,
+        )
 
     @shielded
     def _cleared_up(self) -> Iterator[None]:
@@ -192,16 +198,16 @@ class CoTraining(PairClassifier):
         if self._record is None:
             return
         epoch = self._n_epochs_selecting
-        if self._crossfit is not None and epoch >= self.schedule_.warmup_epochs:
+        if self._crossfit is not None and epoch >= self.schedule_["warmup_epochs"]:
             self._estimate_forget_rate()
             self._crossfit = None
         if self._crossfit is not None:
-            if epoch == self.schedule_.warmup_epochs // 2:
+            if epoch == self.schedule_["warmup_epochs"] // 2:
                 self._crossfit.forget()
         else:
-            start = self.schedule_.warmup_epochs if self.forget_rate == "auto" else 0
+            start = self.schedule_["warmup_epochs"] if self.forget_rate == "auto" else 0
             self._tau = scheduled_forget_rate(
-                epoch - start, self.forget_rate_, self.schedule_.ramp_epochs, self.exponent
+                epoch - start, self.forget_rate_, self.schedule_["ramp_epochs"], self.exponent
             )
 
     def _estimate_forget_rate(self) -> None:
@@ -325,8 +331,8 @@ class CoTraining(PairClassifier):
             self._estimate_forget_rate()
             warnings.warn(
                 f"Training ended after {self._n_epochs_selecting} epochs, before the end of "
-                f"warm-up (warmup_epochs={self.schedule_.warmup_epochs}): every label was trusted. "
-                "Raise max_epochs, lower warmup_epochs, or give forget_rate a number.",
+                f"warm-up (warmup_epochs={self.schedule_['warmup_epochs']}): every label was "
+                "trusted. Raise max_epochs, lower warmup_epochs, or give forget_rate a number.",
                 UserWarning,
                 stacklevel=2,
             )

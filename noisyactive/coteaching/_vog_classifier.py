@@ -199,7 +199,7 @@ module_, schedule_, history, seed_, n_features_in_
         super().on_epoch_begin(net, **kwargs)
         if self._record is None:
             return
-        ready = self._n_epochs_selecting >= self.schedule_.warmup_epochs
+        ready = self._n_epochs_selecting >= self.schedule_["warmup_epochs"]
         ready &= all(history.full for history in self._vog_histories)
         self._vog = [h.scores() for h in self._vog_histories] if ready else None
         for history, head in zip(self._vog_histories, self.module_.heads(), strict=False):
@@ -242,7 +242,7 @@ module_, schedule_, history, seed_, n_features_in_
         if self.mix_ratio > 0 and not self._vog_was_used:
             warnings.warn(
                 f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "
-                f"VOG needs warmup_epochs={self.schedule_.warmup_epochs} and "
+                f"VOG needs warmup_epochs={self.schedule_['warmup_epochs']} and "
                 f"vog_window={self.vog_window} epochs before it.",
                 UserWarning,
                 stacklevel=2,

@@ -504,9 +504,9 @@ class TestParameters:
         constant = LRScheduler("StepLR", step_size=100, event_name="rate")
         for callbacks in ([constant], [("mine", constant)]):
             net = CoTeachingClassifier(**QUICK, callbacks=callbacks).fit(X, y)
-            np.testing.assert_allclose(net.history[:, "rate"], net.schedule_.lr)
+            np.testing.assert_allclose(net.history[:, "rate"], net.schedule_["lr"])
         net = CoTeachingClassifier(**QUICK, callbacks__lr_schedule=None).fit(X, y)
-        assert net.optimizer_.param_groups[0]["lr"] == net.schedule_.lr
+        assert net.optimizer_.param_groups[0]["lr"] == net.schedule_["lr"]
 
     def test_set_params_after_fit_builds_new_networks(self, blobs, net):
         X, _, y = blobs
@@ -569,7 +569,7 @@ class TestTrainingCalls:
     def test_learning_rate_after_refine_is_ones_own(self, blobs, net):
         X, _, y = blobs
         net.fit(X, y).refine(X, y, epochs=1, lr=1e-5).partial_fit(X, y, epochs=1)
-        assert net.history[:, "lr"][-2:] == [1e-5, net.schedule_.lr]
+        assert net.history[:, "lr"][-2:] == [1e-5, net.schedule_["lr"]]
 
     def test_auto_forget_rate_needs_a_warmup(self, blobs):
         X, _, y = blobs

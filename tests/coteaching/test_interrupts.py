@@ -133,7 +133,7 @@ class TestInterrupts:
             net.fit(*blobs)
         assert torch.equal(torch.get_rng_state(), state[0])
         np.testing.assert_array_equal(np.random.get_state()[1], state[1])
-        assert net.optimizer_.param_groups[0]["lr"] == net.schedule_.lr
+        assert net.optimizer_.param_groups[0]["lr"] == net.schedule_["lr"]
 
     @pytest.mark.slow
     @pytest.mark.parametrize("how", ["default", "dropout", "validation"])
@@ -158,9 +158,9 @@ class TestInterrupts:
                 interrupt()
             assert global_state() == before, line
             assert left_of_the_training(net) == [None] * 5 and net._vog_histories == [], line
-            assert [group["lr"] for group in net.optimizer_.param_groups] == [net.schedule_.lr], (
-                line
-            )
+            assert [group["lr"] for group in net.optimizer_.param_groups] == [
+                net.schedule_["lr"]
+            ], line
         fit(None)
         assert net.predict_proba(X).tobytes() == expected
 

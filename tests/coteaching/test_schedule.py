@@ -48,7 +48,7 @@ class TestBatchSize:
             net = CoTeachingVOGClassifier(module, mix_ratio=0, forget_rate=0, random_state=0)
             net.fit(X, y, epochs=1)
             sizes.append(max(row["train_batch_size"] for row in net.history[0]["batches"]))
-            assert net.schedule_.batch_size == sizes[-1]
+            assert net.schedule_["batch_size"] == sizes[-1]
         assert sizes == [1017, 256]
 
 
@@ -70,30 +70,32 @@ class TestClassifier:
         X, y = blobs
         net = CoTeachingClassifier(random_state=0).fit(X, y)
         schedule = net.schedule_
-        assert len(net.history) == schedule.max_epochs == auto_epochs(len(X))
-        assert (schedule.warmup_epochs, schedule.ramp_epochs) == auto_phases(schedule.max_epochs)
-        assert net.history[0, "lr"] == schedule.lr == auto_lr(schedule.batch_size)
-        assert net.history[schedule.warmup_epochs, "forget_rate"] == 0
-        assert net.history[schedule.warmup_epochs + 1, "forget_rate"] > 0
+        assert len(net.history) == schedule["max_epochs"] == auto_epochs(len(X))
+        assert (schedule["warmup_epochs"], schedule["ramp_epochs"]) == auto_phases(
+            schedule["max_epochs"]
+        )
+        assert net.history[0, "lr"] == schedule["lr"] == auto_lr(schedule["batch_size"])
+        assert net.history[schedule["warmup_epochs"], "forget_rate"] == 0
+        assert net.history[schedule["warmup_epochs"] + 1, "forget_rate"] > 0
         assert net.get_params()["lr"] == clone(net).lr == "auto"
 
     def test_the_same_as_set_by_hand(self, blobs):
         X, y = blobs
         net = CoTeachingVOGClassifier(random_state=0).fit(X, y)
-        by_hand = CoTeachingVOGClassifier(random_state=0, **vars(net.schedule_)).fit(X, y)
+        by_hand = CoTeachingVOGClassifier(random_state=0, **net.schedule_).fit(X, y)
         np.testing.assert_array_equal(net.predict_proba(X), by_hand.predict_proba(X))
         np.testing.assert_array_equal(net.clean_mask_, by_hand.clean_mask_)
 
     def test_what_is_set_is_kept(self, blobs):
         X, y = blobs
         net = CoTeachingVOGClassifier(forget_rate=0.1, **PAPER_PARAMS, random_state=0).fit(X, y)
-        for name, value in vars(net.schedule_).items():
+        for name, value in net.schedule_.items():
             assert value == PAPER_PARAMS[name]
 
     def test_epochs_of_the_call_count(self, blobs):
         X, y = blobs
         net = CoTeachingClassifier(random_state=0).fit(X, y, epochs=20)
-        assert (net.schedule_.max_epochs, net.schedule_.warmup_epochs) == (20, 5)
+        assert (net.schedule_["max_epochs"], net.schedule_["warmup_epochs"]) == (20, 5)
 
     def test_ones_own_module_trains_as_in_the_paper(self, blobs):
         X, y = blobs
@@ -117,7 +119,7 @@ class TestClassifier:
         net = CoTeachingClassifier(random_state=0).fit(X, y, epochs=10).set_params(lr=0.3)
         assert net.optimizer_.param_groups[0]["lr"] == 0.3
         net.set_params(lr="auto").partial_fit(X, y, epochs=1)
-        assert net.history[-1, "lr"] == net.schedule_.lr
+        assert net.history[-1, "lr"] == net.schedule_["lr"]
 
     def test_a_loaded_pair_goes_on(self, blobs, tmp_path):
         X, y = blobs
@@ -126,7 +128,7 @@ class TestClassifier:
         again = CoTeachingClassifier(forget_rate=0.1, random_state=0)
         again.load_params(f_params=tmp_path / "pair.pt")
         again.partial_fit(X, y, epochs=1).refine(X, y, epochs=1)
-        assert again.history[-1, "lr"] == again.schedule_.lr == net.schedule_.lr
+        assert again.history[-1, "lr"] == again.schedule_["lr"] == net.schedule_["lr"]
 
     @pytest.mark.parametrize(
         ("name", "value"),

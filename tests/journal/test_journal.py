@@ -281,6 +281,8 @@ class TestCheckpoint:
         for ours, expected in pairs:
             assert vars(ours).keys() >= {key for key in vars(expected) if key.endswith("_")}
             for name, value in vars(expected).items():
+                if name in ("forget_rate_interval_", "schedule_"):
+                    assert getattr(ours, name) == value
                 if isinstance(value, (np.ndarray, bool, int, float, str)):
                     np.testing.assert_array_equal(
                         getattr(ours, name), value, err_msg=name, strict=True
