@@ -144,6 +144,11 @@ class ActiveLabelCleaner(
         with the same number of threads, to the same bits. Of `CoTeachingClassifier` and
         `CoTeachingVOGClassifier` that are fine-tuned and have no callbacks, the latest model is
         saved beside the journal, in a folder ``.checkpoint``, which may be deleted.
+    n_jobs : int or None, default=None
+        Models of ``trust="crossfit"`` that are trained at a time, and folds of confident learning,
+        as in joblib: other processes, unless ``joblib.parallel_config`` chooses threads, dask or
+        ray. Large arrays are mapped into their memory and not copied. The result is that of 1, but
+        for the last bits where `estimator` itself computes in several threads.
     random_state : int, RandomState or None, default=None
         Seeds the strategies and those parts of the estimator that have no seed of their own.
         Round r draws from the child seed (random_state, r). The global random state is left alone.
@@ -269,6 +274,7 @@ class ActiveLabelCleaner(
         "answers_per_item": [Interval(Integral, 1, None, closed="left")],
         "aggregate": [StrOptions({"majority", "model"}), callable],
         "journal": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -292,6 +298,7 @@ class ActiveLabelCleaner(
         answers_per_item: int = 1,
         aggregate: str | Aggregate = "majority",
         journal: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
@@ -311,6 +318,7 @@ class ActiveLabelCleaner(
         self.answers_per_item = answers_per_item
         self.aggregate = aggregate
         self.journal = journal
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 

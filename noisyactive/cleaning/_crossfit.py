@@ -146,14 +146,8 @@ class CrossFitted(TrustPolicy):
         """Fit a clone of the template without each of the folds; judge, learn, judge again."""
         training = self.training
         folds = make_folds(codes, training.groups, self.how.n_folds, rng)
-        models = []
-        for fold in range(folds.max() + 1):
-            rows = np.flatnonzero(folds != fold)
-            if _has_two_classes(codes[rows]):
-                models.append(training.fit(rows, codes))
-            else:
-                X, y = take_rows(training.X, rows), training.classes[codes[rows]]
-                models.append(DummyClassifier(strategy="prior").fit(X, y))
+        learned = [np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)]
+        models = training.at_a_time(partial(_fit, training, rows, codes) for rows in learned)
         first = self._ensemble(models, folds).predict_held_out(training.X)
         first.judge_labels(codes, codes, Answers.none())
         if len(codes) >= _FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
@@ -236,12 +230,15 @@ class CrossFitted(TrustPolicy):
         """
         how = self.refit_of(params)
         how = replace(how, epochs=max(1, how.epochs * 2 // 3))
-        models = []
-        for fold, model in enumerate(before.latest):
-            rows = np.flatnonzero(trusted & (before.folds != fold))
-            if _has_two_classes(codes[rows]):
-                model = self.training.update(model, rows, codes, how, weight=weight, notes=notes)
-            models.append(model)
+        models = before.latest
+        learned = [np.flatnonzero(trusted & (before.folds != fold)) for fold in range(len(models))]
+        trained = [fold for fold, rows in enumerate(learned) if _has_two_classes(codes[rows])]
+        update = partial(self.training.update, codes=codes, how=how, weight=weight, notes=notes)
+        updated = self.training.at_a_time(
+            partial(update, models[fold], learned[fold]) for fold in trained
+        )
+        for fold, model in zip(trained, updated, strict=True):
+            models[fold] = model
         return models
 
     def trusted(self, verified: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -321,6 +318,14 @@ class CrossFitted(TrustPolicy):
     def _find_neighbours(self, folds: NDArray[np.intp]) -> None:
         features = comparable(self.training.X) if self.how.neighbours else None
         self._neighbours = None if features is None else Neighbours(features, folds)
+
+
+def _fit(training: Training, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
+    """A classifier for some rows; of one class alone, a constant."""
+    if _has_two_classes(codes[rows]):
+        return training.fit(rows, codes)
+    X, y = take_rows(training.X, rows), training.classes[codes[rows]]
+    return DummyClassifier(strategy="prior").fit(X, y)
 
 
 def _has_two_classes(codes: NDArray[np.intp]) -> bool:

@@ -112,6 +112,7 @@ class CleaningLoop:
                 fit_params=data.fit_params,
                 validation_data=data.validation_data,
                 scoring=self.params.scoring,
+                n_jobs=self.params.n_jobs,
             )
             self.policy = make_policy(self.params.trust, self.training)
             if past:

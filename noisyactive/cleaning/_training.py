@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from .._confident import confident_mask
@@ -47,6 +49,8 @@ class Training:
         What models are scored on.
     scoring : str or callable
         Name of a scikit-learn scorer, or ``scorer(estimator, X, y)``.
+    n_jobs : int or None
+        Models that are trained at a time, as in joblib.
     """
 
     template: Any
@@ -57,6 +61,7 @@ class Training:
     fit_params: Mapping[str, Any]
     validation_data: tuple[Any, Any] | None
     scoring: str | Callable[..., float]
+    n_jobs: int | None = None
 
     @interrupts_raised()
     def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:
@@ -120,6 +125,25 @@ class Training:
             fitted, X, y, params, changed, how, label_weight=label_weight, score=score, notes=notes
         )
 
+    def at_a_time(self, calls: Iterable[Callable[[], Any]]) -> list[Any]:
+        """What independent calls return, `n_jobs` of them at a time.
+
+        In other processes a progress bar is not told of their epochs.
+
+        Parameters
+        ----------
+        calls : iterable of callable
+            Without arguments; `functools.partial` where they have to reach other processes.
+
+        Returns
+        -------
+        list
+            In the order of the calls.
+        """
+        if effective_n_jobs(self.n_jobs) == 1:
+            return [call() for call in calls]
+        return list(Parallel(n_jobs=self.n_jobs)(delayed(call)() for call in calls))
+
     def trusted_labels(
         self, fitted: Any, codes: NDArray[np.intp], rng: np.random.RandomState
     ) -> NDArray[np.bool_]:
@@ -138,6 +162,7 @@ class Training:
             codes,
             make_folds(codes, self.groups, _N_FOLDS, rng),
             fit_params=self.fit_params,
+            n_jobs=self.n_jobs,
         )
         return confident_mask(proba, codes)
 

@@ -1,0 +1,110 @@
+"""Fold models in other threads, processes and clusters: the same bits as one after the other."""
+
+from functools import partial
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive.cleaning._training import Training
+
+NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_blobs(300, centers=4, n_features=6, cluster_std=2, random_state=0)
+    return X.astype(np.float32), y, UniformLabelNoise(0.3, random_state=0).fit_transform(y)
+
+
+def cleaned(data, n_jobs, estimator=NET, **params):
+    X, y, y_noisy = data
+    cleaner = ActiveLabelCleaner(
+        estimator, n_rounds=2, round_budget=12, n_jobs=n_jobs, random_state=0, **params
+    )
+    return cleaner.fit(X, y_noisy, y_clean=y)
+
+
+def assert_same(one, other, X):
+    for name in ("label_posterior_", "held_out_proba_", "clean_mask_"):
+        np.testing.assert_array_equal(
+            getattr(one.estimator_, name), getattr(other.estimator_, name), err_msg=name
+        )
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    np.testing.assert_array_equal(one.history_["asked"], other.history_["asked"])
+
+
+@pytest.fixture(scope="module")
+def expected(data):
+    return cleaned(data, None)
+
+
+def test_threads(data, expected):
+    with joblib.parallel_config("threading"):
+        assert_same(cleaned(data, 2), expected, data[0])
+
+
+def test_processes(data, expected):
+    assert_same(cleaned(data, 2), expected, data[0])
+
+
+def test_as_many_as_a_context_says(data, monkeypatch):
+    numbers = []
+    fit = LogisticRegression.fit
+
+    def counting(self, *args, **kwargs):
+        numbers.append(joblib.effective_n_jobs(None))
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(LogisticRegression, "fit", counting)
+    with joblib.parallel_config("threading", n_jobs=2):
+        ours = cleaned(data, None, LogisticRegression(max_iter=1000))
+    assert numbers
+    assert_same(ours, cleaned(data, 1, LogisticRegression(max_iter=1000)), data[0])
+
+
+def test_an_error_in_another_process_is_raised(data):
+    with pytest.raises(ValueError, match="C' parameter"):
+        cleaned(data, 2, LogisticRegression(C=-1))
+
+
+def kind_of(training):
+    return type(training.X).__name__
+
+
+def test_large_arrays_are_mapped_and_not_copied():
+    X = np.zeros((1000, 1000))  # 8 MB
+    codes = np.zeros(len(X), dtype=int)
+    training = Training(LogisticRegression(), X, codes[:1], None, None, {}, None, "accuracy", 2)
+    assert training.at_a_time([partial(kind_of, training)] * 2) == ["memmap", "memmap"]
+
+
+@pytest.mark.slow
+def test_a_dask_cluster(data, expected):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        assert_same(cleaned(data, 2), expected, data[0])
+
+
+@pytest.mark.slow
+def test_ray(data, expected):
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        register_ray()
+        with joblib.parallel_config("ray"):
+            assert_same(cleaned(data, 2), expected, data[0])
+    finally:
+        ray.shutdown()
