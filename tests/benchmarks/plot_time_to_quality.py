@@ -26,7 +26,7 @@ N_TEST = 20_000
 COLOURS = {
     "ours": "#0072B2",
     "ours, paper's schedule": "#56B4E9",
-    "one network": "#E69F00",
+    "both, all labels": "#E69F00",
     "MLP, early stopping": "#009E73",
     "HGB": "#CC79A7",
 }
@@ -70,7 +70,7 @@ def contestants(images, seed=0):
     models = {
         "ours": CoTeachingVOGClassifier(random_state=seed),
         "ours, paper's schedule": CoTeachingVOGClassifier(**PAPER_PARAMS, random_state=seed),
-        "one network": CoTeachingVOGClassifier(mix_ratio=0, forget_rate=0, random_state=seed),
+        "both, all labels": CoTeachingVOGClassifier(mix_ratio=0, forget_rate=0, random_state=seed),
     }
     if not images:
         models["MLP, early stopping"] = make_pipeline(
