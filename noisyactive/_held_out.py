@@ -17,7 +17,7 @@ from ._arrays import naming
 from ._codes import rank_within_class
 from ._interrupts import interrupts_raised
 from ._proba import aligned_proba
-from ._rows import take_rows
+from ._rows import view_rows
 from ._samples import asking
 
 
@@ -85,8 +85,8 @@ def _of_fold(
         return proba
     params = _check_method_params(X, fit_params, train)
     with interrupts_raised(), asking("X or y"):
-        fitted = clone(estimator).fit(take_rows(X, train), classes[codes[train]], **params)
-    return aligned_proba(fitted, take_rows(X, test), classes)
+        fitted = clone(estimator).fit(view_rows(X, train), classes[codes[train]], **params)
+    return aligned_proba(fitted, view_rows(X, test), classes)
 
 
 def make_folds(

@@ -112,6 +112,12 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
     return _native(X)
 
 
+def is_native(dtype: np.dtype[Any]) -> bool:
+    """Whether `as_native` leaves numbers of this type as they are."""
+    wide = dtype.kind != "f" or dtype.itemsize in (4, 8)
+    return dtype.kind in "biuf" and wide and dtype.isnative
+
+
 def _native(X: NDArray[Any]) -> NDArray[Any]:
     """Numbers in a type that every library has, the same if they are in one."""
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):

@@ -15,7 +15,7 @@ from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba
-from .._rows import take_rows
+from .._rows import view_rows
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
 
 # Of the labels of a class that are expected to be right, so many are trusted in any case.
@@ -162,7 +162,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         self.held_out_proba_ = np.zeros((len(self.folds), len(self.classes)))
         for fold in range(self.n_folds):
             rows = np.flatnonzero(self.folds == fold)
-            samples = take_rows(X, rows)
+            samples = view_rows(X, rows)
             for model in models[fold :: self.n_folds]:
                 self.held_out_proba_[rows] += aligned_proba(model, samples, self.classes)
         self.held_out_proba_ *= self.n_folds / len(models)

@@ -19,7 +19,7 @@ from .._numbers import check_seconds
 from .._pipeline import last_step
 from .._proba import aligned_proba
 from .._random import child_seed, draw_seed, isolated_rng
-from .._rows import take_rows
+from .._rows import take_rows, view_rows
 from .._templates import draws_globally, seeded_clone
 from ..journal import (
     Answered,
@@ -472,11 +472,13 @@ class CleaningLoop:
         model, X = self.policy.model, self.data.X
         labels = self.data.classes[self.state.codes]
         trusted = np.flatnonzero(self.trusted())
-        X_pool = take_rows(X, pool)
+        # Strategies of others may do with the pool what one does with an array.
+        rows_of = view_rows if isinstance(self.params.query_strategy, str) else take_rows
+        X_pool = rows_of(X, pool)
         held_out, posterior = self.policy.held_out_proba, self.policy.posterior
         predictor = None if held_out is None else HeldOut(model, X_pool, held_out[pool])
         learner = Learner(
-            model, self.data.classes, take_rows(X, trusted), labels[trusted], predictor=predictor
+            model, self.data.classes, rows_of(X, trusted), labels[trusted], predictor=predictor
         )
         with self._isolated(self.state.round + 1):
             chosen = choose(

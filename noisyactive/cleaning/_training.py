@@ -18,7 +18,7 @@ from .._confident import confident_mask
 from .._held_out import make_folds, out_of_fold_proba
 from .._interrupts import interrupts_raised
 from .._pipeline import changes_labels, last_step
-from .._rows import take_rows
+from .._rows import view_rows
 from .._samples import asking
 from ._class_balance import fit_balanced
 from ._fine_tune import Refit, can_train_further, train_further
@@ -176,6 +176,6 @@ class Training:
     def _training_data(
         self, rows: NDArray[np.intp], codes: NDArray[np.intp]
     ) -> tuple[Any, NDArray[Any], dict[str, Any]]:
-        X = self.X if len(rows) == len(codes) else take_rows(self.X, rows)
+        X = self.X if len(rows) == len(codes) else view_rows(self.X, rows)
         params = _check_method_params(self.X, self.fit_params, rows)
         return X, self.classes[codes[rows]], params

@@ -19,7 +19,15 @@ from .._annotations import one_label_each
 from .._arrays import as_numbers, described, naming
 from .._codes import find_codes
 from .._labels import find_classes
-from .._samples import as_native, check_samples, in_memory, labels_of_dataset, reading
+from .._rows import RowsOf
+from .._samples import (
+    as_native,
+    check_samples,
+    in_memory,
+    is_native,
+    labels_of_dataset,
+    reading,
+)
 from ._batches import (
     IndexedDataset,
     MergeLastBatch,
@@ -98,6 +106,11 @@ class CheckedInputs(NeuralNetClassifier):
         X = in_memory(X)
         with reading(X):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
+            if isinstance(X, RowsOf) and is_native(X.dtype):
+                for part in X.chunks():
+                    as_native(validate_data(self, part, reset=reset, **options))
+                    reset, options["ensure_min_samples"] = False, 1
+                return X
             return as_native(validate_data(self, X, reset=reset, **options))
 
     def _checked(
