@@ -276,6 +276,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             if fresh:
                 self.schedule_ = self._schedule_for(len(dataset), epochs)
                 self.initialize()
+            else:
+                self._follow_params()
         n_epochs = self.schedule_["max_epochs"] if epochs is None else int(epochs)
         hooks = Hooks(self, X, y, n_epochs, "epoch")
         return self._train(dataset, epochs, validation, weights, hooks=hooks)
@@ -324,6 +326,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             if not self.initialized_:
                 self.schedule_ = self._schedule_for(len(dataset))
                 self.initialize()
+            else:
+                self._follow_params()
         self.module_.spec = self._spec
         return self._train(dataset, epochs, validation, weights)
 

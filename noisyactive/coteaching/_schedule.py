@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class Schedule(TypedDict):
     ramp_epochs: int
     batch_size: int
     lr: float
+
+
+#: Parameters that may change while networks are trained further.
+PHASES: tuple[Literal["max_epochs", "warmup_epochs", "ramp_epochs"], ...] = (
+    "max_epochs",
+    "warmup_epochs",
+    "ramp_epochs",
+)
 
 
 def auto_batch_size(n_samples: int, largest: int = 256) -> int:

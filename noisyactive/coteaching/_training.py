@@ -26,6 +26,7 @@ from ._process_state import may_draw_globally
 from ._schedule import (
     PAPER_EPOCHS,
     PAPER_LR,
+    PHASES,
     Schedule,
     auto_epochs,
     auto_lr,
@@ -131,6 +132,16 @@ class CoTraining(PairClassifier):
             batch_size=batch_size,
             lr=lr,
         )
+
+    def _follow_params(self) -> None:
+        """Let the schedule follow what was set since the networks were built."""
+        if not hasattr(self, "schedule_"):
+            return
+        schedule = self.schedule_.copy()  # copies of the classifier may share it
+        for name in PHASES:
+            if (value := getattr(self, name)) != "auto":
+                schedule[name] = value
+        self.schedule_ = schedule
 
     @shielded
     def _cleared_up(self) -> Iterator[None]:

@@ -97,6 +97,15 @@ class TestClassifier:
         net = CoTeachingClassifier(random_state=0).fit(X, y, epochs=20)
         assert (net.schedule_["max_epochs"], net.schedule_["warmup_epochs"]) == (20, 5)
 
+    @pytest.mark.parametrize("warm_start", [False, True])
+    def test_what_is_set_later_counts(self, blobs, warm_start):
+        X, y = blobs
+        net = CoTeachingClassifier(random_state=0, warm_start=warm_start).fit(X, y, epochs=10)
+        net.set_params(max_epochs=3)
+        (net.fit if warm_start else net.partial_fit)(X, y)
+        assert len(net.history) == 13
+        assert net.schedule_["max_epochs"] == 3
+
     def test_ones_own_module_trains_as_in_the_paper(self, blobs):
         X, y = blobs
         net = CoTeachingVOGClassifier(SmallMLP, random_state=0).fit(X, y)
