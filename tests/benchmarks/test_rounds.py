@@ -14,8 +14,11 @@ from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabe
 from noisyactive.cleaning import PAPER_PARAMS
 
 
-@pytest.mark.parametrize(("n_rows", "n_features"), [(1_000, 64), (10_000, 256)])
-def test_round(compare, n_rows, n_features):
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "n_jobs", "limit"),
+    [(1_000, 64, 1, "<= 2.0"), (10_000, 256, 1, "<= 1.8"), (10_000, 256, 2, "<= 1.2")],
+)
+def test_round(compare, n_rows, n_features, n_jobs, limit):
     sizes = (n_rows * np.array([0.67, 0.11, 0.11, 0.05, 0.03, 0.02, 0.01])).astype(int)
     X, y = make_blobs(sizes, n_features, cluster_std=8.0, random_state=0)
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(y)
@@ -35,11 +38,11 @@ def test_round(compare, n_rows, n_features):
         cleaner.query()
         return time.perf_counter() - begin
 
-    defaults = started()
+    defaults = started(n_jobs=n_jobs)
     paper = started(**PAPER_PARAMS)
     compare(
-        f"round of cleaning, {n_rows} rows: defaults / the paper's",
+        f"round of cleaning, {n_rows} rows, n_jobs={n_jobs}: defaults / the paper's",
         lambda: seconds(defaults),
         lambda: seconds(paper),
-        "<= 2.0",
+        limit,
     )
