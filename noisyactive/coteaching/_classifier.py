@@ -50,8 +50,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         `module` of your own. What "auto" came to is in `schedule_`.
     batch_size : int or "auto", default="auto"
         Samples per mini-batch. "auto" makes about 30 batches an epoch, of 8 to 256 samples (of rows
-        and with the default network, to 1024), equally full; -1 takes all samples at once. When
-        predicting, "auto" means 256.
+        and with the default network, to 1024), the last one hardly smaller where they are large; -1
+        takes all samples at once. When predicting, "auto" means 256.
     lr : float or "auto", default="auto"
         Learning rate, lowered to 0 along a cosine over the epochs of the call. "auto": with SGD
         ``0.1 * sqrt(batch_size / 512)`` for the default networks and 0.01, as in the paper, for a

@@ -36,11 +36,12 @@ PHASES: tuple[Literal["max_epochs", "warmup_epochs", "ramp_epochs"], ...] = (
 
 
 def auto_batch_size(n_samples: int, largest: int = 256) -> int:
-    """Mini-batch size: about 30 batches an epoch, of 8 to `largest` samples, and equally full.
+    """Mini-batch size: about 30 batches an epoch, of 8 to `largest` samples.
 
-    A small rest would count as much as a whole batch, with a choice among few samples and
-    noisy statistics of batch normalisation: 10 rows beside 15 batches of 466 cost a tenth of
-    macro F1.
+    The smallest size that makes so many batches, so that large ones are almost equally full; of
+    small ones the last may still be a rest. A small rest counts as much as a whole batch, with a
+    choice among few samples and noisy statistics of batch normalisation: 10 rows beside 15 batches
+    of 466 cost a tenth of macro F1.
 
     Parameters
     ----------

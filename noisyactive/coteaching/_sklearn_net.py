@@ -126,7 +126,7 @@ class PairClassifier(CheckedInputs):
     def _lr_in_use(self) -> float:
         """What lr="auto" stands for; before there are data, the paper's."""
         schedule = getattr(self, "schedule_", None)
-        return PAPER_LR if schedule is None or schedule["lr"] == "auto" else schedule["lr"]
+        return PAPER_LR if schedule is None else schedule["lr"]
 
     def __sklearn_clone__(self) -> "PairClassifier":
         """Clone without fitted state; both share the loggers, which hold open files or runs."""

@@ -27,13 +27,13 @@ def blobs():
 
 class TestBatchSize:
     @given(st.integers(2, 10**7), st.sampled_from([256, 1024]))
-    def test_batches_are_equally_full_and_within_limits(self, n_samples, largest):
+    def test_batches_are_within_limits_and_the_smallest_of_their_number(self, n_samples, largest):
         size = auto_batch_size(n_samples, largest)
         n_batches = -(-n_samples // size)
         assert 1 <= size <= largest
         assert size >= min(8, n_samples)
         last = n_samples - (n_batches - 1) * size
-        assert size - last < n_batches  # no batches of this number could be more alike
+        assert size - last < n_batches
 
     @pytest.mark.parametrize(
         ("n_samples", "size"), [(50, 9), (494, 17), (7009, 234), (100_000, 256)]
