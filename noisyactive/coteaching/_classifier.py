@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from torch.utils.data import Dataset
 
 from .._params import check_params
@@ -72,6 +72,13 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         Memory format of networks and images, quicker for convolutions on most devices.
     preload : bool, default=False
         Copy all of X onto the device once, instead of batch by batch.
+    accelerator : accelerate.Accelerator, default=None
+        Train data-parallel on the processes of ``accelerate launch``, each with the same X and y
+        (``pip install "noisyactive[accelerate]"``). `batch_size` is that of all processes together;
+        samples are selected, and batches normalised, as if it were one batch. Each process keeps
+        the losses and gradients' history of its own share of the rows; validation data each of them
+        scores whole. `device` must be the accelerator's. Afterwards every process has the same,
+        ordinary classifier; pickles and copies of it have no accelerator.
     classes : array-like of shape (n_classes,), default=None
         Every possible label, for data from which a rare one may be missing (a fold of
         cross-validation, say). None takes those in y.
@@ -163,6 +170,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "channels_last": ["boolean"],
         "preload": ["boolean"],
+        "accelerator": [HasMethods(["gather", "reduce", "wait_for_everyone"]), None],
         "classes": ["array-like", None],
         "random_state": ["random_state"],
         "module": [callable, None],
@@ -185,6 +193,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         autocast: str | None = None,
         channels_last: bool = False,
         preload: bool = False,
+        accelerator: Any = None,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
         **kwargs: Any,
@@ -207,6 +216,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         self.autocast = autocast
         self.channels_last = channels_last
         self.preload = preload
+        self.accelerator = accelerator
         self.random_state = random_state
 
     def _check_params(self, epochs: Any = None, lr: Any = None) -> None:

@@ -38,6 +38,7 @@ from ._batches import (
 )
 from ._pair import DataSpec
 from ._schedule import auto_batch_size
+from ._shard import Shard
 
 
 def encode_labels(
@@ -84,6 +85,7 @@ class CheckedInputs(NeuralNetClassifier):
 
     _validation: IndexedDataset | None = None
     _generator: torch.Generator | None = None
+    _shard: Shard  # while there is a training
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -230,7 +232,12 @@ class CheckedInputs(NeuralNetClassifier):
             batch_size = self._auto_batch_size(len(dataset)) if training else 256
         elif batch_size == -1:
             batch_size = len(dataset)
+        shard = vars(self).get("_shard") if training else None
+        if shard is not None and shard.processes.count == 1:
+            shard = None
         if not (isinstance(iterator, type) and issubclass(iterator, DataLoader)):
+            if shard is not None:
+                raise ValueError(f"{name} must be a DataLoader to train on several processes.")
             with naming(name):
                 batches = iterator(dataset, batch_size=batch_size, **arguments)
             if not isinstance(batches, Iterable):
@@ -240,6 +247,14 @@ class CheckedInputs(NeuralNetClassifier):
         seed = torch.randint(2**62, (), generator=self._generator) if training else 0
         generator = torch.Generator().manual_seed(int(seed))
         plain = iterator is DataLoader and arguments.keys() <= _FOR_WHOLE_BATCHES
+        if shard is not None:
+            if taken := sorted(arguments.keys() & _DEALT_OUT):
+                raise ValueError(
+                    f"{name}__{taken[0]} cannot be set with an accelerator: its processes deal out "
+                    "the samples among each other."
+                )
+            arguments["batch_sampler"] = shard.batches(generator)
+            plain = False
         if plain and not is_lazy(whole_dataset(dataset)[0].X):
             arguments.setdefault("shuffle", training)
             return WholeBatches(
@@ -285,6 +300,9 @@ class CheckedInputs(NeuralNetClassifier):
 
 #: Options of a ``DataLoader`` that `WholeBatches` has too.
 _FOR_WHOLE_BATCHES = {"shuffle", "drop_last"}
+
+#: Options of a ``DataLoader`` that decide which samples come when.
+_DEALT_OUT = {"batch_sampler", "drop_last", "sampler", "shuffle"}
 
 
 def _with_single_samples(dataset: Any) -> Any:
