@@ -12,6 +12,7 @@ from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from ._rows import RowsOf, as_rows
 from ._samples import for_estimator
 
 # Votes of this many say little more than those of half or twice as many.
@@ -90,6 +91,7 @@ def comparable(X: Any) -> Any:
     """
     if sparse.issparse(X):
         return sparse.csr_matrix(X)
+    X = as_rows(X)
     columns = np.atleast_1d(getattr(X, "dtypes", []))
     if any(getattr(dtype, "kind", "O") not in "biuf" for dtype in columns):
         return None
@@ -97,11 +99,13 @@ def comparable(X: Any) -> Any:
         X = for_estimator(X)
     if isinstance(X, Sequence) or not hasattr(X, "__array__"):  # skorch's slices read files
         return None
-    array = np.asarray(X)
+    array = X if isinstance(X, RowsOf) else np.asarray(X)  # which are not read if they are too many
     if array.dtype.kind not in "biuf" or array.ndim < 2:
         return None
-    if array[0].size > _MAX_FEATURES or array.size > _MAX_VALUES:
+    n_features = int(np.prod(array.shape[1:]))
+    if n_features > _MAX_FEATURES or n_features * len(array) > _MAX_VALUES:
         return None
+    array = np.asarray(array)
     array = array.reshape(len(array), -1).astype(np.float64)
     if np.isinf(array).any():
         return None

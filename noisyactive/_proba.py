@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
+from skorch import NeuralNet
 
 from ._arrays import as_array, as_numbers, naming
 from ._codes import find_codes
 from ._labels import find_classes, merge_classes
+from ._rows import RowsOf
 from ._samples import asking, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
@@ -67,13 +69,39 @@ def predicted_proba(estimator: Any, X: Any) -> Any:
         About X, if the estimator cannot read it, or predicts NaN.
     """
     with asking():
-        proba = estimator.predict_proba(for_estimator(X))
+        proba = in_chunks(estimator, "predict_proba", for_estimator(X))
     if getattr(proba, "dtype", None) in (np.float32, np.float64) and np.isnan(proba).any():
         raise ValueError(
             f"X has values for which {type(estimator).__name__} predicts NaN: check that they are "
             "of the size that it was fitted to."
         )
     return proba
+
+
+def in_chunks(estimator: Any, method: str, X: Any) -> Any:
+    """What a method returns for samples; `RowsOf` come in chunks unless it reads them itself.
+
+    Networks do, and what has an attribute `reads_rows`.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted.
+    method : str
+        Name of one that treats each sample by itself, as ``"predict"``.
+    X : object of length n_samples
+        Samples, as `for_estimator` returns them.
+
+    Returns
+    -------
+    array-like of length n_samples
+        What it returns.
+    """
+    ask = getattr(estimator, method)
+    reads = isinstance(estimator, NeuralNet) or getattr(estimator, "reads_rows", False)
+    if reads or not isinstance(X, RowsOf):
+        return ask(X)
+    return np.concatenate([ask(part) for part in X.chunks()])
 
 
 def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -> NDArray[Any]:

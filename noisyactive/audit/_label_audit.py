@@ -27,8 +27,9 @@ from .._params import CheckedParams
 from .._pipeline import last_step
 from .._proba import check_proba, classes_of_columns, codes_of_proba, warn_of_memory
 from .._random import draw_seed
-from .._samples import for_estimator
+from .._samples import checked_rows, for_estimator
 from .._templates import seeded_clone
+from ..coteaching import CoTeachingClassifier
 from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
@@ -278,6 +279,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64]]:
         """Classes, encoded labels, and class probabilities from models that did not learn them."""
         X = for_estimator(X)
+        if isinstance(self.estimator, CoTeachingClassifier):
+            X = checked_rows(X)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
         if self.estimator is None:
