@@ -43,7 +43,7 @@ def as_stored(X: Any, name: str = "X") -> Any:
         return None
     try:
         shape, dtype = X.shape, np.dtype(X.dtype)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ValueError(f"{name} is a {type(X).__name__} of a file that is closed.") from error
     if dtype.kind not in "biuf" or not shape:
         raise TypeError(
@@ -142,7 +142,9 @@ class TableRows:
         self.dtype: np.dtype[Any] = row.dtype if transformed else dtype
         self.shape = (len(table), *row.shape[1:])
 
-    def __getitem__(self, rows: slice | NDArray[np.intp]) -> NDArray[Any]:
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        if isinstance(rows, slice) and rows.start >= rows.stop:
+            return np.empty((0, *self.shape[1:]), dtype=self.dtype)
         part = self._read(self._table[rows], self.shape[1:])
         if part.dtype.kind != self.dtype.kind and self.dtype.kind in "biu":
             raise ValueError(f"{self._name} has missing values in {self._columns}: fill them.")

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +22,7 @@ from noisyactive._rows import RowsOf, as_rows, take_rows, view_rows
 from noisyactive.audit import find_duplicates, find_outliers
 from noisyactive.query import coreset_sampling, entropy_sampling
 
-NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=1, vog_window=2, random_state=0)
 KINDS = ["plain", "h5py", "zarr", "datasets"]
 
 
@@ -46,7 +47,7 @@ class Plain:
 
 @pytest.fixture(scope="module")
 def data():
-    X, y = make_blobs(240, centers=3, n_features=5, cluster_std=2, random_state=0)
+    X, y = make_blobs(120, centers=3, n_features=5, cluster_std=2, random_state=0)
     X = X.astype(np.float32)
     return X, y, UniformLabelNoise(0.3, random_state=0).fit_transform(y)
 
@@ -85,7 +86,8 @@ def networks(X, y):
 
 
 def cleaner_of(estimator, X, y, y_clean, **params):
-    cleaner = ActiveLabelCleaner(estimator, n_rounds=2, round_budget=9, random_state=0, **params)
+    params = {"n_rounds": 1, "round_budget": 9, "fine_tune_epochs": 2, **params}
+    cleaner = ActiveLabelCleaner(estimator, random_state=0, **params)
     cleaner.fit(X, y, y_clean=y_clean, validation_data=(X, y_clean))
     return cleaner.predict_proba(X), cleaner.labels_, cleaner.predict(X), cleaner.history_["score"]
 
@@ -169,17 +171,15 @@ def test_strategies_by_themselves(data):
 def test_other_processes_open_the_file(kind, data, tmp_path):
     X, y, y_noisy = data
     X_file = stored(kind, X, tmp_path)
-    params = {"fine_tune_epochs": 3, "query_strategy": "entropy"}
-    two = cleaner_of(NET, X_file, y_noisy, y, n_jobs=2, **params)
-    assert_same(two, cleaner_of(NET, X, y_noisy, y, **params))
+    two = cleaner_of(NET, X_file, y_noisy, y, n_jobs=2)
+    assert_same(two, cleaner_of(NET, X, y_noisy, y))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(as_rows(X_file)))[:], X)
 
 
 def test_forked_workers_of_a_loader(data, tmp_path):
     X, _, y = data
     X_file = stored("h5py", X, tmp_path)
-    net = CoTeachingVOGClassifier(**NET.get_params())
-    net.set_params(max_epochs=2, warmup_epochs=1, iterator_train__num_workers=2)
+    net = clone(NET).set_params(iterator_train__num_workers=2)
     one, other = (net.fit(x, y).predict_proba(x) for x in (X_file, X))
     np.testing.assert_array_equal(one, other)
 
@@ -199,8 +199,7 @@ def test_checked_once_and_never_read_whole(trust, data, monkeypatch):
     X, y, y_noisy = data
     X_file = Plain(X)
     how = {"trust": trust, "query_strategy": "entropy", "n_rounds": 1, "round_budget": 9}
-    net = CoTeachingVOGClassifier(**NET.get_params())
-    net.set_params(batch_size=16, iterator_valid__batch_size=16)
+    net = clone(NET).set_params(batch_size=16, iterator_valid__batch_size=16)
     cleaner = ActiveLabelCleaner(net, random_state=0, fine_tune_epochs=2, **how)
     cleaner = cleaner.start(X_file, y_noisy)
     first = X_file.reads[: -(-len(X) // 32)]
@@ -237,16 +236,12 @@ def test_a_journal_knows_its_file(data, tmp_path):
         ActiveLabelCleaner(LogisticRegression(), **params).start(Plain(X + 1), y_noisy)
 
 
-def test_samples_of_a_run(data):
+def test_samples_of_a_run(data, monkeypatch):
     X, _, y = data
     cleaner = ActiveLabelCleaner(NET, trust="all", random_state=0).start(Plain(X), y)
     np.testing.assert_array_equal(cleaner.X_train_[[7, 3]], X[[7, 3]])
-    large = np.zeros((2**17, 64))
-    large[: len(X), :5] = X
-    assert large.nbytes == module._LARGE
-    labels = np.resize(y, len(large))
-    net = CoTeachingVOGClassifier(max_epochs=1, warmup_epochs=0, vog_window=1, random_state=0)
-    assert ActiveLabelCleaner(net, trust="all").start(large, labels).X_train_ is large
+    monkeypatch.setattr(module, "_LARGE", X.nbytes)
+    assert ActiveLabelCleaner(NET, trust="all").start(X, y).X_train_ is X
 
 
 @pytest.mark.parametrize("kind", ["h5py", "datasets"])
@@ -273,7 +268,7 @@ def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
     with pytest.raises(ValueError, match="X contains NaN"):
         find_label_issues(NET, X_file, y)
     with pytest.raises(ValueError, match="inconsistent lengths"):
-        NET.fit(X_file, y[:-1])
+        ActiveLabelCleaner(NET).start(X_file, y[:-1])
 
 
 @pytest.mark.parametrize("dtype", [">f8", "f2", "u1", "?"])

@@ -279,10 +279,10 @@ class LabelAudit(CheckedParams, BaseEstimator):
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64]]:
         """Classes, encoded labels, and class probabilities from models that did not learn them."""
         X = for_estimator(X)
-        if isinstance(self.estimator, CoTeachingClassifier):
-            X = checked_rows(X)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
+        if isinstance(self.estimator, CoTeachingClassifier):
+            X = checked_rows(X)
         if self.estimator is None:
             remedy = "features of the samples as X, or a classifier as the estimator"
             features = compared(X, standardise=True, remedy=remedy).features

@@ -170,8 +170,6 @@ def check_data(
         If something is not as described.
     """
     index = row_index(y, X)
-    if isinstance(estimator, CoTeachingClassifier):
-        X = checked_rows(X)
     if isinstance(last_step(estimator), NeuralNet):
         X = as_rows(X)
         check_samples(X)
@@ -192,13 +190,17 @@ def check_data(
     check_validation_data(validation_data, classes)
     if validation_data is not None:
         validation_data = as_rows(validation_data[0], "X_val"), validation_data[1]
+    ids = None if ids is None else check_ids(ids, len(codes))
+    groups = check_groups(groups, len(codes))
+    if isinstance(estimator, CoTeachingClassifier):
+        X = checked_rows(X)  # last, since it reads all of them
     return RunData(
         X=X,
         classes=classes,
         codes=codes,
         annotations=None if several is None else several.among(classes),
-        ids=None if ids is None else check_ids(ids, len(codes)),
-        groups=check_groups(groups, len(codes)),
+        ids=ids,
+        groups=groups,
         validation_data=validation_data,
         fit_params=fit_params,
         form=form_of(y),

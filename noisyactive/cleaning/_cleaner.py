@@ -342,7 +342,9 @@ class ActiveLabelCleaner(
         Parameters
         ----------
         X : object of length n_samples
-            Samples, of any kind that the estimator takes.
+            Samples, of any kind that the estimator takes. Those of a file
+            (`numpy.memmap`, `h5py.Dataset`, zarr arrays, map-style `datasets.Dataset`) are read
+            batch by batch where the estimator is a network, and in chunks for predictions.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
             With at least two columns, what each annotator said, missing where nothing; every sample

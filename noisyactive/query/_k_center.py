@@ -85,7 +85,11 @@ def k_center_greedy(
     rng = private_random_state(random_state, "k_center_greedy") if random_tie_break else None
     picks: list[int] = []
     if not len(centres):
-        from_mean = _squared_distances(features, features.mean(axis=0, keepdims=True))
+        mean = features.mean(axis=0, keepdims=True)
+        from_mean = np.empty(len(features), dtype=features.dtype)
+        for start in range(0, len(features), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            from_mean[some] = _squared_distances(features[some], mean)
         picks.append(_farthest(from_mean, rng))
         centres = features[picks]
     cover = _Cover(features, centres, n_instances)
