@@ -21,6 +21,8 @@ _N_NEIGHBOURS = 30
 _MAX_CANDIDATES = 20_000
 _MAX_FEATURES = 5000
 _MAX_VALUES = 2**27
+# Distances that are in memory at a time.
+_MEGABYTES = 128
 
 
 class Neighbours:
@@ -123,7 +125,7 @@ def _nearest_outside(features: Any, inside: NDArray[np.bool_]) -> NDArray[np.int
     if sparse.issparse(features):
         search.set_params(metric="cosine")
     # The order of equally near ones must not depend on the number of threads.
-    with config_context(enable_cython_pairwise_dist=False):
+    with config_context(enable_cython_pairwise_dist=False, working_memory=_MEGABYTES):
         found = search.fit(features[candidates]).kneighbors(features, return_distance=False)
     rows = candidates[found]
     # A sample is no neighbour of its own: it goes last, and the last is left out.
