@@ -206,7 +206,10 @@ def measure(assumptions, *, n_images=64, n_rows=20_000, module=None):
         proba = np.random.default_rng(0).dirichlet(np.ones(10), n_rows)
         query = timed(rare_entropy_sampling, None, proba, n_rows // 100, posterior=proba)
         cleaner = ActiveLabelCleaner(
-            LogisticRegression(), n_rounds=1, round_budget=200, journal=Path(folder) / "answers.db"
+            LogisticRegression(),
+            n_rounds=1,
+            round_budget=n_rows // 100,
+            journal=Path(folder) / "answers.db",
         )
         y = np.arange(n_rows) % 2
         cleaner.start(y[:, None] + 0.0, y)

@@ -30,7 +30,7 @@ def open_rows(path, *, new=False):
     import h5py
 
     if new:
-        return h5py.File(path, "w").create_dataset("X", shape, np.float32, chunks=(8, N_FEATURES))
+        return h5py.File(path, "w").create_dataset("X", shape, np.float32)
     return h5py.File(path, "r")["X"]
 
 
