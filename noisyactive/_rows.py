@@ -68,7 +68,9 @@ class RowsOf:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("Rows of an array do not become an array without a copy.")
-        return np.array(self[:], dtype=dtype)
+        whole = self[:]
+        is_view = self.rows is None and isinstance(self.array, np.ndarray)
+        return whole.astype(whole.dtype if dtype is None else dtype, copy=is_view)
 
     def of(self, rows: NDArray[np.intp]) -> RowsOf:
         """Some of these rows, likewise."""
@@ -96,8 +98,10 @@ class RowsOf:
         return np.where(numbers < 0, numbers + len(self), numbers)
 
     def _read(self, rows: Any) -> NDArray[Any]:
-        if isinstance(self.array, np.ndarray) or isinstance(rows, slice):
+        if isinstance(self.array, np.ndarray):
             return np.asarray(self.array[rows]).astype(self.dtype, copy=False)
+        if isinstance(rows, slice):
+            return self._of_file(rows)
         # Files are read in their order, each row once.
         ascending, places = np.unique(rows, return_inverse=True)
         if not len(ascending):
@@ -107,9 +111,11 @@ class RowsOf:
         if first < 0 or last >= n_all:
             raise IndexError(f"Rows from {first} to {last} are not all among {n_all}.")
         dense = last - first + 1 == len(ascending)
-        part = np.asarray(self.array[slice(first, last + 1) if dense else ascending])
-        part = part.astype(self.dtype, copy=False)
+        part = self._of_file(slice(first, last + 1) if dense else ascending)
         return part if len(rows) == len(ascending) and (np.diff(rows) > 0).all() else part[places]
+
+    def _of_file(self, rows: Any) -> NDArray[Any]:
+        return np.require(self.array[rows], dtype=self.dtype, requirements="W")
 
 
 def as_rows(X: Any, name: str = "X") -> Any:

@@ -43,6 +43,8 @@ def as_stored(X: Any, name: str = "X") -> Any:
         return None
     try:
         shape, dtype = X.shape, np.dtype(X.dtype)
+    except TypeError:  # a type that NumPy does not have
+        return None
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{name} is a {type(X).__name__} of a file that is closed.") from error
     if dtype.kind not in "biuf" or not shape:
@@ -57,7 +59,7 @@ def _is_array_elsewhere(X: Any) -> bool:
     """Whether X has a shape, a type and rows, but is no array in memory, nor of a lazy kind."""
     kind = type(X)
     wanted = all(hasattr(kind, one) for one in ("shape", "dtype", "__getitem__"))
-    others = "__dlpack__", "__array_interface__", "iloc", "toarray", "compute", "_mgr"
+    others = "__dlpack__", "__array_interface__", "iloc", "isna", "toarray", "todense", "compute"
     return wanted and not any(hasattr(kind, one) for one in others)
 
 

@@ -3,7 +3,10 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
@@ -14,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from noisyactive import (
     ActiveLabelCleaner,
     CoTeachingVOGClassifier,
+    LabelNoiseSampler,
+    LongTailSampler,
     UniformLabelNoise,
     find_label_issues,
 )
@@ -256,6 +261,17 @@ def test_duplicates_and_outliers(kind, data, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_samplers_read_nothing(kind, data, tmp_path):
+    X, y, _ = data
+    X_file = stored(kind, X, tmp_path)
+    sampler = LongTailSampler(imbalance_factor=4, random_state=0)
+    kept, labels = sampler.fit_resample(X_file, y)
+    np.testing.assert_array_equal(np.asarray(kept), sampler.fit_resample(X, y)[0])
+    assert_same(networks(kept, labels), networks(np.asarray(kept), labels))
+    assert LabelNoiseSampler(UniformLabelNoise(0.2)).fit_resample(X_file, y)[0] is X_file
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
     X, _, y = data
     X = X.copy()
@@ -293,6 +309,27 @@ def test_what_is_no_array_of_numbers(data, tmp_path):
         X = file.create_dataset("X", data=data[0])
     with pytest.raises(ValueError, match="X is a Dataset of a file that is closed"):
         ActiveLabelCleaner(NET).start(X, y)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.Index(["a", "b"]),
+        pd.Categorical(["a", "b"]),
+        pd.array([1, 2]),
+        pd.DataFrame({"dtype": [1, 2], "shape": [3, 4]}),
+        np.zeros((2, 2)),
+        np.float64(3),
+        torch.zeros(2, 2),
+        csr_array(np.eye(2)),
+        [[1, 2], [3, 4]],
+        ["a", "b"],
+        range(3),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_what_is_in_memory_stays_as_it_is(X):
+    assert as_rows(X) is X
 
 
 # --- tables of Hugging Face -------------------------------------------------------------------
