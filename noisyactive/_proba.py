@@ -13,7 +13,7 @@ from skorch import NeuralNet
 from ._arrays import as_array, as_numbers, naming
 from ._codes import find_codes
 from ._labels import find_classes, merge_classes
-from ._rows import RowsOf
+from ._rows import RowsOf, as_rows
 from ._samples import asking, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
@@ -211,6 +211,23 @@ def check_proba(proba: ArrayLike, first_row: int = 0) -> NDArray[np.float64]:
     return proba
 
 
+def proba_table(proba: Any) -> Any:
+    """Class probabilities that are read by slices of rows.
+
+    Parameters
+    ----------
+    proba : array-like
+        Class probabilities, also of a file.
+
+    Returns
+    -------
+    ndarray or RowsOf
+        An array, or the rows of the file. Nothing is checked.
+    """
+    rows = as_rows(proba, "proba")
+    return rows if isinstance(rows, RowsOf) else as_array(proba, "proba")
+
+
 def codes_of_proba(
     y: ArrayLike, proba: Any, classes: ArrayLike | None = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -241,7 +258,7 @@ def codes_of_proba(
     """
     present, positions = find_classes(y)
     known = classes_of_columns(proba, present, classes)
-    shape = as_array(proba, "proba").shape
+    shape = proba_table(proba).shape
     if len(shape) != 2:
         raise ValueError(
             f"proba must be of shape (n_samples, n_classes), got an array of shape {shape}."

@@ -24,8 +24,15 @@ from noisyactive import (
 )
 from noisyactive import _rows as module
 from noisyactive._rows import RowsOf, as_rows, take_rows, view_rows
-from noisyactive.audit import find_duplicates, find_outliers
-from noisyactive.query import coreset_sampling, entropy_sampling
+from noisyactive.audit import find_duplicates, find_outliers, issues_from_proba
+from noisyactive.query import (
+    coreset_sampling,
+    entropy_sampling,
+    entropy_scores,
+    margin_scores,
+    rank_suspects,
+    rare_entropy_scores,
+)
 
 NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=1, vog_window=2, random_state=0)
 KINDS = ["plain", "h5py", "zarr", "datasets"]
@@ -247,6 +254,19 @@ def test_samples_of_a_run(data, monkeypatch):
     np.testing.assert_array_equal(cleaner.X_train_[[7, 3]], X[[7, 3]])
     monkeypatch.setattr(module, "_LARGE", X.nbytes)
     assert ActiveLabelCleaner(NET, trust="all").start(X, y).X_train_ is X
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_in_a_file(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    proba, y = rng.dirichlet([1, 1, 1], 90), rng.integers(3, size=90)
+    in_file = stored(kind, proba, tmp_path)
+    assert issues_from_proba(y, in_file).equals(issues_from_proba(y, proba))
+    np.testing.assert_array_equal(rank_suspects(y, in_file), rank_suspects(y, proba))
+    for scores in (entropy_scores, margin_scores, rare_entropy_scores):
+        np.testing.assert_array_equal(scores(in_file), scores(proba))
+    with pytest.raises(ValueError, match="row 0 is"):
+        entropy_scores(stored("plain", proba + 1, tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["h5py", "datasets"])

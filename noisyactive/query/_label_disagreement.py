@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import as_array
-from .._proba import check_proba, codes_of_proba, predicted_proba, warn_of_memory
+from .._proba import check_proba, codes_of_proba, predicted_proba, proba_table, warn_of_memory
 from .._rows import large_as_rows
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies
@@ -64,7 +63,7 @@ def _scores_and_agreement(
     y: ArrayLike, proba: ArrayLike, classes: ArrayLike | None
 ) -> tuple[NDArray[np.float64], int]:
     """Scores, and how many labels are the most probable class."""
-    array = as_array(proba, "proba")
+    array = proba_table(proba)
     check_proba(array[:1] if array.ndim else array)  # before anything is said about y
     _, codes = codes_of_proba(y, proba, classes)
     n_agreeing = 0

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._arrays import as_array
 from .._issues import BLOCK
-from .._proba import predicted_proba
+from .._proba import predicted_proba, proba_table
 from .._rows import large_as_rows
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies
@@ -59,10 +58,10 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
 
     scores = scores_in_blocks(proba, entropy)
     weights = 1 / np.maximum(sizes[0], 1)
-    proba = as_array(proba, "proba")
+    table = proba_table(proba)
     for start in range(0, len(scores), BLOCK):
         rows = slice(start, start + BLOCK)
-        scores[rows] *= np.ascontiguousarray(proba[rows], dtype=np.float64) @ weights
+        scores[rows] *= np.ascontiguousarray(table[rows], dtype=np.float64) @ weights
     return scores
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._arrays import as_array
 from .._issues import BLOCK
 from .._numbers import check_int, check_switch
-from .._proba import check_proba, predicted_proba
+from .._proba import check_proba, predicted_proba, proba_table
 from .._random import private_random_state
 from .._rows import RowsOf, large_as_rows
 from .._samples import check_samples
@@ -119,12 +118,12 @@ def scores_in_blocks(
     ValueError
         As `check_proba`.
     """
-    proba = as_array(proba, "proba")
-    n_samples = len(proba) if proba.ndim else 0
+    table = proba_table(proba)
+    n_samples = len(table) if table.ndim else 0
     scores = np.empty(n_samples)
     for start in range(0, max(1, n_samples), BLOCK):
         rows = slice(start, min(start + BLOCK, n_samples))
-        block = check_proba(proba[rows] if proba.ndim else proba, start)
+        block = check_proba(table[rows] if table.ndim else table, start)
         scores[rows] = score(np.ascontiguousarray(block), rows)
     return scores
 
