@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -133,6 +135,19 @@ def test_rows_of_a_file(kind, data, tmp_path):
     np.testing.assert_array_equal(take_rows(view, rows), X[rows])
     with pytest.raises(IndexError):
         view[[len(X)]]
+
+
+@given(st.lists(st.integers(-20, 19), max_size=30), st.data())
+def test_any_rows_of_rows(rows, draw):
+    array = np.arange(40.0).reshape(20, 2)
+    view, plain = as_rows(Plain(array)).of(np.array(rows, dtype=int)), array[rows]
+    assert view.shape == (len(rows), 2)
+    np.testing.assert_array_equal(np.asarray(view), plain.reshape(-1, 2))
+    if rows:
+        n = len(rows)
+        key = np.array(draw.draw(st.lists(st.integers(-n, n - 1), max_size=9)), dtype=int)
+        np.testing.assert_array_equal(view[key], plain[key])
+        np.testing.assert_array_equal(np.concatenate(list(view.chunks())), plain)
 
 
 @pytest.mark.parametrize("kind", KINDS)
