@@ -12,7 +12,7 @@ from .._samples import as_numeric
 from ._request import check_request
 
 _BLOCK = 2048  # samples and points of one block of distances
-_N_CANDIDATES = 1024  # samples whose distances are kept up to date
+_N_CANDIDATES = 8192  # samples whose distances are kept up to date
 _N_SCOUTS = 1024  # centres that give every distance its first upper bound
 
 
