@@ -6,7 +6,9 @@ Each size in a process of its own, with one thread. Rows of 16 numbers, 4 classe
 wrong; networks train for a fixed number of epochs on batches of a fixed size, so that their share
 is linear by itself. A round asks about 1% of the rows. Memory is the anonymous memory that a step
 adds at its peak; the exponent is the slope of log(seconds) or log(bytes) over log(rows), from the
-sizes for which the step takes longer than 20 ms, or more than 4 MB. Needs Linux.
+sizes for which the step takes longer than 20 ms, or more than 4 MB. Needs Linux. ``--light`` leaves
+out networks and the search for similar samples, which take most of the time: what remains is the
+package's own bookkeeping, up to 1,000,000 rows in minutes.
 """
 
 import argparse
@@ -21,9 +23,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 import torch
 from _growth import exponent, measured
+from sklearn.linear_model import LogisticRegression
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
 from noisyactive.audit import LabelAudit, write_report
+from noisyactive.cleaning import CrossFit
 from noisyactive.inspection import to_html
 from noisyactive.journal import Journal
 from noisyactive.query import entropy_sampling, rank_suspects
@@ -41,7 +45,7 @@ def data_of(n_rows):
     return X, y, UniformLabelNoise(0.2, random_state=0).fit_transform(y)
 
 
-def steps_of(n_rows, folder):
+def steps_of(n_rows, folder, light):
     """Names of the steps and what they call, one after the other."""
     X, y, y_noisy = data_of(n_rows)
     net = CoTeachingVOGClassifier(
@@ -49,12 +53,16 @@ def steps_of(n_rows, folder):
         random_state=0,
     )  # fmt: skip
     net.fit(X[:1000], y_noisy[:1000])  # what libraries take by themselves
+    if light:
+        net = LogisticRegression(max_iter=20).fit(X[:1000], y_noisy[:1000])
+    trust = CrossFit(neighbours=not light)
     journal = folder / "run.db"
 
     def new_cleaner():
         return ActiveLabelCleaner(
-            net, n_rounds=2, round_budget=0.01, fine_tune_epochs=3, random_state=0, journal=journal
-        )
+            net, n_rounds=2, round_budget=0.01, fine_tune_epochs=3, random_state=0, journal=journal,
+            trust=trust,
+        )  # fmt: skip
 
     cleaner = new_cleaner()
     yield "fit", lambda: net.fit(X, y_noisy)
@@ -78,23 +86,23 @@ def steps_of(n_rows, folder):
     yield "report of the audit", lambda: write_report(audit, folder / "audit.html")
 
 
-def measure(n_rows, pipe):
+def measure(n_rows, light, pipe):
     """Send the name, the seconds and the bytes of each step."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        for name, call in steps_of(n_rows, Path(folder)):
+        for name, call in steps_of(n_rows, Path(folder), light):
             pipe.send((name, *measured(call)[1:]))
     pipe.send(None)
 
 
-def table_of(sizes):
+def table_of(sizes, light):
     """Seconds and bytes of each step for each size; a size at a time is printed."""
     context = multiprocessing.get_context("spawn")
     found = {}
     for n_rows in sizes:
         ours, theirs = context.Pipe()
-        process = context.Process(target=measure, args=(n_rows, theirs))
+        process = context.Process(target=measure, args=(n_rows, light, theirs))
         process.start()
         theirs.close()
         while (row := ours.recv()) is not None:
@@ -117,8 +125,12 @@ def exponents(sizes, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of rows")
-    sizes = sorted(parser.parse_args().sizes)
-    found = table_of(sizes)
+    parser.add_argument(
+        "--light", action="store_true", help="logistic regression, and no similar samples"
+    )
+    options = parser.parse_args()
+    sizes = sorted(options.sizes)
+    found = table_of(sizes, options.light)
     print(f"\n{'exponents':<26}{'time':>8}{'memory':>9}")
     for name, rows in found.items():
         print(f"{name:<26}" + "{:>8.2f}{:>9.2f}".format(*exponents(sizes, rows)))
