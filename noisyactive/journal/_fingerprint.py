@@ -50,7 +50,7 @@ def _parts(data: Any) -> Iterator[bytes]:
         for position, name in enumerate(data.columns):
             yield repr(name).encode()
             yield from _parts(np.asarray(data.iloc[:, position]))
-    elif hasattr(data, "chunks") and hasattr(data, "rows"):  # rows that are read from a file
+    elif all(hasattr(type(data), one) for one in ("of", "chunks")):  # rows that are read in chunks
         yield f"{data.dtype.str} {data.shape}".encode()
         for piece in data.chunks():
             yield np.ascontiguousarray(piece).tobytes()
