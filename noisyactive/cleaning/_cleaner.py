@@ -24,9 +24,9 @@ from .._files import as_path, write_whole
 from .._like import labels_like
 from .._numbers import check_switch
 from .._params import CheckedParams
-from .._proba import accuracy, aligned_proba
+from .._proba import accuracy, aligned_proba, in_chunks
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
-from .._rows import take_rows
+from .._rows import RowsOf, take_rows
 from .._samples import asking, check_samples, for_estimator
 from ..journal import (
     Answered,
@@ -184,7 +184,7 @@ class ActiveLabelCleaner(
     state_ : CleaningState
         What the events add up to: labels, answers and accounts. Not to be changed.
     X_train_ : object of length n_samples
-        The samples that the run was started with.
+        The samples that the run was started with; of a file, an object that reads its ``[rows]``.
     agreement_ : dict of ndarray
         One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
         they gave a label for), ``agreement`` (share of these that is the label now), ``kappa``
@@ -342,7 +342,9 @@ class ActiveLabelCleaner(
         Parameters
         ----------
         X : object of length n_samples
-            Samples, of any kind that the estimator takes.
+            Samples, of any kind that the estimator takes. Those of a file
+            (`numpy.memmap`, `h5py.Dataset`, zarr arrays, map-style `datasets.Dataset`) are read
+            batch by batch where the estimator is a network, and in chunks for predictions.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
             With at least two columns, what each annotator said, missing where nothing; every sample
@@ -700,7 +702,7 @@ class ActiveLabelCleaner(
         """
         check_is_fitted(self, "estimator_")
         with asking():
-            return self.estimator_.predict(for_estimator(X))
+            return in_chunks(self.estimator_, "predict", for_estimator(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict class probabilities.
@@ -833,8 +835,9 @@ class ActiveLabelCleaner(
 
     @property
     def X_train_(self) -> Any:
-        """The samples that the run was started with."""
-        return self._of_run("X_train_").data.X
+        """The samples that the run was started with; those of a file as rows that are read."""
+        X = self._of_run("X_train_").data.X
+        return X.array if isinstance(X, RowsOf) and isinstance(X.array, np.ndarray) else X
 
     @property
     def n_features_in_(self) -> int:

@@ -17,7 +17,7 @@ from .._interrupts import interrupts_deferred
 from .._issues import issue_table
 from .._numbers import check_seconds
 from .._pipeline import last_step
-from .._proba import aligned_proba
+from .._proba import aligned_proba, predicted_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows, view_rows
 from .._templates import draws_globally, seeded_clone
@@ -535,6 +535,8 @@ class HeldOut:
         Its held-out class probabilities.
     """
 
+    reads_rows = True  # in chunks, the pool would not be recognised
+
     def __init__(self, model: Any, X_pool: Any, proba: NDArray[np.float64]):
         self._model = model
         self._X_pool = X_pool
@@ -543,7 +545,7 @@ class HeldOut:
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Class probabilities, of shape (n_samples, n_classes)."""
-        return self._proba if X is self._X_pool else self._model.predict_proba(X)
+        return self._proba if X is self._X_pool else predicted_proba(self._model, X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""

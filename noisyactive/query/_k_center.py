@@ -12,7 +12,7 @@ from .._samples import as_numeric
 from ._request import check_request
 
 _BLOCK = 2048  # samples and points of one block of distances
-_N_CANDIDATES = 1024  # samples whose distances are kept up to date
+_N_CANDIDATES = 8192  # samples whose distances are kept up to date
 _N_SCOUTS = 1024  # centres that give every distance its first upper bound
 
 
@@ -85,7 +85,11 @@ def k_center_greedy(
     rng = private_random_state(random_state, "k_center_greedy") if random_tie_break else None
     picks: list[int] = []
     if not len(centres):
-        from_mean = _squared_distances(features, features.mean(axis=0, keepdims=True))
+        mean = features.mean(axis=0, keepdims=True)
+        from_mean = np.empty(len(features), dtype=features.dtype)
+        for start in range(0, len(features), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            from_mean[some] = _squared_distances(features[some], mean)
         picks.append(_farthest(from_mean, rng))
         centres = features[picks]
     cover = _Cover(features, centres, n_instances)
