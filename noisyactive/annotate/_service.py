@@ -152,8 +152,9 @@ class LabellingService:
         """
         with _explained():
             answer, n_answered = self._journal.latest_answer(annotator, back=back)
-        if answer is None or back < 1:
-            return None
+            if answer is None or back < 1:
+                return None
+            is_free = self._take_back(annotator, answer)
         shown = {
             "row": answer["row"],
             "item": answer["item"],
@@ -161,7 +162,7 @@ class LabellingService:
             "comment": answer["comment"] or "",
             "time": answer["time"],
             "back": back,
-            "free": self._take_back(annotator, answer),
+            "free": is_free,
             "n_answered": n_answered,
         }
         if not self.blind:
@@ -241,7 +242,7 @@ class LabellingService:
         """
         with _explained():
             answers = self._journal.answers()
-        found = summary(last_sitting([a for a in answers if a["annotator"] == annotator]))
+            found = summary(last_sitting([a for a in answers if a["annotator"] == annotator]))
         if self.blind:
             del found["kept"], found["changed"]
         return found

@@ -83,4 +83,4 @@ def why(
         return f"the model is unsure: {first}, {second}"
     if suggested != label:
         return f"the model disagrees with the label: {first}"
-    return f"a check of its label, with which the model agrees: {first}"
+    return f"a check; the model agrees with the label: {first}"
