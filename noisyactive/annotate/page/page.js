@@ -11,7 +11,7 @@ import * as viewer from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks while there is nothing to answer
 const RETRY = 4000;
-const SECOND_TAP = 400; // a double tap answers one item, not the next one as well
+const SECOND_TAP = 350; // a double tap answers one item, not the next one as well
 const MARGIN = 1; // seconds that a request may take: what is called free has to be free
 
 const $ = (id) => document.getElementById(id);
