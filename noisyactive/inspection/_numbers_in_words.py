@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .._html import NOTHING
 from ._intervals import Interval
 
@@ -15,6 +18,17 @@ def count(number: float, one: str = "", many: str = "") -> str:
     n = round(number)
     what = one if n == 1 else many or f"{one}s"
     return f"{n:,} {what}" if one else f"{n:,}"
+
+
+def adding_up(parts: NDArray[np.float64], total: float) -> list[int]:
+    """Whole numbers that add up to a rounded total: those with the largest fractions are raised.
+
+    The method of largest remainders, of Hamilton.
+    """
+    found = np.floor(parts).astype(int)
+    n_raised = max(round(total) - int(found.sum()), 0)
+    found[np.argsort(found - parts, kind="stable")[:n_raised]] += 1
+    return [int(number) for number in found]
 
 
 def between(low: str, high: str) -> str:

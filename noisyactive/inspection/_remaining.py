@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit
 from scipy.stats import betabinom
 
 from ._record import RunRecord, record_of
@@ -192,10 +192,12 @@ def draw_calibrations(doubt: NDArray[np.float64], wrong: NDArray[np.bool_]) -> C
     Calibrations
         4,000 draws, sorted.
     """
-    shifts = np.linspace(-4, 4, 81) * _SHIFT_SPREAD
-    flips = _FLIP_MEDIAN * np.exp(_FLIP_SPREAD * ndtri((np.arange(9) + 0.5) / 9))
+    shifts = np.linspace(-4, 4, 61) * _SHIFT_SPREAD
+    flips = np.geomspace(1e-4, 0.8, 19)  # far beyond what the prior expects, if answers say so
     grid = Calibrations(*(part.ravel() for part in np.meshgrid(shifts, flips, flips)))
     log_density = -((grid.shift / _SHIFT_SPREAD) ** 2) / 2
+    for share in (grid.missed, grid.false):
+        log_density -= (np.log(share / _FLIP_MEDIAN) / _FLIP_SPREAD) ** 2 / 2
     for answer in (True, False):
         values, counts = _grouped(doubt[wrong == answer])
         proba = grid.apply(values)

@@ -58,7 +58,9 @@ def summary(record: RunRecord, left: RemainingErrors, scores: Scores) -> list[En
         Entry(
             "Probably still wrong",
             NOTHING if math.isnan(left.expected) else f"{round(left.expected):,}",
-            "not known" if math.isnan(left.expected) else f"{_limits(left)} of the others",
+            "not known"
+            if math.isnan(left.expected)
+            else f"{_between(left.low, left.high)} of the others",
         ),
     ]
     if skipped:
@@ -220,20 +222,31 @@ def matrix(record: RunRecord, names: Sequence[str]) -> dict[str, Any]:
 def classes(record: RunRecord, left: RemainingErrors, names: Sequence[str]) -> list[list[str]]:
     """The cells of the table of classes, with a last row for all of them."""
     table = class_audit(record)
+    wrong = [(NOTHING, "")] * len(table)
+    if not np.isnan(left.by_class).any():
+        # As whole numbers that do not contradict their total.
+        numbers = words.adding_up(left.by_class[:, 0], left.expected)
+        wrong = [
+            (f"{n:,}", _between(*limits))
+            for n, limits in zip(numbers, left.by_class[:, 1:].tolist(), strict=True)
+        ]
+    total = (NOTHING, "")
+    if not math.isnan(left.expected):
+        total = f"{round(left.expected):,}", _between(left.low, left.high)
     rows = [
-        (names[code], numbers, left.by_class[code].tolist())
+        (names[code], numbers, wrong[code])
         for code, numbers in zip(table.index, table.to_numpy().tolist(), strict=True)
     ]
-    of_all = [left.expected, left.low, left.high]
-    rows.append(("All classes", table.sum().tolist(), of_all))
-    found = []
-    for name, numbers, (expected, low, high) in rows:
-        hits = wilson(numbers[4], numbers[2])
-        wrong = (NOTHING, "")
-        if not math.isnan(expected):
-            wrong = f"{round(expected):,}", words.between(f"{round(low):,}", f"{round(high):,}")
-        found.append([name, *(f"{n:,}" for n in numbers), *_shown(hits), *wrong])
-    return found
+    rows.append(("All classes", table.sum().tolist(), total))
+    return [
+        [
+            name,
+            *(f"{n:,}" for n in numbers),
+            *_shown(wilson(numbers[4], numbers[2])),
+            *still_wrong,
+        ]
+        for name, numbers, still_wrong in rows
+    ]
 
 
 def class_scores(scores: Scores, names: Sequence[str]) -> list[list[str]]:
@@ -403,8 +416,8 @@ def _shown(found: Interval) -> tuple[str, str]:
     return words.share(found), words.share_limits(found)
 
 
-def _limits(left: RemainingErrors) -> str:
-    return words.between(f"{round(left.low):,}", f"{round(left.high):,}")
+def _between(low: float, high: float) -> str:
+    return words.between(f"{round(low):,}", f"{round(high):,}")
 
 
 def _known(scores: Scores) -> list[Interval]:
