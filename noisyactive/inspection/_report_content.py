@@ -46,6 +46,7 @@ def summary(record: RunRecord, left: RemainingErrors, scores: Scores) -> list[En
     verified, skipped = int(state.verified.sum()), int(state.skipped.sum())
     budget = None if state.budget_left is None else state.cost + state.budget_left
     of_all = wilson(verified, len(state.codes))
+    n_others = f"{left.n_unverified:,}"
     entries = [
         Entry("Samples", f"{len(state.codes):,}", f"{len(record.classes):,} classes"),
         Entry("Answers", f"{state.cost:,}", f"of a budget of {budget:,}" if budget else ""),
@@ -60,7 +61,7 @@ def summary(record: RunRecord, left: RemainingErrors, scores: Scores) -> list[En
             NOTHING if math.isnan(left.expected) else f"{round(left.expected):,}",
             "not known"
             if math.isnan(left.expected)
-            else f"{_between(left.low, left.high)} of the others",
+            else f"{_between(left.low, left.high)} of the other {n_others}",
         ),
     ]
     if skipped:

@@ -125,7 +125,7 @@ def test_people_and_pairs(run, page, journal_page):
             assert number(row["Answers"]) == len(said) and number(row["Labels"]) == len(told)
             assert number(row["Could not tell"]) == len(said) - len(told)
             changed = np.mean([said[r] != cleaner.given_labels_[r] for r in told])
-            assert row["Of the labels, changed"].split()[0] == f"{changed:.0%}"
+            assert row["Given label changed"].split()[0] == f"{changed:.0%}"
         assert people["Ada"]["Recorded time"] == f"{3 * len(answers_of(answers, 'Ada'))} s"
         assert people["Eve"]["Recorded time"] == "–"
         (pair,) = each.table("Kappa")  # Bob shares no sample with anybody
