@@ -12,6 +12,8 @@ import pandas as pd
 from ._intervals import Interval, kappa, wilson
 from ._record import RunRecord
 
+_FLAGS = {"unusable": "missing or unusable", "not shown": "could not be shown"}
+
 
 class Person(NamedTuple):
     """What an annotator did.
@@ -78,7 +80,7 @@ class NotTold:
     annotators : list of str
         Who looked at it.
     reasons : list of tuple (str, str)
-        Annotators and their comments.
+        Annotators and what they said of it: that it is unusable, or a comment.
     time : str
         When it was looked at last; "" if it is not known.
     """
@@ -138,14 +140,18 @@ def not_told(record: RunRecord) -> list[NotTold]:
     last = record.answers[record.answers["latest"] & record.answers["row"].isin(rows)]
     found = []
     for row, said in last.groupby("row", sort=True):
-        pairs = zip(said["annotator"].tolist(), said["comment"].tolist(), strict=True)
+        columns = (said[name].tolist() for name in ("annotator", "flag", "comment"))
         found.append(
             NotTold(
                 int(row),
                 str(record.ids[row]),
                 int(record.state.given_codes[row]),
                 annotators=said["annotator"].tolist(),
-                reasons=[(name, comment) for name, comment in pairs if comment],
+                reasons=[
+                    (name, ": ".join(filter(None, (_FLAGS.get(flag, flag), comment))))
+                    for name, flag, comment in zip(*columns, strict=True)
+                    if flag or comment
+                ],
                 time=max(said["time"].tolist(), default=""),
             )
         )

@@ -80,7 +80,8 @@ class RunRecord:
 
         With the columns ``row``, ``annotator`` ("" without a name), ``label`` (None: could not be
         told), ``code`` (-1 for None), ``seconds`` (NaN if not measured), ``comment`` and ``time``
-        ("" without any), and ``latest`` (whether it is this annotator's last for the row).
+        ("" without any), ``flag`` ("unusable": there is nothing to look at, or it is no use), and
+        ``latest`` (whether it is this annotator's last for the row).
         """
         found: list[tuple[Any, ...]] = []
         for event in self.events:
@@ -91,8 +92,9 @@ class RunRecord:
                     *columns, event.comments or nothing, strict=True
                 ):
                     who = event.annotator or ""
-                    found.append((row, who, label, seconds, comment or "", event.time))
-        names = ["row", "annotator", "label", "seconds", "comment", "time"]
+                    flag = getattr(event, "flag", "")  # not every journal has flags
+                    found.append((row, who, label, seconds, comment or "", event.time, flag))
+        names = ["row", "annotator", "label", "seconds", "comment", "time", "flag"]
         table = pd.DataFrame(found, columns=names, dtype=object)
         given = [label for label in table["label"] if label is not None]
         codes = iter(find_codes(given, self.classes, name="answers").tolist())

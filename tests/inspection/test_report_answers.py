@@ -3,6 +3,7 @@
 import base64
 import re
 import runpy
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from sklearn.naive_bayes import GaussianNB
 
 from noisyactive import ActiveLabelCleaner
 from noisyactive.inspection import remaining_errors, to_html
-from noisyactive.journal import Journal
+from noisyactive.inspection._people import not_told
+from noisyactive.inspection._record import record_of
+from noisyactive.journal import Answered, Journal
 
 Page, check_in_browser, needs_chromium, CHROMIUM = itemgetter(
     "Page", "check_in_browser", "needs_chromium", "CHROMIUM"
@@ -111,6 +114,27 @@ def test_what_could_not_be_told_and_why(run, page, journal_page):
         assert [row["Sample"] for row in found] == cleaner.ids_[rows].tolist()
         assert {row["Reason"] for row in found} == {"blurred"}
         assert {row["Asked"] for row in found} <= {"Ada", "Bob"}
+
+
+@dataclass(frozen=True)
+class Flagged(Answered):
+    """An answer with a flag, as newer journals have them."""
+
+    flag: str = ""
+
+
+def test_what_is_unusable_is_said_to_be(blobs):
+    X, _, y_noisy = blobs
+    cleaner = ActiveLabelCleaner(GaussianNB(), trust="all", n_rounds=1).start(X, y_noisy)
+    record = record_of(cleaner.teach([3, 4], [None, None], comments=["empty file", None]))
+    flagged = [
+        Flagged(**{**vars(event), "flag": "unusable"}) if isinstance(event, Answered) else event
+        for event in record.events
+    ]
+    found = not_told(replace(record, events=flagged))
+    reasons = [one.reasons for one in found]
+    assert reasons == [[("", "missing or unusable: empty file")], [("", "missing or unusable")]]
+    assert [one.reasons for one in not_told(record)] == [[("", "empty file")], []]
 
 
 def test_people_and_pairs(run, page, journal_page):
