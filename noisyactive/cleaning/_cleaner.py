@@ -179,6 +179,11 @@ class ActiveLabelCleaner(
     history_ : dict of ndarray
         One entry for the first phase and one for each round: ``round``, ``asked``, ``changed``
         (labels), ``cost`` (answers so far), ``score`` (NaN without validation data).
+    validation_codes_ : ndarray of int of shape (n_validation,) or None
+        Labels of the validation data, as indices into `classes_`; None without such data.
+    validation_predictions_ : list of ndarray or None
+        What was predicted for them, likewise, for each entry of `history_`: for intervals of
+        scores. None where it is not known, as of rounds before a run was resumed.
     events_ : list
         Events of the run, in order.
     state_ : CleaningState
@@ -802,6 +807,16 @@ class ActiveLabelCleaner(
     def history_(self) -> dict[str, NDArray[Any]]:
         """One entry for the first phase and one for each round."""
         return {key: np.array(column) for key, column in self.state_.history.items()}
+
+    @property
+    def validation_codes_(self) -> NDArray[np.intp] | None:
+        """Labels of the validation data, encoded, of shape (n_validation,)."""
+        return self._of_run("validation_codes_").training.validation_codes
+
+    @property
+    def validation_predictions_(self) -> list[NDArray[np.intp] | None]:
+        """What was predicted for the validation data, for each entry of `history_`."""
+        return self._of_run("validation_predictions_").predictions()
 
     @property
     def events_(self) -> list[Event]:

@@ -87,6 +87,7 @@ class CleaningLoop:
         self.data = data
         self.trust = repr(params.trust)  # of all parameters the one that cannot change
         self.events: list[Event] = []
+        self._predictions: list[NDArray[np.intp] | None] = []
         self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
         self._round_budget = count_of(params.round_budget, len(data.codes))
         check_round_budget(params, self._round_budget)
@@ -158,6 +159,7 @@ class CleaningLoop:
             self._writer.publish(first)
         for event in first:
             self._apply(event)
+        self._predictions = [self._predicted(self.policy)]
         self._save_checkpoint()
 
     def _replay(self, events: list[Event], rng: np.random.RandomState) -> None:
@@ -180,16 +182,21 @@ class CleaningLoop:
             is_first &= not isinstance(event, Refitted)  # the first one was the first phase
             self._apply(event)
         self.policy = self._updated(due)
+        # A journal has scores, and not what they were computed from.
+        self._predictions = [None] * len(self.state.history["round"])
+        if self._predictions:
+            self._predictions[-1] = self._predicted(self.policy)
 
     # --- rounds ---------------------------------------------------------------------------------
 
     def refit(self) -> None:
         """Bring the model up to date with the labels; if that breaks off, it stays as it was."""
         policy = self._updated(self._due_labels())
-        refitted = Refitted(self._score(policy))
+        refitted, predicted = Refitted(self._score(policy)), self._predicted(policy)
         with interrupts_deferred():
             self._record(refitted)
             self.policy = policy
+            self._predictions.append(predicted)
         self._save_checkpoint()
 
     def ask(self) -> None:
@@ -314,6 +321,10 @@ class CleaningLoop:
             index,
         )
 
+    def predictions(self) -> list[NDArray[np.intp] | None]:
+        """What was predicted for the validation data, for each entry of the history."""
+        return list(self._predictions)
+
     def progress(self) -> dict[str, Any]:
         """What a progress bar shows."""
         latest = {key: column[-1] for key, column in self.state.history.items() if column}
@@ -382,6 +393,10 @@ class CleaningLoop:
     def _score(self, policy: TrustPolicy) -> float:
         with self._isolated(self.state.round):
             return self.training.score(policy.model)
+
+    def _predicted(self, policy: TrustPolicy) -> NDArray[np.intp] | None:
+        with self._isolated(self.state.round):
+            return self.training.predictions(policy.model)
 
     def _save_checkpoint(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""

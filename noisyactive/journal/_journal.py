@@ -202,6 +202,11 @@ class Journal:
                 for row, item, label in given
             }
 
+    def given_labels(self) -> dict[str, Any]:
+        """The label that each item had at the start, by its id, in the order of the rows."""
+        with self._view.reading() as (connection, _):
+            return {item: label for _, item, label in tables.read_items(connection, self.run)}
+
     def item(self, row: int) -> str | None:
         """Id of a row that waits for an answer or was answered; None for any other row.
 
