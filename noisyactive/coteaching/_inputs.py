@@ -17,7 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from torch.utils.data import Subset as TorchSubset
 
 from .._annotations import one_label_each
-from .._arrays import as_numbers, described, naming
+from .._arrays import as_numbers, described, naming, native_type
 from .._codes import find_codes
 from .._labels import find_classes
 from .._rows import RowsOf
@@ -113,7 +113,7 @@ class CheckedInputs(NeuralNetClassifier):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
             if issparse(X):
                 X = validate_data(self, X, reset=reset, accept_sparse="csr", **options)
-                if not is_native(X.dtype):
+                if X.dtype != native_type(X.dtype):
                     X = X.astype(np.float64)
                 as_native(X.data)
                 return SparseRows(X)
