@@ -34,7 +34,8 @@ def out_of_fold_proba(
 ) -> NDArray[np.float64]:
     """Probabilities for every sample from a clone that was fitted without it.
 
-    The leading steps of a pipeline that learn nothing are applied once, to all samples. A class that a clone was not fitted to has a probability of 0 in its fold.
+    The leading steps of a pipeline that learn nothing are applied once, to all samples. A class
+    that a clone was not fitted to has a probability of 0 in its fold.
 
     Parameters
     ----------

@@ -81,9 +81,7 @@ def with_last_step(estimator: Any, last: Any) -> Any:
     return twin
 
 
-def transform_once(
-    estimator: Any, X: Any, fit_params: Mapping[str, Any]
-) -> tuple[Any, Any, Any]:
+def transform_once(estimator: Any, X: Any, fit_params: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Apply the leading steps of a pipeline that learn nothing, so that folds need not repeat it.
 
     Those are transformers whose scikit-learn tag ``requires_fit`` is False, as `FrozenFeatures`, a

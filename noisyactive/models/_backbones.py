@@ -63,7 +63,7 @@ class Backbone:
 def bytes_of(tensor: torch.Tensor) -> memoryview:
     """The numbers of a tensor as bytes; NumPy has no bfloat16."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return flat.view(torch.uint8).numpy().data
 
 
 def build_backbone(backbone: Any, weights: Any, device: Any) -> Backbone:
@@ -157,7 +157,7 @@ def _by_name(name: str, weights: Any, device: Any) -> Backbone:
         return _of_torchvision(name, weights)
     if name.startswith(_TIMM_PREFIXES):
         return _of_timm(name.removeprefix("timm/"), weights)
-    if "/" in name or os.sep in name or Path(name).is_dir():
+    if "/" in name or os.sep in name or (name and Path(name).is_dir()):
         return _of_sentence_transformers(name, weights, device)
     if find_spec("timm") is not None:
         import timm

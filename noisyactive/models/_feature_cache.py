@@ -68,9 +68,7 @@ class FeatureCache:
         name = digest.hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.safetensors"
 
-    def get(
-        self, batch: Any, compute: Callable[[Any], NDArray[np.float32]]
-    ) -> NDArray[np.float32]:
+    def get(self, batch: Any, compute: Callable[[Any], NDArray[np.float32]]) -> NDArray[np.float32]:
         """Features of a batch: those of its file, or else computed and kept.
 
         Parameters

@@ -16,7 +16,7 @@ from sklearn.utils import check_array as check_numbers
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from .._arrays import naming
+from .._arrays import described, naming
 from .._params import CheckedParams
 from .._progress import progress, report
 from ._backbones import Backbone, build_backbone
@@ -58,8 +58,8 @@ class FrozenFeatures(
     eval_transform : callable, default=None
         Maps a batch of samples, a tensor (n, ...) on `device`, to what the network takes. Images
         that differ in size go through it one by one, and have to be of one size afterwards. None
-        resizes, crops and normalises images as the weights of a name expect; samples of an nn.Module
-        become float32 and are left as they are.
+        resizes, crops and normalises images as the weights of a name expect; samples of an
+        nn.Module become float32 and are left as they are.
     batch_size : int, default=32
         Samples that are computed at a time.
     device : str or torch.device, default="cpu"
@@ -290,17 +290,23 @@ class FrozenFeatures(
         if not isinstance(batch, torch.Tensor):  # images of several sizes
             if transform is None:
                 raise ValueError("X holds images of several sizes: pass eval_transform.")
-            parts = [transform(_to(image, self.device)[None]) for image in batch]  # type: ignore[arg-type]
-            return torch.cat(parts)
-        batch = _to(batch, self.device)
+            images = [image for image in batch if isinstance(image, torch.Tensor)]
+            return torch.cat([self._changed(transform, image[None]) for image in images])
         if transform is not None:
-            return transform(batch)
+            return self._changed(transform, batch)
+        batch = _to(batch, self.device)
         if batch.dtype == torch.uint8 and batch.ndim == 4:
             raise ValueError(
                 "X holds bytes of images, and nothing says how this backbone takes them: pass "
                 "eval_transform, noisyactive.datasets.paper_transforms()[1] for instance."
             )
         return batch if batch.is_floating_point() else batch.float()
+
+    def _changed(self, transform: Any, batch: torch.Tensor) -> torch.Tensor:
+        changed = transform(_to(batch, self.device))
+        if not isinstance(changed, torch.Tensor):
+            raise TypeError(f"eval_transform must return a tensor, got {described(changed)}.")
+        return changed
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.autocast is None:
@@ -314,12 +320,15 @@ class FrozenFeatures(
             raise TypeError(f"column must be the name of a column or None, got {self.column!r}.")
         try:
             device = torch.device(self.device)
-        except RuntimeError as error:
+            torch.empty(0, device=device)  # raises now where there is no such device
+        except (RuntimeError, AssertionError) as error:
             raise ValueError(f"device: {error}") from error
         wanted = (self.backbone, self.weights, str(device))
-        if not hasattr(self, "_built") or not _same(self._built[0], wanted):
-            self._built = wanted, build_backbone(self.backbone, self.weights, device)
-        return self._built[1]
+        built = vars(self).get("_built")
+        if built is None or not _same(built[0], wanted):
+            built = self._built = wanted, build_backbone(self.backbone, self.weights, device)
+        backbone: Backbone = built[1]
+        return backbone
 
     def _read(self, X: Any, *, reset: bool) -> Samples:
         def check_array(X: Any) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,13 @@ def _of_items(items: Sequence[Any], reads: str) -> Samples:
             what = "texts" if reads == "texts" else "paths of images"
             raise TypeError(f"X must hold {what}, got {described(item)} at position {row}.")
     if reads != "texts":
+        missing = [row for row, item in enumerate(items) if as_text and not Path(item).is_file()]
+        if missing:
+            raise ValueError(
+                "X must hold paths of images for this backbone, but there is no file "
+                f"{items[missing[0]]} (position {missing[0]}; {len(missing)} are missing). Texts "
+                "need a text encoder."
+            )
         return _of_dataset(_Images(items))
 
     def read(batch_size: int, num_workers: int) -> Iterator[Batch]:
@@ -216,7 +224,10 @@ def _of_items(items: Sequence[Any], reads: str) -> Samples:
 
 def _of_dataset(X: Any) -> Samples:
     def read(batch_size: int, num_workers: int) -> Iterator[Batch]:
-        loader = DataLoader(X, batch_size, num_workers=num_workers, collate_fn=_collate)
+        own = torch.Generator()  # or it would draw a seed from the global one
+        loader = DataLoader(
+            X, batch_size, num_workers=num_workers, collate_fn=_collate, generator=own
+        )
         return iter(loader)
 
     return Samples(len(X), read)
@@ -241,7 +252,8 @@ def _as_tensor(item: Any) -> torch.Tensor:
 def _is_lazy_array(X: Any) -> bool:
     """Whether rows of an array are read when they are needed, as those of an HDF5 file."""
     known = isinstance(X, (np.ndarray, torch.Tensor)) or hasattr(X, "iloc")
-    return not known and hasattr(X, "dtype") and not hasattr(X, "toarray")
+    numbers = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    return numbers and not known and not hasattr(X, "toarray")
 
 
 def _checked(X: Any, check_array: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:

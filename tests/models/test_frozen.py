@@ -80,9 +80,7 @@ class TestTorchvision:
         before = torch.get_rng_state()
         one = FrozenFeatures("squeezenet1_1", weights="random").transform(images)
         assert torch.equal(before, torch.get_rng_state())
-        assert_array_equal(
-            FrozenFeatures("squeezenet1_1", weights="random").transform(images), one
-        )
+        assert_array_equal(FrozenFeatures("squeezenet1_1", weights="random").transform(images), one)
 
     def test_without_network_the_error_says_what_to_put_where(self, images, checkpoints):
         with pytest.raises(FileNotFoundError, match=r"Fetch .*resnet18-\w+\.pth .* put it at") as e:
@@ -92,9 +90,7 @@ class TestTorchvision:
     def test_grey_images_are_repeated(self, images):
         grey = images[:, :1]
         features = FrozenFeatures("squeezenet1_1", weights="random")
-        assert_array_equal(
-            features.transform(grey), features.transform(np.repeat(grey, 3, axis=1))
-        )
+        assert_array_equal(features.transform(grey), features.transform(np.repeat(grey, 3, axis=1)))
 
 
 class TestModules:
@@ -225,6 +221,7 @@ class TestKindsOfImages:
             (np.full((2, 3, 8, 8), np.nan), ValueError, "X contains NaN"),
             ([], ValueError, "X"),
             (["a.png", 3], TypeError, "paths of images, got 3 at position 1"),
+            (["a.png", "b"], ValueError, r"no file a.png \(position 0; 2 are missing\)"),
         ],
     )
     def test_bad_images(self, X, error, message):

@@ -1,5 +1,7 @@
 """Backbones of timm and sentence-transformers, and data of Hugging Face, where these are there."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from noisyactive.models import FrozenFeatures
+
+# What Hugging Face's own fingerprints may say.
+DILL = pytest.mark.filterwarnings("ignore:Cannot (locate|pickle)")
 
 
 @pytest.fixture
@@ -80,26 +85,26 @@ TEXTS = [
 ]
 
 
-class TestTexts:
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory):
-        """A text encoder with real weights: the word vectors that the package wordllama ships."""
-        library = pytest.importorskip("sentence_transformers")
-        tokenizers = pytest.importorskip("tokenizers")
-        package = pytest.importorskip("wordllama")
-        root = tmp_path_factory.mktemp("encoder")
-        home = next(iter(package.__path__))
-        vectors = next(iter(load_file(f"{home}/weights/l2_supercat_256.safetensors").values()))
-        words = tokenizers.Tokenizer.from_file(
-            f"{home}/tokenizers/l2_supercat_tokenizer_config.json"
-        )
-        words.no_padding()
-        static = library.sentence_transformer.modules.StaticEmbedding(
-            words, embedding_weights=vectors.float().numpy()
-        )
-        library.SentenceTransformer(modules=[static]).save(str(root))
-        return root
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A text encoder with real weights: the word vectors that the package wordllama ships."""
+    library = pytest.importorskip("sentence_transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    if (package := find_spec("wordllama")) is None:
+        pytest.skip("wordllama is not installed; the extra 'tests' has it")
+    root = tmp_path_factory.mktemp("encoder")
+    home = package.submodule_search_locations[0]
+    vectors = next(iter(load_file(f"{home}/weights/l2_supercat_256.safetensors").values()))
+    words = tokenizers.Tokenizer.from_file(f"{home}/tokenizers/l2_supercat_tokenizer_config.json")
+    words.no_padding()
+    static = library.sentence_transformer.modules.StaticEmbedding(
+        words, embedding_weights=vectors.float().numpy()
+    )
+    library.SentenceTransformer(modules=[static]).save(str(root))
+    return root
 
+
+class TestTexts:
     def test_features_are_the_encoders_and_mean_something(self, folder):
         library = pytest.importorskip("sentence_transformers")
         features = FrozenFeatures(str(folder), batch_size=3).fit_transform(TEXTS)
@@ -148,6 +153,7 @@ class TestTexts:
             FrozenFeatures("no/such").fit(TEXTS)
         assert "pass the path of the folder as backbone" in str(e.value)
 
+    @DILL
     def test_columns_of_hugging_face(self, folder):
         library = pytest.importorskip("datasets")
         table = library.Dataset.from_dict({"label": [0, 0, 1, 1], "text": TEXTS})
@@ -162,6 +168,7 @@ class TestTexts:
             FrozenFeatures(folder, column="name").transform(twice)
 
 
+@DILL
 class TestHuggingFaceData:
     def test_images_and_arrays(self, images):
         library = pytest.importorskip("datasets")
@@ -180,6 +187,4 @@ class TestHuggingFaceData:
             FrozenFeatures(nn.Identity(), column="x", batch_size=2).transform(table), numbers
         )
         shuffled = table.select([3, 1])
-        assert_allclose(
-            features.transform(shuffled), features.transform(images[[3, 1]]), rtol=1e-5
-        )
+        assert_allclose(features.transform(shuffled), features.transform(images[[3, 1]]), rtol=1e-5)
