@@ -9,8 +9,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from noisyactive import ActiveLabelCleaner, find_label_issues
 from noisyactive.models import FrozenFeatures
 
 # What Hugging Face's own fingerprints may say.
@@ -188,3 +192,21 @@ class TestHuggingFaceData:
         )
         shuffled = table.select([3, 1])
         assert_allclose(features.transform(shuffled), features.transform(images[[3, 1]]), rtol=1e-5)
+
+    def test_the_cleaner_reads_a_column_of_images(self):
+        library = pytest.importorskip("datasets")
+        bright = np.random.RandomState(0).randint(200, 256, size=(12, 3, 8, 8), dtype=np.uint8)
+        bright[::2] //= 4
+        pictures = [Image.fromarray(image.transpose(1, 2, 0)) for image in bright]
+        y = np.arange(12) % 2
+        noisy = y.copy()
+        noisy[3] = 0
+        table = library.Dataset.from_dict({"image": pictures, "label": noisy})
+
+        features = FrozenFeatures(nn.Flatten(), eval_transform=torch.Tensor.float)
+        model = make_pipeline(features, StandardScaler(), LogisticRegression(C=0.01))
+        issues = find_label_issues(model, table, noisy, random_state=0)
+        assert issues.index[0] == 3
+        cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4, random_state=0)
+        cleaner.fit(table, np.asarray(table["label"]), oracle=lambda rows, samples: y[rows])
+        assert_array_equal(cleaner.predict(table), y)
