@@ -208,5 +208,7 @@ class TestHuggingFaceData:
         issues = find_label_issues(model, table, noisy, random_state=0)
         assert issues.index[0] == 3
         cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4, random_state=0)
-        cleaner.fit(table, np.asarray(table["label"]), oracle=lambda rows, samples: y[rows])
+        cleaner.start(table, np.asarray(table["label"]))
+        while len(rows := cleaner.query()):
+            cleaner.teach(rows, y[rows])
         assert_array_equal(cleaner.predict(table), y)
