@@ -55,7 +55,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     Parameters
     ----------
     estimator : classifier, "precomputed" or None, default=None
-        Cloned for each fold; any with `predict_proba`, as a Pipeline. "precomputed": `X` holds
+        Cloned for each fold; any with `predict_proba`, as a Pipeline, whose leading steps that need
+        not be fitted, as `FrozenFeatures`, are applied once. "precomputed": `X` holds
         class probabilities, of models that did not learn the labels that they are about. None:
         no training; similar samples of other folds vote, each as far as its own neighbours agree
         with its label. What `X` holds is compared as in `contradicting_rows`.

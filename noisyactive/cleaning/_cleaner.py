@@ -82,7 +82,9 @@ class ActiveLabelCleaner(
         Cloned. With ``trust="once"``, or ``pool="untrusted"`` and a policy other than "crossfit",
         trusted labels are those of its `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`
         has it, also as the last step of a Pipeline); a classifier without it gets one by confident
-        learning on out-of-fold probabilities.
+        learning on out-of-fold probabilities. The leading steps of a Pipeline that need not be
+        fitted (scikit-learn's tag ``requires_fit=False``, as of `FrozenFeatures`) are applied
+        once to all samples: models and query strategies get what comes out of them.
     query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
@@ -169,7 +171,8 @@ class ActiveLabelCleaner(
         The labels as they are now, the worst first, as `find_label_issues` describes it, with the
         index of `to_frame`. "crossfit" only.
     estimator_ : classifier
-        The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
+        The model as it is now, for samples of the kind of `X_train_`; a `CrossFitEnsemble` with
+        ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
         "all"; with "crossfit" by the latest ensemble), or verified and not doubted by "crossfit".
@@ -747,7 +750,7 @@ class ActiveLabelCleaner(
     @property
     def estimator_(self) -> Any:
         """The model as it is now."""
-        model = self._of_run("estimator_").policy.model
+        model = self._of_run("estimator_").model
         if model is None:
             raise AttributeError(
                 f"{type(self).__name__} has no estimator_ before labels of two classes are "

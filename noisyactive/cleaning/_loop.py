@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from .._interrupts import interrupts_deferred
 from .._issues import issue_table
 from .._numbers import check_seconds
-from .._pipeline import last_step
+from .._pipeline import after, last_step, transform_once
 from .._proba import aligned_proba, predicted_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows, view_rows
+from .._samples import asking
 from .._templates import draws_globally, seeded_clone
 from ..journal import (
     Answered,
@@ -45,6 +46,7 @@ from . import _checkpoint as checkpoint
 from ._annotators import answers_of, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
+from ._ensemble import CrossFitEnsemble
 from ._policies import make_policy
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
@@ -74,6 +76,9 @@ class CleaningLoop:
         Labels and accounts.
     seed : int
         Seed of the run; round r draws from the child seed (seed, r).
+    before : pipeline or None
+        Leading steps of the estimator that learn nothing, applied once; what is trained comes after
+        them.
     training : Training
         Fits models.
     policy : TrustPolicy
@@ -104,14 +109,17 @@ class CleaningLoop:
                 self.seed = past[0].seed
             rng = self._rng(0)
             data = self.data
+            template = seeded_clone(self.params.estimator, data.classes, rng)
+            with self._isolated_for(template, 0, 1):
+                self.before, template, X = transform_once(template, data.X, data.fit_params)
             self.training = Training(
-                template=seeded_clone(self.params.estimator, data.classes, rng),
-                X=data.X,
+                template=template,
+                X=X,
                 classes=data.classes,
                 annotations=data.annotations,
                 groups=data.groups,
                 fit_params=data.fit_params,
-                validation_data=data.validation_data,
+                validation_data=self._validation_data(),
                 scoring=self.params.scoring,
                 n_jobs=self.params.n_jobs,
             )
@@ -123,6 +131,14 @@ class CleaningLoop:
         except BaseException:
             self.close()
             raise
+
+    def _validation_data(self) -> tuple[Any, Any] | None:
+        """The validation data as it reaches what is trained."""
+        if self.data.validation_data is None or self.before is None:
+            return self.data.validation_data
+        X_val, y_val = self.data.validation_data
+        with asking("X_val"):
+            return self.before.transform(X_val), y_val
 
     def _open_journal(self) -> list[Event]:
         """Events of the journal, if there is one already; it has to agree with what was given."""
@@ -290,6 +306,16 @@ class CleaningLoop:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids.tolist())}
 
+    @property
+    def model(self) -> Any:
+        """The model for samples as users have them; None if there is none yet."""
+        model = self.policy.model
+        if self.before is None or model is None:
+            return model
+        if isinstance(model, CrossFitEnsemble):
+            return model.behind(self.before)
+        return after(self.before, model)
+
     def open_items(self, annotator: str | None) -> list[OpenItem]:
         """Open rows as people are shown them."""
         rows = list(open_rows(self.state, annotator))
@@ -365,8 +391,14 @@ class CleaningLoop:
         strategy = get_strategy(self.params.query_strategy)
         if strategy is not None and not draws_globally(self.training.template):
             return nullcontext()
+        return self._isolated_for(None, part, 0)
+
+    def _isolated_for(self, template: Any, *part: int) -> AbstractContextManager[None]:
+        """The same, if an estimator may draw from them; None: in any case."""
+        if template is not None and not draws_globally(template):
+            return nullcontext()
         device = getattr(last_step(self.params.estimator), "device", "cpu")
-        return isolated_rng(child_seed(self.seed, part, 0), device)
+        return isolated_rng(child_seed(self.seed, *part), device)
 
     def _due_labels(self) -> LabelSnapshot | None:
         """Labels to bring the model up to date with; None if they are not enough to train on."""
@@ -486,7 +518,7 @@ class CleaningLoop:
         self, pool: NDArray[np.intp], n_rows: int, rng: np.random.RandomState
     ) -> NDArray[np.intp]:
         """Rows of the pool that the query strategy chooses."""
-        model, X = self.policy.model, self.data.X
+        model, X = self.policy.model, self.training.X
         labels = self.data.classes[self.state.codes]
         trusted = np.flatnonzero(self.trusted())
         # Strategies of others may do with the pool what one does with an array.
@@ -523,7 +555,7 @@ class CleaningLoop:
             proba = self.policy.prior[rows]
         else:
             with self._isolated(self.state.round + 1):
-                proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
+                proba = aligned_proba(self.policy.model, take_rows(self.training.X, rows), classes)
         best = proba.argmax(axis=1)
         others = proba.astype(float)
         others[np.arange(len(rows)), best] = -np.inf

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 #: Parameters of the cleaner, and those at any depth, that may differ when a run is resumed.
 FREE = {"journal", "n_rounds"}
-FREE_ANYWHERE = {"n_jobs", "verbose", "device"}
+FREE_ANYWHERE = {"n_jobs", "verbose", "device", "cache", "num_workers"}
 
 _LONG = 100
 

@@ -15,6 +15,7 @@ from skactiveml.classifier import SklearnClassifier
 from skactiveml.pool import RandomSampling
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from torch.nn import Flatten
 
 import noisyactive
 from noisyactive import (
@@ -443,6 +444,16 @@ add(
         {"name": lambda: "squeezenet1_1", "weights": None, "image_size": None},
     ),
 )
+
+
+def frozen(**given):
+    return models.FrozenFeatures(**{"backbone": Flatten(), **given})
+
+
+call, names = params_of(frozen, models.FrozenFeatures, SAMPLES, skip=("cache", "num_workers"))
+add("FrozenFeatures", (call, names))
+for method in ("fit", "fit_transform", "transform"):
+    add(f"FrozenFeatures.{method}", methods_of(frozen, {method: SAMPLES})[method])
 add(
     "write_queries",
     of_function(annotate.write_queries, path=lambda: "out.csv", cleaner=started_once),
