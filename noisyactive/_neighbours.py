@@ -25,8 +25,8 @@ _MAX_FEATURES = 5000
 _MAX_VALUES = 2**27
 # Distances that are in memory at a time.
 _MEGABYTES = 128
-# Queries from which on the quick search is used, with up to 15 threads.
-_MANY = 2**14
+# Queries from which on the quick search is used: enough for 3 threads.
+_MANY = 2**12
 
 
 class Neighbours:

@@ -147,6 +147,7 @@ def to_html(
         rounds=content.rounds(record, scores),
         cost=content.cost(record, scores),
         n_validation=scores.n_samples,
+        has_scores=content.has_scores(scores),
         class_scores=content.class_scores(scores, names),
         people=content.people(people_of(record)),
         agreements=content.agreements(agreements_of(record)),

@@ -250,6 +250,11 @@ def classes(record: RunRecord, left: RemainingErrors, names: Sequence[str]) -> l
     ]
 
 
+def has_scores(scores: Scores) -> bool:
+    """Whether there is a score at all."""
+    return bool(_known(scores))
+
+
 def class_scores(scores: Scores, names: Sequence[str]) -> list[list[str]]:
     """The cells of the table of validation samples by class."""
     return [

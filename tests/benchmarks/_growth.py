@@ -1,4 +1,4 @@
-"""Time and anonymous memory of calls, and how they grow with the number of rows."""
+"""CPU time and anonymous memory of calls, and how they grow with the number of rows."""
 
 import ctypes
 import gc
@@ -13,7 +13,7 @@ from test_audit import anonymous
 
 
 def measured(call):
-    """What a call returns, the seconds it takes, and the bytes that it adds at its peak."""
+    """What a call returns, its seconds of CPU, and the bytes that it adds at its peak."""
     gc.collect()
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would hide what is added
@@ -27,11 +27,11 @@ def measured(call):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         answer = call()
     finally:
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         done.set()
         watcher.join()
     peak = max(peak, anonymous(os.getpid()))

@@ -4,11 +4,11 @@
 
 Each size in a process of its own, with one thread. Rows of 16 numbers, 4 classes, 20% of the labels
 wrong; networks train for a fixed number of epochs on batches of a fixed size, so that their share
-is linear by itself. A round asks about 1% of the rows. Memory is the anonymous memory that a step
-adds at its peak; the exponent is the slope of log(seconds) or log(bytes) over log(rows), from the
-sizes for which the step takes longer than 20 ms, or more than 4 MB. Needs Linux. ``--light`` leaves
-out networks and the search for similar samples, which take most of the time: what remains is the
-package's own bookkeeping, up to 1,000,000 rows in minutes.
+is linear by itself. A round asks about 1% of the rows. Seconds are of CPU; memory is the anonymous
+memory that a step adds at its peak. The exponent is the slope of log(seconds) or log(bytes) over
+log(rows), from the sizes for which the step takes longer than 20 ms, or more than 4 MB. Needs
+Linux. ``--light`` leaves out networks and the search for similar samples, which take most of the
+time: what remains is the package's own bookkeeping, up to 1,000,000 rows in minutes.
 """
 
 import argparse

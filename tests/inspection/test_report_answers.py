@@ -243,6 +243,8 @@ def test_a_journal_alone_says_what_it_knows(run, page, journal_page):
     assert "Duplicates" not in journal_page.text
     scores = [row["Score"].split()[0] for row in page.table("Score")]
     assert [row["Score"] for row in journal_page.table("Score")] == scores
+    why = "Scores have none: what was predicted is not in a journal."
+    assert why in journal_page.text and why not in page.text
 
 
 def test_people_are_spared_jargon(page, journal_page):
