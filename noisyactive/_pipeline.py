@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
@@ -15,6 +16,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import _num_samples
 
 from ._samples import as_numeric, asking
+from ._sparse import projected
 
 
 def last_step(estimator: Any) -> Any:
@@ -61,12 +63,15 @@ def features_of(estimator: Any, X: Any) -> NDArray[Any]:
     Returns
     -------
     ndarray of shape (n_samples, n_features)
-        The last step's ``extract_features``, or else the samples that reach it, one row each.
+        The last step's ``extract_features``, or else the samples that reach it, one row each;
+        sparse ones `projected`.
     """
     estimator, X = at_last_step(estimator, X)
     if hasattr(estimator, "extract_features"):
         features: NDArray[Any] = estimator.extract_features(X)
         return features
+    if issparse(X):
+        return projected(X)
     X = as_numeric(X)
     return X.reshape(len(X), -1)
 

@@ -15,7 +15,7 @@ from .._crowd_model import crowd_posterior, fit_crowd
 from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
-from .._proba import aligned_proba
+from .._proba import aligned_proba, predicted_proba
 from .._rows import view_rows
 from .._samples import asking, for_estimator
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
@@ -145,7 +145,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""
-        return self.classes[self.predict_proba(X).argmax(axis=1)]
+        return self.classes[predicted_proba(self, X).argmax(axis=1)]
 
     @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
     def extract_features(self, X: Any) -> NDArray[Any]:

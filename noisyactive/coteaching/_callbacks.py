@@ -63,7 +63,15 @@ class CosineSchedule(Callback):
 
 
 class EpochTable(PrintLog):
-    """skorch's table of epochs, from ``verbose=2`` on; 1 shows a bar instead."""
+    """skorch's table of epochs, from ``verbose=2`` on; 1 shows a bar instead.
+
+    Of several processes, the main one prints it.
+    """
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print a line."""
+        if net.accelerator is None or net.accelerator.is_main_process:
+            super().on_epoch_end(net, **kwargs)
 
     def _sink(self, text: str, verbose: int) -> None:
         super()._sink(text, verbose > 1)

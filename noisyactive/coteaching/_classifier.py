@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from torch.utils.data import Dataset
 
 from .._params import check_params
@@ -32,7 +32,9 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         float32 batch to logits of shape (n_samples, n_classes). Constructor parameters with usual
         names (``num_classes``, ``in_features``, ``in_channels``, ...) are filled in from the data
         unless set as ``module__*``. None chooses a small multi-layer perceptron for 2-D X and a
-        small convolutional network for 4-D X.
+        small convolutional network for 4-D X. The perceptron takes sparse rows as they are;
+        beyond 16,384 columns (``module__max_features``) several share their weights. Networks that
+        have an attribute ``takes_sparse = True`` get sparse COO tensors, others dense batches.
     forget_rate : float in [0, 1) or "auto", default="auto"
         Share of every mini-batch that is discarded once the ramp has ended; best is the share of
         wrong labels. "auto" estimates it during warm-up, see `forget_rate_interval_`.
@@ -71,7 +73,15 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     channels_last : bool, default=False
         Memory format of networks and images, quicker for convolutions on most devices.
     preload : bool, default=False
-        Copy all of X onto the device once, instead of batch by batch.
+        Copy all of X onto the device once, instead of batch by batch. Of no effect where X is lazy
+        or sparse.
+    accelerator : accelerate.Accelerator, default=None
+        Train data-parallel on the processes of ``accelerate launch``, each with the same X and y
+        (``pip install "noisyactive[accelerate]"``). `batch_size` is that of all processes together;
+        samples are selected, and batches normalised, as if it were one batch. Each process keeps
+        the losses and gradients' history of its own share of the rows; validation data each of them
+        scores whole. `device` must be the accelerator's. Afterwards every process has the same,
+        ordinary classifier; pickles and copies of it have no accelerator.
     classes : array-like of shape (n_classes,), default=None
         Every possible label, for data from which a rare one may be missing (a fold of
         cross-validation, say). None takes those in y.
@@ -163,6 +173,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "channels_last": ["boolean"],
         "preload": ["boolean"],
+        "accelerator": [HasMethods(["gather", "reduce", "wait_for_everyone"]), None],
         "classes": ["array-like", None],
         "random_state": ["random_state"],
         "module": [callable, None],
@@ -185,6 +196,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         autocast: str | None = None,
         channels_last: bool = False,
         preload: bool = False,
+        accelerator: Any = None,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
         **kwargs: Any,
@@ -207,6 +219,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         self.autocast = autocast
         self.channels_last = channels_last
         self.preload = preload
+        self.accelerator = accelerator
         self.random_state = random_state
 
     def _check_params(self, epochs: Any = None, lr: Any = None) -> None:
@@ -239,9 +252,10 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
         Parameters
         ----------
-        X : array-like, tensor or torch Dataset of shape (n_samples, ...)
+        X : array-like, sparse matrix, tensor or torch Dataset of shape (n_samples, ...)
             Samples: rows of features, images (n_samples, channels, height, width), or a Dataset
-            whose items are ``x`` or ``(x, y)``.
+            whose items are ``x`` or ``(x, y)``. Sparse rows (of any format of SciPy) reach the
+            default network as sparse batches, others as dense ones, see `module`.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels of any kind that can be sorted; they replace a Dataset's own. With at least two
             columns, what each annotator said, missing where nothing: their consensus is learned,

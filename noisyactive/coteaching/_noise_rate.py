@@ -3,6 +3,7 @@
 import torch
 
 from .._noise_model import RateEstimate, estimate_rate
+from ._shard import Shard
 
 
 class CrossFit:
@@ -21,6 +22,8 @@ class CrossFit:
         Where the networks compute.
     generator : torch.Generator, default=None
         Draws the halves.
+    shard : Shard
+        Which rows' predictions are gathered here.
     """
 
     def __init__(
@@ -28,7 +31,8 @@ class CrossFit:
         codes: torch.Tensor,
         n_classes: int,
         device: str | torch.device,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | None,
+        shard: Shard,
     ):
         shuffled = torch.randperm(len(codes), generator=generator)
         by_class = shuffled[torch.argsort(codes[shuffled], stable=True)]
@@ -37,8 +41,9 @@ class CrossFit:
         self._codes = codes
         #: Which network learns from each sample.
         self.half = half.to(device)
-        self._sum = torch.zeros((len(codes), n_classes), device=device)
-        self._count = torch.zeros(len(codes), device=device)
+        self._shard = shard
+        self._sum = torch.zeros((len(shard.rows), n_classes), device=device)
+        self._count = torch.zeros(len(shard.rows), device=device)
 
     def forget(self) -> None:
         """Drop the predictions gathered so far: the networks have learned since."""
@@ -56,17 +61,19 @@ class CrossFit:
         Parameters
         ----------
         index : tensor of int64 of shape (batch_size,)
-            Rows of the data set.
+            Rows of the data set, which this process keeps.
         logits : list of two tensors of shape (batch_size, n_classes)
             Logits of both networks.
         """
         own = self.half[index].bool()[:, None]
         held_out = torch.where(own, logits[0].detach(), logits[1].detach())
-        self._sum[index] += torch.softmax(held_out.float(), dim=1)
-        self._count[index] += 1
+        places = self._shard.places(index)
+        self._sum[places] += torch.softmax(held_out.float(), dim=1)
+        self._count[places] += 1
 
     def noise_rate(self) -> RateEstimate:
         """Estimate the share of wrong labels from what has been gathered."""
-        held_out = self._count > 0
-        proba = self._sum[held_out] / self._count[held_out][:, None]
+        total, count = self._shard.whole(self._sum), self._shard.whole(self._count)
+        held_out = count > 0
+        proba = total[held_out] / count[held_out][:, None]
         return estimate_rate(proba.cpu(), self._codes[held_out.cpu()])

@@ -140,18 +140,18 @@ class SampleRecord:
         self.selected[network, index] = False
         self.selected[network, index[picks]] = True
 
-    def end_epoch(self) -> float:
+    def end_epoch(self) -> torch.Tensor:
         """Reset samples that the epoch did not reach, and begin another epoch.
 
         Returns
         -------
-        float
-            Share of the samples seen that were picked, mean of both networks.
+        tensor of int64 of shape (2,)
+            How many samples were picked, by both networks together, and how many were seen.
         """
         if not self.seen.any():
             raise ValueError("No batch to train on: lower batch_size, or unset drop_last.")
         self.loss[:, ~self.seen] = torch.nan
         self.selected[:, ~self.seen] = False
-        share = float(self.selected[:, self.seen].float().mean())
+        counts = torch.stack([self.selected.sum(), self.seen.sum()])
         self.seen.zero_()
-        return share
+        return counts

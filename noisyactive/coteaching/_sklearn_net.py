@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from html import escape
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import StrOptions
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
+from skorch.history import History
 from torch.utils.data import DataLoader
 
 from .._arrays import naming
@@ -22,9 +22,12 @@ from .._params import check_params
 from .._random import child_seed, draw_seed, isolated_rng
 from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
+from ._html import html_of
 from ._inputs import CheckedInputs
 from ._pair import DataSpec, NetworkPair
 from ._process_state import is_small, torch_settings
+from ._processes import MIXED_PRECISIONS, Processes, check_accelerator
+from ._saved import options_of, read_spec
 from ._schedule import PAPER_LR
 
 # `on_grad_computed` of callbacks that do nothing there.
@@ -111,6 +114,10 @@ class PairClassifier(CheckedInputs):
         new_callbacks = "callbacks" in params
         if new_callbacks:  # skorch would initialize them even before the networks
             self.callbacks = params.pop("callbacks")
+        for name in list(params):
+            if name.startswith(("iterator_train__", "iterator_valid__")):
+                setattr(self, name, params.pop(name))  # skorch refuses it once there are networks
+                self._params_to_validate.add(name)
         super().set_params(**params)
         if new_callbacks and self.initialized_:
             self._initialize_callbacks()
@@ -129,12 +136,20 @@ class PairClassifier(CheckedInputs):
         return PAPER_LR if schedule is None else schedule["lr"]
 
     def __sklearn_clone__(self) -> "PairClassifier":
-        """Clone without fitted state; both share the loggers, which hold open files or runs."""
+        """Clone without fitted state; both share the loggers, which hold open files or runs.
+
+        And the accelerator: there is one in a process.
+        """
         bare = object.__new__(type(self))
-        bare.__dict__.update(vars(self), callbacks=None)
+        bare.__dict__.update(vars(self), callbacks=None, accelerator=None)
         twin = BaseEstimator.__sklearn_clone__(bare)
         twin.callbacks = copy_with_loggers(self.callbacks, self.callbacks)
+        twin.accelerator = self.accelerator
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the accelerator, which belongs to the processes of one launch."""
+        return {**super().__getstate__(), "accelerator": None}
 
     def _check_params(self) -> None:
         """Raise before anything starts if a parameter has a wrong type or value."""
@@ -156,6 +171,8 @@ class PairClassifier(CheckedInputs):
                 raise ValueError(f"device must be one that torch finds here: {error}.") from error
             if not there:
                 raise ValueError(f"device must be one that holds data, got {self.device!r}.")
+        if self.accelerator is not None:
+            check_accelerator(self)
         if isinstance(self.module, torch.nn.Module):
             raise TypeError(
                 "module must be a class (or a function that returns a new network), got an "
@@ -196,7 +213,8 @@ class PairClassifier(CheckedInputs):
         """Build the networks, the optimizer and the callbacks, and draw the seed of the run."""
         self._check_params()
         # One stream for all classifiers: with mix_ratio=0, VOG is plain Co-teaching to the bit.
-        self.seed_ = draw_seed(self.random_state, "coteaching")
+        seed = draw_seed(self.random_state, "coteaching")
+        self.seed_ = Processes(self.accelerator).from_main(seed)
         self._n_trainings = 0
         return super().initialize()
 
@@ -221,7 +239,7 @@ class PairClassifier(CheckedInputs):
                 self.module_ = NetworkPair(lambda: module(**arguments), spec)
         if self.channels_last:
             self.module_.to(memory_format=torch.channels_last)
-        half = self.autocast == "float16"
+        half = self._mixed_precision == "float16"
         self._scaler = torch.amp.GradScaler(self._device_type, enabled=half)
         return self
 
@@ -299,9 +317,15 @@ class PairClassifier(CheckedInputs):
 
     def _precision(self) -> AbstractContextManager[Any]:
         """Mixed precision, where `autocast` asks for it."""
-        if self.autocast is None:
+        if self._mixed_precision is None:
             return nullcontext()
-        return torch.autocast(self._device_type, dtype=getattr(torch, self.autocast))
+        return torch.autocast(self._device_type, dtype=getattr(torch, self._mixed_precision))
+
+    @property
+    def _mixed_precision(self) -> str | None:
+        if self.autocast is not None or self.accelerator is None:
+            return self.autocast
+        return MIXED_PRECISIONS[self.accelerator.mixed_precision]
 
     def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
         """Averaged logits of a batch, in single precision."""
@@ -403,6 +427,16 @@ class PairClassifier(CheckedInputs):
 
     # --- files --------------------------------------------------------------------------------
 
+    def save_params(self, *args: Any, **kwargs: Any) -> None:
+        """Save the networks and what else is asked for; see skorch's ``NeuralNet``.
+
+        Of the processes of an `accelerator`, all have to call this; the main one writes.
+        """
+        processes = Processes(self.accelerator)
+        if processes.rank == 0:
+            super().save_params(*args, **kwargs)
+        processes.wait()
+
     def load_params(
         self,
         f_params: Any = None,
@@ -420,9 +454,11 @@ class PairClassifier(CheckedInputs):
         """
         source = f_params
         if source is None and checkpoint is not None and not self.initialized_:
+            if checkpoint.f_history is not None:  # names of files may depend on it
+                self.history = History.from_file(checkpoint.f_history_)
             source = checkpoint.get_formatted_files(self).get("f_params")
         if source is not None:
-            self._adopt_spec(_read_spec(source, use_safetensors))
+            self._adopt_spec(read_spec(source, use_safetensors))
         optimizer = getattr(self, "optimizer_", None)
         before = None if optimizer is None else optimizer.state_dict()
         super().load_params(
@@ -430,7 +466,7 @@ class PairClassifier(CheckedInputs):
         )
         if optimizer is None or before is None:
             return
-        if _options_of(optimizer.state_dict()) != _options_of(before):
+        if options_of(optimizer.state_dict()) != options_of(before):
             optimizer.load_state_dict(before)
             raise ValueError(
                 f"f_optimizer holds the state of another optimizer than {type(optimizer).__name__}."
@@ -449,60 +485,3 @@ class PairClassifier(CheckedInputs):
             self.n_features_in_ = spec.sample_shape[0]
         if not same:
             self.initialize()
-
-
-def html_of(net: Any) -> str:
-    """HTML for notebooks: how many labels a classifier trusts, and its networks.
-
-    Parameters
-    ----------
-    net : PairClassifier
-        Fitted or not.
-
-    Returns
-    -------
-    str
-        HTML; empty before there are networks.
-    """
-    if not net.initialized_:
-        return ""
-    parts = []
-    if hasattr(net, "clean_mask_"):
-        n, total = int(net.clean_mask_.sum()), len(net.clean_mask_)
-        parts.append(
-            f"<p>Trusts {n:,} of {total:,} labels ({n / total:.1%}); "
-            f"forget rate {net.forget_rate_:.3f}.</p>"
-        )
-    for number, network in enumerate(net.module_.networks, 1):
-        n_weights = sum(weights.numel() for weights in network.parameters())
-        name = escape(type(network).__name__)
-        parts.append(
-            f"<details><summary>Network {number}: {name}, {n_weights:,} weights</summary>"
-            f"<pre>{escape(repr(network))}</pre></details>"
-        )
-    return f'<div class="noisyactive-networks">{"".join(parts)}</div>'
-
-
-def _options_of(state: dict[str, Any]) -> list[set[str]]:
-    """Names of an optimizer's options, apart from what schedules add."""
-    return [set(group) - {"initial_lr"} for group in state["param_groups"]]
-
-
-def _read_spec(source: Any, use_safetensors: bool) -> DataSpec:
-    """Data spec from a file of parameters; a file-like object keeps its position."""
-    start = source.tell() if hasattr(source, "tell") else None
-    if not use_safetensors:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    elif start is None:
-        from safetensors.torch import load_file
-
-        state = load_file(source)
-    else:
-        from safetensors.torch import load
-
-        state = load(source.read())
-    if start is not None:
-        source.seek(start)
-    if NetworkPair.SPEC_KEY not in state:
-        raise ValueError("f_params holds no parameters saved by a co-teaching classifier.")
-    return DataSpec.from_tensor(state[NetworkPair.SPEC_KEY])

@@ -19,10 +19,11 @@ from .._arrays import naming
 from .._interrupts import interrupts_raised, shielded
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
-from ._batches import is_lazy
+from ._batches import SparseRows, is_lazy
 from ._callbacks import CosineSchedule, raised_by_callback
 from ._noise_rate import CrossFit
 from ._process_state import may_draw_globally
+from ._processes import Processes
 from ._schedule import (
     PAPER_EPOCHS,
     PAPER_LR,
@@ -34,7 +35,9 @@ from ._schedule import (
     default_lr,
 )
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
+from ._shard import Shard, checksum, part_of
 from ._sklearn_net import PairClassifier
+from ._synchronized import synchronized
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,6 +75,7 @@ class CoTraining(PairClassifier):
         self._planned_epochs = self.schedule_["max_epochs"] if epochs is None else int(epochs)
         self._validation = validation
         self._weights = weights
+        self._shard = self._shard_of(dataset)
         self._record: SampleRecord | None = None
         self._crossfit: CrossFit | None = None
         seed = child_seed(self.seed_, 1 + self._n_trainings)
@@ -79,12 +83,16 @@ class CoTraining(PairClassifier):
         self._generator = torch.Generator().manual_seed(seed)
         lazy = is_lazy(dataset.X)
         shared = may_draw_globally(self, lazy=lazy)
-        with interrupts_raised(), self._cleared_up():
+        rank = self._shard.processes.rank
+        with interrupts_raised(), self._cleared_up(), self._shard.processes.watched():
             with (
-                isolated_rng(seed, self.device) if shared else nullcontext(),
+                # The main process draws what one alone would.
+                isolated_rng(child_seed(seed, rank) if rank else seed, self.device)
+                if shared
+                else nullcontext(),
                 self._torch_settings(),
             ):
-                if self.preload and not lazy:
+                if self.preload and not (lazy or isinstance(dataset.X, SparseRows)):
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
                 normalised = any(isinstance(part, _BatchNorm) for part in self.module_.modules())
@@ -102,10 +110,38 @@ class CoTraining(PairClassifier):
                         )
                 if selecting:
                     self._begin_selecting(dataset)
-                title, verbose = type(self).__name__, self.verbose == 1
-                with progress(title, self._planned_epochs, verbose=verbose, hooks=hooks):
+                title, verbose = type(self).__name__, self.verbose == 1 and rank == 0
+                with (
+                    progress(title, self._planned_epochs, verbose=verbose, hooks=hooks),
+                    synchronized(self.module_, self._shard, self.device) as self._forward_each,
+                ):
                     self._run_epochs(dataset)
         return self
+
+    def _shard_of(self, dataset: Any) -> Shard:
+        """The rows that this process keeps, after all processes have agreed on what is trained."""
+        processes = Processes(self.accelerator)
+        batch_size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        if batch_size == "auto":
+            batch_size = self._auto_batch_size(len(dataset))
+        elif batch_size == -1:
+            batch_size = len(dataset)
+        shard = Shard(processes, len(dataset), batch_size)
+        with processes.watched():
+            processes.agree(
+                X=(len(dataset), self._spec.sample_shape),
+                y=checksum(dataset.codes),
+                random_state=self.seed_,
+                epochs=self._planned_epochs,
+                batch_size=batch_size,
+            )
+        if processes.count > 1 and shard.fewest < 1:
+            raise ValueError(
+                f"batch_size={batch_size} leaves nothing to some of {processes.count} processes in "
+                f"some batches of {len(dataset)} samples: it is the size of the batch that they "
+                "make up together, and must be larger."
+            )
+        return shard
 
     def _schedule_for(self, n_samples: int, epochs: int | None = None) -> Schedule:
         """What was set, and what "auto" stands for with so many samples."""
@@ -172,6 +208,8 @@ class CoTraining(PairClassifier):
     def _forget_training(self) -> None:
         """Drop the state of one training call."""
         self._record = self._crossfit = self._validation = self._weights = self._generator = None
+        for name in ("_shard", "_forward_each", "_batch_size"):
+            self.__dict__.pop(name, None)
 
     def initialize_module(self) -> Self:
         """Build both networks; delete the fitted attributes of earlier ones."""
@@ -193,13 +231,13 @@ class CoTraining(PairClassifier):
 
     def _begin_selecting(self, dataset: Any) -> None:
         """Prepare the record of samples, and the estimate of the noise rate."""
-        self._record = SampleRecord(len(dataset), self.device)
+        self._record = SampleRecord(len(self._shard.rows), self.device)
         if self.forget_rate != "auto":
             self.forget_rate_ = float(self.forget_rate)
             self.__dict__.pop("forget_rate_interval_", None)
         elif not self._rate_is_estimated:
             self._crossfit = CrossFit(
-                dataset.codes, len(self.classes_), self.device, self._generator
+                dataset.codes, len(self.classes_), self.device, self._generator, self._shard
             )
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -252,7 +290,8 @@ class CoTraining(PairClassifier):
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach()
             self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
-            self.history.record_batch(f"{prefix}_batch_size", len(unpack_data(batch)[1]))
+            size = self._batch_size if training else len(unpack_data(batch)[1])
+            self.history.record_batch(f"{prefix}_batch_size", size)
             self.notify("on_batch_end", batch=batch, training=training, **step)
             n_batches += 1
         self.history.record(f"{prefix}_batch_count", n_batches)
@@ -281,48 +320,54 @@ class CoTraining(PairClassifier):
         index = to_tensor(inputs["index"], self.device)
         targets = to_tensor(targets, self.device)
         with self._precision():
-            logits, features = zip(*self.module_.forward_each(X), strict=True)
+            logits, features = zip(*self._forward_each(X), strict=True)
             losses = [self.criterion_(output, targets).float() for output in logits]
-        chosen = self._choose_samples(index, targets, logits, features, losses)
+        places = self._shard.places(index)
+        # The choice is made for the batch that all processes have together, by each of them.
+        whole_index, signs, own = self._shard.whole_batch(index, self._signs(places, losses))
+        self._batch_size = len(whole_index)
+        picks, chosen = self._choose_samples(whole_index, signs)
+        if self._record is not None:
+            for network, loss in enumerate(losses):
+                self._record.store(network, places, loss.detach(), part_of(picks[network], own))
+            if self._crossfit is not None:
+                self._crossfit.store(index, list(logits))
+            self._remember(places, targets, logits, features, losses)
         if self._weights is not None:  # after the choice of samples, which looks at plain losses
             losses = [loss * self._weights[index] for loss in losses]
+        n_processes = self._shard.processes.count  # gradients are averaged over them
         total = sum(
-            loss[rows].sum() / max(1, len(rows)) for loss, rows in zip(losses, chosen, strict=True)
+            loss[part_of(rows, own)].sum() / (max(1, len(rows)) / n_processes)
+            for loss, rows in zip(losses, chosen, strict=True)
         )
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self.optimizer_)
-        return {"loss": total.detach(), "y_pred": (logits[0] + logits[1]).detach() / 2}
+        loss = self._shard.processes.total(total.detach()) / n_processes
+        return {"loss": loss, "y_pred": (logits[0] + logits[1]).detach() / 2}
+
+    def _signs(self, places: torch.Tensor, losses: Any) -> list[torch.Tensor]:
+        """What the choice of samples looks at, of shape (batch_size,) each: both losses first."""
+        return [loss.detach() for loss in losses]
 
     def _choose_samples(
-        self, index: Any, targets: Any, logits: Any, features: Any, losses: Any
-    ) -> list[torch.Tensor]:
-        """Positions in the mini-batch that each network learns from."""
+        self, index: torch.Tensor, signs: list[torch.Tensor]
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Positions in the mini-batch that each network trusts, and that each learns from."""
         every_sample = torch.arange(len(index), device=index.device)
+        everything = [every_sample, every_sample]
         if self._record is None:
-            return [every_sample, every_sample]
+            return everything, everything
         if self._crossfit is not None:
-            picks = [every_sample, every_sample]
-            chosen = self._crossfit.chosen(index)
-            self._crossfit.store(index, logits)
-        else:
-            n_selected = count_selected(len(index), self._tau)
-            picks = [
-                self._pick(network, index, loss.detach(), n_selected)
-                for network, loss in enumerate(losses)
-            ]
-            chosen = picks[::-1]
-        for network, loss in enumerate(losses):
-            self._record.store(network, index, loss.detach(), picks[network])
-        self._remember(index, targets, logits, features, losses)
-        return chosen
+            return everything, self._crossfit.chosen(index)
+        n_selected = count_selected(len(index), self._tau)
+        picks = [self._pick(network, signs, n_selected) for network in (0, 1)]
+        return picks, picks[::-1]
 
-    def _pick(
-        self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
-    ) -> torch.Tensor:
+    def _pick(self, network: int, signs: list[torch.Tensor], n_selected: int) -> torch.Tensor:
         """Positions in the mini-batch that one network trusts."""
-        return select_clean(loss, n_selected)
+        return select_clean(signs[network], n_selected)
 
-    def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
+    def _remember(self, places: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
         """Keep what later epochs need of a mini-batch; plain Co-teaching needs nothing."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -330,7 +375,8 @@ class CoTraining(PairClassifier):
         super().on_epoch_end(net, **kwargs)
         self.history.record("forget_rate", self._tau)
         if self._record is not None:
-            self.history.record("selected_share", self._record.end_epoch())
+            n_picked, n_seen = self._shard.processes.total(self._record.end_epoch()).tolist()
+            self.history.record("selected_share", n_picked / (2 * n_seen))
             self._n_epochs_selecting += 1
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
@@ -347,6 +393,6 @@ class CoTraining(PairClassifier):
                 UserWarning,
                 stacklevel=2,
             )
-        self.selected_ = self._record.selected.cpu().numpy()
+        self.selected_ = self._shard.whole(self._record.selected.T).T.cpu().numpy()
         self.clean_mask_ = self.selected_[0].copy()
-        self.sample_loss_ = self._record.loss.mean(dim=0).cpu().numpy()
+        self.sample_loss_ = self._shard.whole(self._record.loss.mean(dim=0)).cpu().numpy()

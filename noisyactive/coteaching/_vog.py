@@ -98,7 +98,9 @@ def activation_coefficients(logits: torch.Tensor, targets: torch.Tensor) -> torc
     return coefficients * proba.gather(1, column)
 
 
-def choose_storage(n_bytes: int, device: str | torch.device | None) -> tuple[torch.dtype, str]:
+def choose_storage(
+    n_bytes: int, device: str | torch.device | None, n_processes: int = 1
+) -> tuple[torch.dtype, str]:
     """Type and place of a history of gradients, from its size.
 
     Half precision from 4 GiB on; the place is the first of device, main memory and disk of which
@@ -111,6 +113,8 @@ def choose_storage(n_bytes: int, device: str | torch.device | None) -> tuple[tor
         Size of all rings in float32.
     device : str, torch.device or None
         Where the networks compute.
+    n_processes : int, default=1
+        Processes that share the rings evenly, each on a machine of its own or so.
 
     Returns
     -------
@@ -122,6 +126,7 @@ def choose_storage(n_bytes: int, device: str | torch.device | None) -> tuple[tor
     dtype = torch.float32
     if n_bytes > _LARGE:
         dtype, n_bytes = torch.float16, n_bytes // 2
+    n_bytes //= n_processes
     of_device = torch.device("cpu" if device is None else device)
     if of_device.type == "cuda":
         if n_bytes <= torch.cuda.get_device_properties(of_device).total_memory // 4:

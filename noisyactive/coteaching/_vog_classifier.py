@@ -75,7 +75,7 @@ class CoTeachingVOGClassifier(CoTeachingClassifier):
         ``n_classes`` in place of ``n_features + 1`` for "activation". "auto" takes half precision
         from 4 GiB on, and the first place that is large enough.
     forget_rate, ramp_epochs, exponent, max_epochs, batch_size, lr, train_transform, \
-eval_transform, head, autocast, channels_last, preload, classes, random_state, **kwargs
+eval_transform, head, autocast, channels_last, preload, accelerator, classes, random_state, **kwargs
         As for `CoTeachingClassifier`.
     warmup_epochs : int or "auto", default="auto"
         Epochs before VOG is used (plain Co-teaching until then), and before anything is discarded
@@ -137,6 +137,7 @@ module_, schedule_, history, seed_, n_features_in_
         autocast: str | None = None,
         channels_last: bool = False,
         preload: bool = False,
+        accelerator: Any = None,
         classes: Any = None,
         random_state: int | np.random.RandomState | None = None,
         **kwargs: Any,
@@ -156,6 +157,7 @@ module_, schedule_, history, seed_, n_features_in_
             autocast=autocast,
             channels_last=channels_last,
             preload=preload,
+            accelerator=accelerator,
             classes=classes,
             random_state=random_state,
             **kwargs,
@@ -176,12 +178,17 @@ module_, schedule_, history, seed_, n_features_in_
         n_dims = len(self.classes_) if self._activation else heads[0].in_features + 1
         if self.vog_storage == "auto":
             n_numbers = len(heads) * self.vog_window * len(dataset) * n_dims
-            dtype, place = choose_storage(4 * n_numbers, self.device)
+            dtype, place = choose_storage(4 * n_numbers, self.device, self._shard.processes.count)
         else:
             dtype, place = _STORAGES[self.vog_storage]
         self._vog_histories = [
             VarianceOfGradients(
-                len(dataset), n_dims, self.vog_window, dtype=dtype, device=self.device, place=place
+                len(self._shard.rows),
+                n_dims,
+                self.vog_window,
+                dtype=dtype,
+                device=self.device,
+                place=place,
             )
             for _ in heads
         ]
@@ -205,13 +212,15 @@ module_, schedule_, history, seed_, n_features_in_
         for history, head in zip(self._vog_histories, self.module_.heads(), strict=False):
             history.begin_epoch(head.weight if self._activation else None)
 
-    def _pick(
-        self, network: int, index: torch.Tensor, loss: torch.Tensor, n_selected: int
-    ) -> torch.Tensor:
-        vog = self._vog[network][index] if self._vog else None
-        return select_clean(loss, n_selected, vog, self.mix_ratio)
+    def _signs(self, places: torch.Tensor, losses: Any) -> list[torch.Tensor]:
+        vog = self._vog or []
+        return [*super()._signs(places, losses), *(scores[places] for scores in vog)]
 
-    def _remember(self, index: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
+    def _pick(self, network: int, signs: list[torch.Tensor], n_selected: int) -> torch.Tensor:
+        vog = signs[2 + network] if self._vog else None
+        return select_clean(signs[network], n_selected, vog, self.mix_ratio)
+
+    def _remember(self, places: Any, targets: Any, logits: Any, features: Any, losses: Any) -> None:
         for network, history in enumerate(self._vog_histories):
             output = logits[network]
             if self._activation:
@@ -219,7 +228,7 @@ module_, schedule_, history, seed_, n_features_in_
             else:
                 column = label_logit_gradient(losses[network], output, targets, self.criterion_)
                 gradient = head_gradient(column, features[network].detach().float())
-            history.record(index, gradient)
+            history.record(places, gradient)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Record whether VOG was used."""
@@ -235,7 +244,7 @@ module_, schedule_, history, seed_, n_features_in_
             return
         scores = [history.scores() for history in self._vog_histories]
         self.vog_ = (
-            torch.stack(scores).mean(dim=0).cpu().numpy()
+            self._shard.whole(torch.stack(scores).mean(dim=0)).cpu().numpy()
             if scores
             else np.full(len(self.clean_mask_), np.nan, dtype=np.float32)
         )

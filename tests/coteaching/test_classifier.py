@@ -406,6 +406,17 @@ class TestFiles:
         other.partial_fit(X, names[y], epochs=2)
         assert other.clean_mask_.shape == (len(X),)
 
+    def test_a_checkpoint_is_loaded_before_there_are_networks(self, blobs, tmp_path):
+        X, _, y = blobs
+        checkpoint = Checkpoint(
+            dirname=str(tmp_path), f_params="{last_epoch[epoch]}.pt", monitor=None
+        )
+        net = CoTeachingClassifier(**QUICK, callbacks=[checkpoint]).fit(X, y)
+        other = CoTeachingClassifier()
+        other.load_params(checkpoint=checkpoint)
+        assert len(other.history) == len(net.history)
+        np.testing.assert_array_equal(other.predict_proba(X), net.predict_proba(X))
+
     def test_a_foreign_file_is_refused(self, tmp_path):
         torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "p")
         with pytest.raises(ValueError, match="no parameters saved by a co-teaching"):

@@ -6,13 +6,15 @@ import torch
 from noisyactive._noise_model import estimate_rate
 from noisyactive.coteaching import _noise_rate
 from noisyactive.coteaching._noise_rate import CrossFit
+from noisyactive.coteaching._processes import Processes
+from noisyactive.coteaching._shard import Shard
 
 
 @pytest.fixture
 def crossfit():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return CrossFit(torch.arange(40) % 4, 4, "cpu")
+        return CrossFit(torch.arange(40) % 4, 4, "cpu", None, Shard(Processes(), 40, 8))
 
 
 def test_every_class_is_halved(crossfit):

@@ -9,6 +9,7 @@ from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
 
 X, Y = np.random.RandomState(0).rand(40, 3), np.arange(40) % 2
 WRONG = {
+    "accelerator": ["gpu", True],
     "callbacks": [1, "all", [1], [("a", 1)]],
     "train_split": [-1, 5, "valid"],
     "iterator_train": [None, 1],
@@ -84,3 +85,13 @@ def test_an_iterator_that_builds_no_batches():
         CoTeachingClassifier(iterator_train=lambda dataset, **options: None).fit(X, Y)
     with pytest.raises(TypeError, match="iterator_train"):
         CoTeachingClassifier(iterator_train=lambda: DataLoader([])).fit(X, Y)
+
+
+def test_options_of_iterators_can_be_set_after_fit():
+    net = CoTeachingClassifier(forget_rate=0.2, max_epochs=1, random_state=0).fit(X, Y)
+    weights = net.module_.state_dict()
+    net.set_params(iterator_train__drop_last=True)
+    assert net.get_params()["iterator_train__drop_last"] is True
+    assert net.module_.state_dict().keys() == weights.keys()
+    net.set_params(batch_size=25).fit(X, Y)
+    assert np.isnan(net.sample_loss_).sum() == 15

@@ -66,6 +66,8 @@ def test_chosen_by_size(monkeypatch, n_bytes, memory, expected):
     monkeypatch.setattr(_vog, "_main_memory", lambda: memory)
     assert choose_storage(n_bytes, "cpu") == expected
     assert choose_storage(n_bytes, None) == expected
+    # The type follows from the whole, the place from a process's part.
+    assert choose_storage(n_bytes, "cpu", 10**6) == (expected[0], "device")
 
 
 def test_main_memory_is_a_plausible_number():
@@ -88,7 +90,7 @@ def test_auto_follows_the_size(blobs, monkeypatch):
     X, _, y = blobs
     asked = []
 
-    def remember(n_bytes, device):
+    def remember(n_bytes, device, n_processes):
         asked.append(n_bytes)
         return torch.float16, "disk"
 

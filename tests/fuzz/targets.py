@@ -332,6 +332,7 @@ add(
     of_function(inspection.selection_report, y=y, clean_mask=lambda: y() > 0, y_clean=y),
 )
 add("cleaning_report", of_function(inspection.cleaning_report, cleaner=done))
+add("remaining_errors", of_function(inspection.remaining_errors, cleaner=done))
 add(
     "TransitionMatrixDisplay.from_predictions",
     of_function(inspection.TransitionMatrixDisplay.from_predictions, y_noisy=y, y_clean=y),
@@ -623,8 +624,8 @@ EXCLUDED = {
     "CrossFit": "checked by ActiveLabelCleaner, see test_crossfit.py",
     "CrossFitEnsemble": "made by ActiveLabelCleaner",
     **dict.fromkeys(
-        ["NoiseEstimate", "OpenItem", "Progress", "Answered", "Asked", "Closed", "Ended",
-         "Refitted", "Settled", "Started"],
+        ["NoiseEstimate", "RemainingErrors", "OpenItem", "Progress", "Answered", "Asked",
+         "Closed", "Ended", "Refitted", "Settled", "Started"],
         "a record that others make, of values that they have checked",
     ),
     **dict.fromkeys(
