@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
             f"{path} exists already and may contain answers: read it first, choose another name, "
             "or pass overwrite=True."
         )
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with draft.open("wb") as file:
             file.write(data)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,7 @@ def _by_name(name: str, weights: Any, device: Any) -> Backbone:
     if "/" in name or os.sep in name or (name and Path(name).is_dir()):
         return _of_sentence_transformers(name, weights, device)
     if find_spec("timm") is not None:
-        import timm
-
+        timm = _imported("timm", "timm")
         if timm.is_model(name):
             return _of_timm(name, weights)
         known = [*known, *timm.list_models()]
@@ -187,7 +187,6 @@ def _of_torchvision(name: str, weights: Any) -> Backbone:
 
 def _of_timm(name: str, weights: Any) -> Backbone:
     timm = _imported("timm", "timm")
-    from timm.data import resolve_model_data_config
     from torchvision.transforms import InterpolationMode
 
     random = isinstance(weights, str) and weights == _RANDOM
@@ -210,7 +209,7 @@ def _of_timm(name: str, weights: Any) -> Backbone:
         ) from error
     except RuntimeError as error:  # how timm says that it has no such model, or no such weights
         raise ValueError(f"backbone: {error}") from error
-    config = resolve_model_data_config(network)
+    config = timm.data.resolve_model_data_config(network)
     height, width = config["input_size"][1:]
     resize: tuple[int, int] | int = (height, width)
     if config["crop_mode"] != "squash":
@@ -227,8 +226,7 @@ def _of_timm(name: str, weights: Any) -> Backbone:
 
 def _page_of(name: str) -> str:
     """Where the weights of timm's model are published."""
-    import timm
-
+    timm = _imported("timm", "timm")
     if ":" in name:
         return f"https://huggingface.co/{name.partition(':')[2]}"
     config = timm.get_pretrained_cfg(name)
@@ -267,11 +265,12 @@ def _is_text_encoder(network: nn.Module) -> bool:
 
 
 def _imported(module: str, extra: str) -> Any:
+    """An optional package, as an object without types whether it is installed or not."""
     if find_spec(module) is None:
         raise ModuleNotFoundError(
             f'This backbone needs {module}: pip install "noisyactive[{extra}]".'
         )
-    return __import__(module)
+    return import_module(module)
 
 
 class _Colour(nn.Module):

@@ -63,7 +63,8 @@ def read_samples(
     TypeError, ValueError
         If they are nothing that the network takes.
     """
-    check_samples(X)
+    if not is_hugging_face(X):
+        check_samples(X)
     if is_hugging_face(X):
         X = _hugging_face_column(X, reads, column)
     elif hasattr(X, "columns") and hasattr(X, "iloc"):
@@ -88,7 +89,8 @@ def read_samples(
 
 def is_hugging_face(X: Any) -> bool:
     """Whether X is a Dataset of Hugging Face, without importing what that is."""
-    return type(X).__module__.startswith("datasets.") and hasattr(X, "column_names")
+    of_theirs = type(X).__module__.startswith("datasets.") and hasattr(X, "column_names")
+    return of_theirs and hasattr(X, "__len__")
 
 
 def _hugging_face_column(X: Any, reads: str, column: Any) -> Any:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -151,6 +152,16 @@ def test_a_transform_that_nothing_describes_is_refused(features, images):
     with pytest.raises(ValueError, match="give its class a __repr__"):
         features.set_params(eval_transform=Odd()).transform(images)
     assert Counting.seen == 0
+
+
+def test_threads_may_write_the_same_files(features, images):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: clone(features).transform(images), range(8)))
+    expected = clone(features).set_params(cache=None).transform(images)
+    for one in found:
+        assert_array_equal(one, expected)
+    assert len(files_of(features)) == 3
+    assert not list(features.cache.rglob("*.part"))
 
 
 SCRIPT = """

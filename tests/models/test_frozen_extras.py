@@ -205,10 +205,9 @@ class TestHuggingFaceData:
 
         features = FrozenFeatures(nn.Flatten(), eval_transform=torch.Tensor.float)
         model = make_pipeline(features, StandardScaler(), LogisticRegression(C=0.01))
+        labels, table = np.asarray(table["label"]), table.select_columns(["image"])
         issues = find_label_issues(model, table, noisy, random_state=0)
         assert issues.index[0] == 3
         cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4, random_state=0)
-        cleaner.start(table, np.asarray(table["label"]))
-        while len(rows := cleaner.query()):
-            cleaner.teach(rows, y[rows])
+        cleaner.fit(table, labels, oracle=lambda rows, samples: y[rows])
         assert_array_equal(cleaner.predict(table), y)
