@@ -111,7 +111,7 @@ class CheckedInputs(NeuralNetClassifier):
         X = in_memory(X)
         with reading(X):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
-            if issparse(X):
+            if issparse(X) or hasattr(X, "sparse"):  # the latter: a DataFrame of such columns
                 X = validate_data(self, X, reset=reset, accept_sparse="csr", **options)
                 if X.dtype != native_type(X.dtype):
                     X = X.astype(np.float64)
@@ -312,7 +312,8 @@ class CheckedInputs(NeuralNetClassifier):
     @property
     def _takes_sparse(self) -> bool:
         """Whether the networks take sparse batches as they are, as the default ones do."""
-        return bool(getattr(self.module_.networks[0], "takes_sparse", False))
+        able = getattr(self.module_.networks[0], "takes_sparse", False)
+        return bool(able) and not self.compile  # which traces dense tensors only
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,6 +1,7 @@
 """Sparse rows in the networks: the same as dense ones, and never made dense as a whole."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -73,6 +74,20 @@ def test_formats(convert):
     net = fitted(X, y)
     assert_array_equal(net.predict_proba(X), fitted(S, y).predict_proba(S))
     assert (X != before).nnz == 0 and X.nnz == before.nnz
+
+
+def test_a_frame_of_sparse_columns():
+    S, y = rows(100)
+    frame = pd.DataFrame.sparse.from_spmatrix(S).add_prefix("word ")
+    net = fitted(frame, y)
+    assert_array_equal(net.feature_names_in_, frame.columns)
+    assert_array_equal(net.predict_proba(frame), fitted(S, y).predict_proba(S))
+
+
+def test_mixed_precision():
+    S, y = rows(2100)
+    net = fitted(S, y, autocast="bfloat16", max_epochs=12)
+    assert net.score(S, y) > 0.9
 
 
 def test_integers_are_as_in_a_dense_array():
