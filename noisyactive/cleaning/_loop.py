@@ -295,7 +295,7 @@ class CleaningLoop:
     def posterior(self) -> NDArray[np.float64] | None:
         """Probability of each class to be the true one by all answers so far, if it is known."""
         known = self.policy.posterior
-        if known is None or self.state.cost == self.state.history["cost"][-1]:
+        if known is None or not self.state.has_news:
             return known
         labels = self._due_labels()  # with answers that the model was not trained on yet
         return known if labels is None else self.policy.posterior_with(labels)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import as_list, described
 from .._codes import find_codes
+from ._events import FLAGS
 
 
 def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
@@ -138,6 +139,14 @@ def check_remarks(
         tuple(times) if any(value is not None for value in times) else (),
         tuple(given) if any(text is not None for text in given) else (),
     )
+
+
+def check_flag(flag: Any, answers: Any) -> None:
+    """Raise a ValueError unless it is a flag that such answers may have."""
+    if flag not in FLAGS:
+        raise ValueError(f"flag must be one of {list(FLAGS)}, got {described(flag)}.")
+    if flag == "unusable" and any(answer is not None for answer in answers):
+        raise ValueError("answers must be None for what is unusable.")
 
 
 def check_annotator(annotator: Any) -> None:

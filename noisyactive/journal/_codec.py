@@ -8,24 +8,39 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
+from ._events import FLAGS, Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 from ._run import Run, listed, number, parsed, text, whole
 from ._schema import Damaged
 
+#: Fields that events lack while they are as by default: journals of before had none of them.
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "answered": {"charged": True, "flag": "", "decides": False},
+}
 _FIELDS = {
     kind.__name__.lower(): {field.name for field in fields(kind)}
     for kind in (Started, Asked, Settled, Closed, Refitted, Ended)
-} | {"answered": set[str]()}  # see the table ``answers``
+} | {"answered": {"charged", "flag", "decides"}}  # for the rest, see the table ``answers``
 _LARGEST = sys.float_info.max
 
 
 def encode(event: Event) -> tuple[str, str]:
     """Kind and payload of an event."""
     kind = type(event).__name__.lower()
-    payload = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
+    usual = _OPTIONAL.get(kind, {})
+    content = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
+    payload = {
+        name: value
+        for name, value in content.items()
+        if not (name in usual and value == usual[name])
+    }
     if isinstance(event, Refitted) and math.isnan(event.score):
         payload["score"] = None
     return kind, json.dumps(payload)
+
+
+def version_of(kind: str, payload: str) -> int:
+    """The version of the schema that knows an event, as `encode` returned it."""
+    return 2 if _OPTIONAL.get(kind, {}).keys() & json.loads(payload).keys() else 1
 
 
 def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) -> Event:
@@ -37,10 +52,12 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
         If no event of this run is written so.
     """
     content = parsed(payload, "its payload")
-    if not isinstance(content, dict) or content.keys() != _FIELDS.get(kind):
+    usual = _OPTIONAL.get(kind, {}) if isinstance(kind, str) else {}
+    if not isinstance(content, dict) or (usual | content).keys() != _FIELDS.get(kind):
         raise Damaged("it has an unknown kind or payload")
+    content = usual | content
     if kind == "answered":
-        return _answered(run, answers)
+        return _answered(run, answers, content)
     if answers:
         raise Damaged("it has answers")
     match kind:
@@ -70,9 +87,10 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
     return Ended()
 
 
-def _answered(run: Run, answers: list[tuple[Any, ...]]) -> Answered:
+def _answered(run: Run, answers: list[tuple[Any, ...]], content: dict[str, Any]) -> Answered:
+    charged, flag, decides = answer_facts(content)
     if not answers:
-        return Answered((), ())
+        return Answered((), (), charged=charged, flag=flag, decides=decides)
     rows, labels, annotators, times, seconds, comments = zip(
         *(answer_columns(run, *answer) for answer in answers), strict=True
     )
@@ -85,7 +103,21 @@ def _answered(run: Run, answers: list[tuple[Any, ...]]) -> Answered:
         seconds if any(value is not None for value in seconds) else (),
         comments if any(value is not None for value in comments) else (),
         times[0],
+        charged,
+        flag,
+        decides,
     )
+
+
+def answer_facts(content: Any) -> tuple[bool, str, bool]:
+    """Whether the answers of an event are charged, their flag, and whether they decide."""
+    if not isinstance(content, dict) or not content.keys() <= _FIELDS["answered"]:
+        raise Damaged("it has an unknown payload")
+    charged, flag, decides = ({**_OPTIONAL["answered"], **content}[name] for name in
+                              ("charged", "flag", "decides"))  # fmt: skip
+    if not isinstance(charged, bool) or not isinstance(decides, bool) or flag not in FLAGS:
+        raise Damaged("its charge, flag or decision is unknown")
+    return charged, flag, decides
 
 
 def answer_columns(

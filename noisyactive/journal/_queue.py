@@ -58,7 +58,7 @@ class Progress:
     answered : int
         Those of them that wait no more.
     cost : int
-        Answers in all, each of which is charged.
+        Charged answers in all.
     budget_left : int or None
         Answers that may still be bought; None before the first round.
     finished : bool

@@ -1,7 +1,7 @@
 """The tables of a journal, and the check that a file has these and nothing else.
 
-Version 1. ``PRAGMA application_id`` is 0x6e616a6c ("najl"), ``PRAGMA user_version`` the version of
-the schema. Labels and payloads are JSON; nothing in the file is ever executed.
+``PRAGMA application_id`` is 0x6e616a6c ("najl"), ``PRAGMA user_version`` the version of the schema:
+2 once an event has what version 1 did not know, marked below; else 1. Tables are the same. Labels and payloads are JSON; nothing in the file is ever executed.
 
 =========== ====================================================================================
 ``run``     key and value (JSON): ``classes``, ``n_samples``, ``answers_per_item``, ``parameters``
@@ -13,7 +13,8 @@ the schema. Labels and payloads are JSON; nothing in the file is ever executed.
             ============ ========================================================================
             ``started``  seed; the first event, and no other
             ``asked``    rows, suggested (labels), probability, budget_left, reason
-            ``answered`` nothing: see the table ``answers``
+            ``answered`` version 2, where they differ: charged (true), flag (""), decides (false);
+                         for the rest, see the table ``answers``
             ``settled``  rows, labels (null for a tie): answers of several annotators, aggregated
             ``closed``   nothing: a round ended before all answers were in
             ``refitted`` score (null for NaN)
@@ -31,7 +32,7 @@ import sqlite3
 from pathlib import Path
 
 APPLICATION_ID = 0x6E616A6C
-VERSION = 1
+VERSIONS = (1, 2)
 
 _TABLES = {
     "run": "CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -71,9 +72,16 @@ class Damaged(sqlite3.DatabaseError):
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    require(connection, VERSIONS[0])
     for statement in _TABLES.values():
         connection.execute(statement)
+
+
+def require(connection: sqlite3.Connection, version: int) -> None:
+    """Let only programs write and read the file from now on that know a version of the schema."""
+    (present,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > present:
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:
@@ -99,10 +107,10 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ValueError(f"{path} is an SQLite database, but no journal of noisyactive.")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in VERSIONS:
         raise ValueError(
-            f"{path} is a journal of version {version}; this noisyactive knows version {VERSION}. "
-            "A newer one will open it."
+            f"{path} is a journal of version {version}; this noisyactive knows version "
+            f"{VERSIONS[-1]}. A newer one will open it."
         )
     found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, sql in found:
