@@ -21,6 +21,8 @@ from ._service import MAX_COMMENT, MAX_NAME, MAX_SECONDS, JournalError, Labellin
 PAGE = Path(__file__).with_name("page")
 FILES = {  # no other file is sent, apart from images
     "/": ("index.html", "text/html"),
+    "/items.js": ("items.js", "text/javascript"),
+    "/items.css": ("items.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
@@ -44,8 +46,8 @@ def make_app(service: LabellingService) -> Starlette:
     Returns
     -------
     Starlette
-        ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers`` and
-        ``GET /api/images/ROW``, and the page itself. An error is one sentence:
+        ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers``, ``GET /api/items/ROW``
+        and ``GET /api/images/ROW?part=N``, and the page itself. An error is one sentence:
         ``{"error": ...}``.
     """
     # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
@@ -70,10 +72,21 @@ def make_app(service: LabellingService) -> Starlette:
         outcome = await _in_thread(for_journal, lambda: service.answer(**checked))
         return JSONResponse({"outcome": outcome})
 
-    async def image(request: Request) -> Response:
+    async def item(request: Request) -> Response:
         row = _natural(request.path_params["row"], "row")
         try:
-            picture = await _in_thread(for_images, lambda: service.picture(row))
+            parts = await _in_thread(for_images, lambda: service.look(row))
+        except LookupError as error:
+            raise HTTPException(404, "This row was not asked about.") from error
+        except NotShown as error:
+            raise HTTPException(422, str(error)) from error
+        return JSONResponse({"parts": parts})
+
+    async def image(request: Request) -> Response:
+        row = _natural(request.path_params["row"], "row")
+        number = _natural(request.query_params.get("part", "0"), "part")
+        try:
+            picture = await _in_thread(for_images, lambda: service.picture(row, number))
         except LookupError as error:
             raise HTTPException(404, "This row was not asked about.") from error
         except NotShown as error:
@@ -90,6 +103,7 @@ def make_app(service: LabellingService) -> Starlette:
             Route("/api/previous", previous, methods=["GET"]),
             Route("/api/answers", answer, methods=["POST"]),
             Route("/api/images/{row}", image, methods=["GET"]),
+            Route("/api/items/{row}", item, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _refused, JournalError: _unavailable},
     )
@@ -141,6 +155,7 @@ def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, 
     """Check an answer that was sent; return arguments of `LabellingService.answer`."""
     row, code, seconds = sent.get("row"), sent.get("answer"), sent.get("seconds")
     comment, corrects = sent.get("comment", ""), sent.get("corrects")
+    unusable = sent.get("unusable", False)
     if type(row) is not int or row < 0:
         raise HTTPException(400, "row must be the number of a row.")
     if "answer" not in sent or not (
@@ -149,6 +164,8 @@ def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, 
         raise HTTPException(
             400, f"answer must be null or the number of a class, from 0 to {service.n_classes - 1}."
         )
+    if type(unusable) is not bool or (unusable and code is not None):
+        raise HTTPException(400, "unusable must be true or false, and goes with no answer.")
     if seconds is not None and (
         type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS
     ):
@@ -167,6 +184,7 @@ def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, 
         "seconds": seconds,
         "comment": comment.strip(),
         "corrects": corrects,
+        "unusable": unusable,
     }
 
 

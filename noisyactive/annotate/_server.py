@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._arrays import described
 from .._images import image_finder
 from .._numbers import check_int, check_switch
 from ._cleaner_or_journal import is_started_cleaner
+from ._items import Items
+from ._look import samples_of
 
 if TYPE_CHECKING:
     import uvicorn
@@ -75,6 +78,7 @@ def serve(
     cleaner_or_journal: ActiveLabelCleaner | Journal | str | os.PathLike[str],
     images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
     *,
+    show: Callable[[int], Any] | None = None,
     annotator: str | None = None,
     blind: bool = False,
     host: str = "127.0.0.1",
@@ -104,8 +108,19 @@ def serve(
     images : path or callable, default=None
         A folder with the images, named as the items are, with or without their extensions; or
         ``images(row)``, which returns a PIL image, an array of shape (height, width) or (channels,
-        height, width), or the path of a file. None shows a cleaner's X if it holds images, else
-        the names of the items.
+        height, width), or the path of a file. None shows a cleaner's X if it holds images.
+    show : callable, default=None
+        ``show(row)`` returns what to look at, below the image if there are `images`, too:
+
+        * a str: text, with its line breaks; right-to-left where its letters are;
+        * a mapping, or a row of a DataFrame: names and values, as a table;
+        * an array of shape (n_points,): a series, as a plot;
+        * a PIL image, an array of 2 or 3 dimensions, or a `pathlib.Path` of an image file;
+        * a list of these; those in a mapping have its keys as their titles;
+        * None: missing, which the page says, and the answer is flagged "not shown".
+
+        None shows a cleaner's X if it is a DataFrame, a list or Series of str, or an array of
+        shape (n_samples, n_features), and there are no `images`; else the names of the items.
     annotator : str, default=None
         Who answers. None asks on the page.
     blind : bool, default=False
@@ -183,7 +198,7 @@ def serve(
     token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
     path, X = _journal_and_samples(cleaner_or_journal)
     service = LabellingService(
-        path, image_finder(images, X), annotator and annotator.strip(), blind
+        path, _items(images, show, X), annotator and annotator.strip(), blind
     )
     listener = _listen(host, port)
     port = listener.getsockname()[1]
@@ -214,6 +229,15 @@ def serve(
     if open_browser:
         webbrowser.open(page.url)
     return page
+
+
+def _items(images: Any, show: Any, X: Any) -> Items:
+    if show is not None and not callable(show):
+        raise TypeError(f"show must be a callable or None, got {described(show)}.")
+    find = image_finder(images, X)
+    if show is not None:
+        return Items(find, lambda row, item: show(row))
+    return Items(find, samples_of(X) if find is None else None)
 
 
 def _journal_and_samples(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .._images import NotShown, Picture, render
+from .._images import Picture
 from ..journal import Journal, OpenItem
+from ._items import Items
 
 MAX_COMMENT = 2000
 MAX_NAME = 100
@@ -21,8 +21,6 @@ MAX_SECONDS = 86_400.0  # of one answer: a day
 
 _N_AHEAD = 2  # items sent at a time, so that the page can fetch the next image early
 _HELD_SECONDS = 300.0  # how long an item that one tab shows is kept from other tabs
-
-_log = logging.getLogger(__name__)
 
 
 class JournalError(Exception):
@@ -36,8 +34,8 @@ class LabellingService:
     ----------
     path : Path
         The journal.
-    images : callable or None
-        ``images(row, item)`` returns what `render` takes.
+    items : Items or None
+        What the items look like; None if only their names are known.
     annotator : str or None
         Who answers. None asks on the page.
     blind : bool
@@ -61,12 +59,12 @@ class LabellingService:
     def __init__(
         self,
         path: Path,
-        images: Callable[[int, str], Any] | None,
+        items: Items | None,
         annotator: str | None,
         blind: bool,
     ):
         self._journal = Journal(path)
-        self._images = images
+        self._looks = items or Items(None, None)
         self.annotator = annotator
         self.blind = blind
         self._items: dict[int, str] = {}  # ids of rows whose images may be shown
@@ -115,7 +113,8 @@ class LabellingService:
             "annotator": self.annotator,
             "needs_name": self.needs_name,
             "blind": self.blind,
-            "images": self._images is not None,
+            "images": self._looks.kind != "nothing",
+            "shows": self._looks.kind,
             "progress": asdict(progress),
             "waiting": n_waiting,
             "items": items,
@@ -144,6 +143,7 @@ class LabellingService:
             "row": answer["row"],
             "item": answer["item"],
             "answer": self._code(answer["new_label"]),
+            "unusable": answer["flag"] == "unusable",
             "comment": answer["comment"] or "",
             "time": answer["time"],
             "back": back,
@@ -162,6 +162,7 @@ class LabellingService:
         seconds: float | None,
         comment: str,
         corrects: str | None,
+        unusable: bool = False,
     ) -> str:
         """Write an answer to disk. An answer that is sent twice counts once.
 
@@ -179,6 +180,9 @@ class LabellingService:
             A remark, or "".
         corrects : str or None
             Time of the annotator's own answer that this one corrects; None for a first answer.
+        unusable : bool, default=False
+            Whether what there is to look at is missing or no use; then there is no label, and the
+            answer is not charged.
 
         Returns
         -------
@@ -188,11 +192,15 @@ class LabellingService:
             writes.
         """
         label = None if code is None else self._journal.classes[code]
+        flag = "unusable" if unusable else "not shown" if row in self._looks.failed else ""
         with self._writing:
             with _explained():
                 last, _ = self._journal.latest_answer(annotator, row=row)
-            said = None if last is None else (last["new_label"], last["comment"] or "")
-            if last is not None and said == (label, comment):
+            if last is not None and (label, comment, unusable) == (
+                last["new_label"],
+                last["comment"] or "",
+                last["flag"] == "unusable",
+            ):
                 return "already"
             if corrects is not None and (last is None or last["time"] != corrects):
                 return "elsewhere"
@@ -204,39 +212,57 @@ class LabellingService:
                     seconds=[seconds],
                     comments=[comment or None],
                     only_open=corrects is None,
+                    flag=flag,
                 )
         with self._holding:
             self._held.pop(row, None)
         return "recorded" if written else "elsewhere"
 
-    def picture(self, row: int) -> Picture:
-        """Return the image of a row that waits for an answer or has one.
+    def look(self, row: int) -> list[dict[str, Any]]:
+        """Return the parts of an item that waits for an answer or has one, for JSON.
 
         Raises
         ------
         LookupError
             If the row was never asked about.
         NotShown
+            If there is nothing to look at.
+        """
+        return self._looks.describe(row, self._known(row))
+
+    def picture(self, row: int, number: int = 0) -> Picture:
+        """Return an image of an item that waits for an answer or has one.
+
+        Parameters
+        ----------
+        row : int
+            Row of the data set.
+        number : int, default=0
+            Which part of the item it is.
+
+        Returns
+        -------
+        Picture
+            The image.
+
+        Raises
+        ------
+        LookupError
+            If the row was never asked about, or the part is no image.
+        NotShown
             If it cannot be shown.
         """
+        return self._looks.picture(row, self._known(row), number)
+
+    def _known(self, row: int) -> str:
+        """The id of a row that may be shown."""
         if row not in self._items:
             with _explained():
                 found = self._journal.item(row)
             if found is None:
                 raise LookupError(row)
             self._items[row] = found
-        item = self._items[row]
-        if self._images is None:
-            raise NotShown("There are no images here.")
-        try:
-            return render(self._images(row, item))
-        except NotShown as error:
-            _log.warning("Item %r cannot be shown: %s (%r)", item, error, error.__cause__)
-            raise
-        except Exception as error:  # of the user's function, or two files that fit the id
-            _log.warning("Item %r cannot be shown.", item, exc_info=True)
-            reason = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
-            raise NotShown(reason) from error
+        return self._items[row]
 
     def _next_items(self, annotator: str | None, tab: str) -> list[OpenItem]:
         """What a tab shows next: first what no other tab shows, unless each annotator answers."""

@@ -1,7 +1,8 @@
 """The tables of a journal, and the check that a file has these and nothing else.
 
 ``PRAGMA application_id`` is 0x6e616a6c ("najl"), ``PRAGMA user_version`` the version of the schema:
-2 once an event has what version 1 did not know, marked below; else 1. Tables are the same. Labels and payloads are JSON; nothing in the file is ever executed.
+1, and 2 once an event has what version 1 did not know, marked below. Both have the same tables.
+Labels and payloads are JSON; nothing in the file is ever executed.
 
 =========== ====================================================================================
 ``run``     key and value (JSON): ``classes``, ``n_samples``, ``answers_per_item``, ``parameters``

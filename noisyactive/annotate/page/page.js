@@ -1,6 +1,7 @@
 // The labelling page: one item after another, each answer on disk before the next one shows.
 // Whatever comes from the data gets into the page as text, never as markup.
 
+import * as items from "./items.js";
 import * as viewer from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks while there is nothing to answer
@@ -54,15 +55,9 @@ function postAnswer(answer) {
   return request("/api/answers", { method: "POST", headers, body: JSON.stringify(answer) }).then((response) => response.json());
 }
 
-async function fetchImage(row) {
-  const response = await request(`/api/images/${row}`);
-  const [width, height] = response.headers.get("X-Original-Size").split("x").map(Number);
-  return { url: URL.createObjectURL(await response.blob()), width, height };
-}
-
 function imageOf(row) {
   if (!images.has(row)) {
-    const promise = fetchImage(row);
+    const promise = items.fetchLook(request, row, state.shows);
     promise.catch(() => images.delete(row)); // it may be there the next time
     images.set(row, promise);
   }
@@ -73,7 +68,7 @@ function dropImages(kept) {
   for (const [row, promise] of images) {
     if (kept.has(row)) continue;
     images.delete(row);
-    promise.then(({ url }) => URL.revokeObjectURL(url), () => {});
+    promise.then(items.release, () => {});
   }
 }
 
@@ -136,7 +131,7 @@ async function send(answer) {
   if (!failed) say("Saving …");
   const key = `${answer.run}:${answer.row}`;
   store.set(key, JSON.stringify(answer)); // until it is on disk
-  const what = answer.answer === null ? "cannot tell" : nameOf(answer.answer);
+  const what = answer.unusable ? "unusable" : answer.answer === null ? "cannot tell" : nameOf(answer.answer);
   const where = visible(shown.item);
   let outcome;
   try {
@@ -164,7 +159,7 @@ async function send(answer) {
   await refresh();
 }
 
-function choose(code) {
+function choose(code, unusable = false) {
   if (!ready || !shown) return;
   send({
     run: state.run,
@@ -174,6 +169,7 @@ function choose(code) {
     seconds: Math.round(stopClock() / 100) / 10,
     comment: wellFormed($("comment").value.trim()),
     corrects: shown.time ?? null,
+    unusable,
   });
 }
 
@@ -223,15 +219,15 @@ async function showItem(item) {
   viewer.describe(name);
   const rows = [item.row, ...state.items.map((other) => other.row)];
   dropImages(new Set(rows));
-  if (!state.images) viewer.showText("There is no image here; look the item up under this name.", name);
+  if (!state.images) items.showText("There is no image here; look the item up under this name.", name);
   else {
     try {
       const picture = await imageOf(item.row);
       if (shown !== current) return;
-      await viewer.show(picture);
+      await items.show(picture);
     } catch (error) {
       if (shown !== current) return;
-      viewer.showText(`This image cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} You can still answer, or say that you cannot tell.`);
+      items.showText(`${state.shows === "parts" ? "This" : "This image"} cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} Say that it is missing or unusable, or answer all the same: the answer is marked.`);
     }
     for (const other of state.items) imageOf(other.row).catch(() => {});
   }
@@ -297,7 +293,8 @@ function showClasses() {
     if ((shown.suggested ?? null) === code) tags.push("model");
     button.lastElementChild.textContent = tags.join(" · ");
   });
-  $("skip").classList.toggle("answered", shown.time !== undefined && shown.answer === null);
+  $("skip").classList.toggle("answered", shown.time !== undefined && shown.answer === null && !shown.unusable);
+  $("unusable").classList.toggle("answered", shown.time !== undefined && shown.unusable);
 }
 
 function classButton(code) {
@@ -325,7 +322,7 @@ function showCorrecting() {
   $("question").textContent = corrects ? "What should it be?" : "Which is it?";
   $("undo-text").textContent = corrects ? "The answer before that" : "Change my last answer";
   if (!corrects) return;
-  const what = shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
+  const what = shown.unusable ? "“missing or unusable”" : shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
   const skip = shown.answer === null ? "" : "; “Cannot tell” takes your label back";
   $("correcting").firstElementChild.textContent = `You answered ${what}. A change is charged as another answer${skip}.`;
   say("");
@@ -337,7 +334,7 @@ function showReady() {
     button.setAttribute("aria-disabled", off);
     button.classList.remove("unsaved");
   }
-  if (failed) (failed.answer === null ? $("skip") : $("classes").children[failed.answer]).classList.add("unsaved");
+  if (failed) (failed.unusable ? $("unusable") : failed.answer === null ? $("skip") : $("classes").children[failed.answer]).classList.add("unsaved");
   $("panel").setAttribute("aria-busy", off);
 }
 
@@ -345,7 +342,7 @@ function showPause() {
   shown = null;
   ready = false;
   dropImages(new Set());
-  viewer.clear();
+  items.clear();
   $("viewer").hidden = $("panel").hidden = true;
   $("pause").hidden = false;
   const { round, asked, answered, cost, budget_left: left, finished } = state.progress;
@@ -485,6 +482,7 @@ $("filter").addEventListener("keydown", (event) => {
 
 const KEYS = {
   s: () => choose(null),
+  x: () => choose(null, true),
   u: undo,
   c: () => $("comment").focus(),
   "?": openHelp,
@@ -502,7 +500,7 @@ const KEYS = {
   ArrowUp: () => viewer.moveBy(0, 60),
   ArrowDown: () => viewer.moveBy(0, -60),
 };
-const ONCE = new Set(["s", "u", "c", "?", "/"]); // a key that is held down answers once
+const ONCE = new Set(["s", "x", "u", "c", "?", "/"]); // a key that is held down answers once
 
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") || event.isComposing) return;
@@ -535,6 +533,7 @@ $("shortcuts").addEventListener("change", () => store.set("shortcuts", $("shortc
 $("help-button").addEventListener("click", openHelp);
 $("help-close").addEventListener("click", () => $("help").close());
 $("skip").addEventListener("click", () => choose(null));
+$("unusable").addEventListener("click", () => choose(null, true));
 $("undo").addEventListener("click", undo);
 $("undo-pause").addEventListener("click", undo);
 $("back").addEventListener("click", leaveCorrection);
