@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--table",
         metavar="FILE.csv",
-        help="values of the items; its column id holds their names, else its lines are in the order "
-        "of the run's rows. All other columns are shown: leave out labels",
+        help="values of the items, named in its column id, else in the order of the run's rows; "
+        "all other columns are shown, so leave out labels",
     )
     parser.add_argument(
         "--text",
@@ -55,6 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="show this column of the table, and no other, as text; may be repeated",
     )
     parser.add_argument("--annotator", metavar="NAME", help="who answers; otherwise, the page asks")
+    parser.add_argument(
+        "--annotators",
+        metavar="NAME",
+        nargs="+",
+        help="who may answer; each gets an address of their own, under which nobody else answers",
+    )
+    parser.add_argument(
+        "--adjudicator",
+        metavar="NAME",
+        help="who decides where the annotators disagree, and sees what they said",
+    )
     parser.add_argument(
         "--blind", action="store_true", help="show neither current labels nor suggestions"
     )
@@ -70,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.images,
             show=_show(options.journal, options.table, options.text),
             annotator=options.annotator,
+            annotators=options.annotators,
+            adjudicator=options.adjudicator,
             blind=options.blind,
             host=options.host,
             port=options.port,

@@ -16,11 +16,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .._images import NotShown
-from ._service import MAX_COMMENT, MAX_NAME, MAX_SECONDS, JournalError, LabellingService
+from ._people import MAX_NAME
+from ._service import MAX_COMMENT, MAX_SECONDS, JournalError, LabellingService
 
 PAGE = Path(__file__).with_name("page")
 FILES = {  # no other file is sent, apart from images
     "/": ("index.html", "text/html"),
+    "/people.js": ("people.js", "text/javascript"),
+    "/people.css": ("people.css", "text/css"),
     "/items.js": ("items.js", "text/javascript"),
     "/items.css": ("items.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
@@ -46,29 +49,34 @@ def make_app(service: LabellingService) -> Starlette:
     Returns
     -------
     Starlette
-        ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers``, ``GET /api/items/ROW``
-        and ``GET /api/images/ROW?part=N``, and the page itself. An error is one sentence:
+        ``GET /api/state``, ``GET /api/previous``, ``GET /api/mine``, ``POST /api/answers``,
+        ``GET /api/items/ROW`` and ``GET /api/images/ROW?part=N``, and the page itself. An error is one sentence:
         ``{"error": ...}``.
     """
     # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
     for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
 
     async def state(request: Request) -> Response:
-        annotator = _name(service, request.query_params.get("annotator"))
+        annotator = _who_asks(service, request)
         tab = request.query_params.get("tab", "")[:40]
         return JSONResponse(await _in_thread(for_journal, lambda: service.state(annotator, tab)))
 
     async def previous(request: Request) -> Response:
-        annotator = _name(service, request.query_params.get("annotator"))
+        annotator = _who_asks(service, request)
         back = _natural(request.query_params.get("back", "1"), "back")
         found = await _in_thread(for_journal, lambda: service.previous(annotator, back))
         return JSONResponse({"item": found})
+
+    async def mine(request: Request) -> Response:
+        annotator = _who_asks(service, request)
+        skip = _natural(request.query_params.get("skip", "0"), "skip")
+        return JSONResponse(await _in_thread(for_journal, lambda: service.answers(annotator, skip)))
 
     async def answer(request: Request) -> Response:
         sent = await _read_json(request)
         if sent.get("run") != service.run:
             raise HTTPException(409, "The server now serves another run. Reload the page.")
-        checked = _check_answer(service, sent)
+        checked = _check_answer(service, sent, request.scope.get("annotator"))
         outcome = await _in_thread(for_journal, lambda: service.answer(**checked))
         return JSONResponse({"outcome": outcome})
 
@@ -101,6 +109,7 @@ def make_app(service: LabellingService) -> Starlette:
             *[Route(url, _file(*file), methods=["GET"]) for url, file in FILES.items()],
             Route("/api/state", state, methods=["GET"]),
             Route("/api/previous", previous, methods=["GET"]),
+            Route("/api/mine", mine, methods=["GET"]),
             Route("/api/answers", answer, methods=["POST"]),
             Route("/api/images/{row}", image, methods=["GET"]),
             Route("/api/items/{row}", item, methods=["GET"]),
@@ -151,7 +160,9 @@ async def _read_json(request: Request) -> dict[str, Any]:
     return sent
 
 
-def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, Any]:
+def _check_answer(
+    service: LabellingService, sent: dict[str, Any], owner: str | None
+) -> dict[str, Any]:
     """Check an answer that was sent; return arguments of `LabellingService.answer`."""
     row, code, seconds = sent.get("row"), sent.get("answer"), sent.get("seconds")
     comment, corrects = sent.get("comment", ""), sent.get("corrects")
@@ -175,6 +186,10 @@ def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, 
     if corrects is not None and not _is_text(corrects):
         raise HTTPException(400, "corrects must be null or a time.")
     annotator = _name(service, sent.get("annotator"))
+    if owner is not None:
+        if annotator not in (None, owner):  # somebody else has opened their address since
+            raise HTTPException(409, f"This browser answers for {owner} now. Reload the page.")
+        annotator = owner
     if annotator is None and service.needs_name:
         raise HTTPException(400, "annotator must be named, since each item has several annotators.")
     return {
@@ -186,6 +201,12 @@ def _check_answer(service: LabellingService, sent: dict[str, Any]) -> dict[str, 
         "corrects": corrects,
         "unusable": unusable,
     }
+
+
+def _who_asks(service: LabellingService, request: Request) -> str | None:
+    """The annotator: the one whose token it is, whatever the page says."""
+    owner: str | None = request.scope.get("annotator")
+    return owner or _name(service, request.query_params.get("annotator"))
 
 
 def _name(service: LabellingService, given: Any) -> str | None:

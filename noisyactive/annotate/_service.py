@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +16,10 @@ from ..journal import Journal, OpenItem
 from ._items import Items
 
 MAX_COMMENT = 2000
-MAX_NAME = 100
 MAX_SECONDS = 86_400.0  # of one answer: a day
 
 _N_AHEAD = 2  # items sent at a time, so that the page can fetch the next image early
+_N_LISTED = 50  # answers on one page of the list of one's own
 _HELD_SECONDS = 300.0  # how long an item that one tab shows is kept from other tabs
 
 
@@ -40,6 +40,10 @@ class LabellingService:
         Who answers. None asks on the page.
     blind : bool
         Whether to keep labels and suggestions from the page.
+    adjudicator : str, default=None
+        Who is asked about the items on which others disagree, and only about these.
+    people : sequence of str, default=()
+        Annotators who have tokens of their own; empty for names that are typed.
 
     Attributes
     ----------
@@ -62,11 +66,15 @@ class LabellingService:
         items: Items | None,
         annotator: str | None,
         blind: bool,
+        adjudicator: str | None = None,
+        people: Sequence[str] = (),
     ):
         self._journal = Journal(path)
         self._looks = items or Items(None, None)
         self.annotator = annotator
         self.blind = blind
+        self.adjudicator = adjudicator
+        self.people = people
         self._items: dict[int, str] = {}  # ids of rows whose images may be shown
         self._held: dict[int, tuple[str, float]] = {}  # by row: tab and time
         self._holding = threading.Lock()
@@ -93,10 +101,16 @@ class LabellingService:
             For JSON. Labels are positions in `classes`. Items have no label and no suggestion if
             the service is blind.
         """
+        adjudicates = self._decides(annotator)
         with _explained():
-            n_waiting = self._journal.n_open(annotator)
-            next_items = self._next_items(annotator, tab)
-            progress = self._journal.progress()
+            n_waiting = self._n_waiting(annotator, adjudicates)
+            next_items = self._next_items(annotator, tab, adjudicates)
+            progress = asdict(self._journal.progress())
+            answered = self._journal.people()
+            said = {item.row: self._said(item.row) for item in next_items if adjudicates}
+        if adjudicates:
+            progress["answered"] = answered.get(annotator, 0)
+            progress["asked"] = progress["answered"] + n_waiting
         self._items.update((item.row, item.item) for item in next_items)
         items = []
         for item in next_items:
@@ -105,17 +119,25 @@ class LabellingService:
                 shown["label"] = self._code(item.label)
                 shown["suggested"] = self._code(item.suggested)
                 shown["probability"] = item.probability
+            if adjudicates:
+                shown["answers"] = said[item.row]
             items.append(shown)
         return {
             "run": self.run,
             "name": self._journal.path.name,
             "classes": [str(label) for label in self._journal.classes],
-            "annotator": self.annotator,
+            "annotator": annotator if self.people else self.annotator,
+            "personal": bool(self.people),
+            "adjudicates": adjudicates,
+            "people": [
+                {"name": name, "answered": answered.get(name, 0)}
+                for name in self.people or [name for name in answered if name is not None]
+            ],
             "needs_name": self.needs_name,
             "blind": self.blind,
             "images": self._looks.kind != "nothing",
             "shows": self._looks.kind,
-            "progress": asdict(progress),
+            "progress": progress,
             "waiting": n_waiting,
             "items": items,
         }
@@ -142,13 +164,14 @@ class LabellingService:
         shown = {
             "row": answer["row"],
             "item": answer["item"],
-            "answer": self._code(answer["new_label"]),
-            "unusable": answer["flag"] == "unusable",
-            "comment": answer["comment"] or "",
-            "time": answer["time"],
             "back": back,
             "n_answered": n_answered,
+            **self._told(answer),
         }
+        if self._decides(annotator):
+            with _explained():
+                said = self._said(answer["row"])
+            shown["answers"] = [one for one in said if one["annotator"] != annotator]
         if not self.blind:
             shown["label"] = self._code(answer["old_label"])
         return shown
@@ -204,6 +227,10 @@ class LabellingService:
                 return "already"
             if corrects is not None and (last is None or last["time"] != corrects):
                 return "elsewhere"
+            if corrects is None and self._decides(annotator):
+                with _explained():
+                    if not self._journal.is_disputed(row):
+                        return "elsewhere"
             with _explained():
                 written = self._journal.answer(
                     [row],
@@ -211,8 +238,9 @@ class LabellingService:
                     annotator=annotator,
                     seconds=[seconds],
                     comments=[comment or None],
-                    only_open=corrects is None,
+                    only_open=corrects is None and not self._decides(annotator),
                     flag=flag,
+                    decides=self._decides(annotator),
                 )
         with self._holding:
             self._held.pop(row, None)
@@ -264,12 +292,63 @@ class LabellingService:
             self._items[row] = found
         return self._items[row]
 
-    def _next_items(self, annotator: str | None, tab: str) -> list[OpenItem]:
+    def answers(self, annotator: str | None, skip: int) -> dict[str, Any]:
+        """Return what an annotator has answered, the latest first.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who asks.
+        skip : int
+            How many of the latest to leave out.
+
+        Returns
+        -------
+        dict
+            For JSON: a page of ``answers``, each with the `back` of `previous`, and their number.
+        """
+        with _explained():
+            found, n = self._journal.answers_of(annotator, skip=skip, limit=_N_LISTED)
+        listed = [
+            {"item": answer["item"], "back": skip + place, **self._told(answer)}
+            for place, answer in enumerate(found, 1)
+        ]
+        return {"answers": listed, "n_answered": n}
+
+    def _decides(self, annotator: str | None) -> bool:
+        return annotator is not None and annotator == self.adjudicator
+
+    def _n_waiting(self, annotator: str | None, adjudicates: bool) -> int:
+        if adjudicates:
+            return self._journal.n_disputed()
+        return self._journal.n_open(annotator, disputed=self.adjudicator is None)
+
+    def _said(self, row: int) -> list[dict[str, Any]]:
+        """What the annotators of a row have said, for an adjudicator."""
+        return [
+            {"annotator": answer["annotator"], **self._told(answer)}
+            for answer in self._journal.answers_to(row)
+        ]
+
+    def _told(self, answer: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "answer": self._code(answer["new_label"]),
+            "unusable": answer["flag"] == "unusable",
+            "not_shown": answer["flag"] == "not shown",
+            "comment": answer["comment"] or "",
+            "time": answer["time"],
+        }
+
+    def _next_items(self, annotator: str | None, tab: str, adjudicates: bool) -> list[OpenItem]:
         """What a tab shows next: first what no other tab shows, unless each annotator answers."""
+        if adjudicates:
+            return self._journal.disputed_items(limit=_N_AHEAD)
         if self.needs_name and annotator is None:
             return []
         if self.needs_name or not tab:
-            return self._journal.open_items(annotator, limit=_N_AHEAD)
+            return self._journal.open_items(
+                annotator, limit=_N_AHEAD, disputed=self.adjudicator is None
+            )
         with self._holding:
             now = time.monotonic()
             self._held = {

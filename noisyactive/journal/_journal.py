@@ -158,6 +158,11 @@ class Journal:
         with self._view.reading() as (_, state):
             return len(state.disputed)
 
+    def is_disputed(self, row: int) -> bool:
+        """Whether a row waits for an adjudicator; see `disputed_items`."""
+        with self._view.reading() as (_, state):
+            return row in state.disputed
+
     def answers_to(self, row: int) -> list[dict[str, Any]]:
         """The latest answer of each annotator to a row, as in `answers`; the latest last."""
         with self._view.reading() as (connection, state):

@@ -2,6 +2,7 @@
 // Whatever comes from the data gets into the page as text, never as markup.
 
 import * as items from "./items.js";
+import * as people from "./people.js";
 import * as viewer from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks while there is nothing to answer
@@ -103,7 +104,9 @@ async function refresh() {
   else showPause();
 }
 
-const unsent = () => (state ? store.keys().filter((key) => key.startsWith(`${state.run}:`)) : []);
+// Where each annotator has an own address, only the author can send an answer that was kept.
+const unsent = () => (state ? store.keys().filter((key) => key.startsWith(`${state.run}:`) && isMine(JSON.parse(store.get(key)))) : []);
+const isMine = (answer) => !state.personal || (answer.annotator ?? null) === state.annotator;
 
 // Answers that an earlier page could not send. Sent twice, they are counted once.
 async function sendKept() {
@@ -174,8 +177,12 @@ function choose(code, unusable = false) {
 }
 
 async function undo() {
+  await recall((shown?.back ?? 0) + 1);
+}
+
+// Show an answer of mine again, to change it: the latest is 1 back.
+async function recall(back) {
   if (failed || (shown && !ready)) return;
-  const back = (shown?.back ?? 0) + 1;
   let found;
   try {
     found = (await getJson(withName(`/api/previous?back=${back}`))).item;
@@ -211,6 +218,7 @@ async function showItem(item) {
   $("reason").textContent = item.reason ?? "";
   $("comment").value = item.comment ?? "";
   showLabels();
+  people.showSaid(item.answers, nameOf);
   showClasses();
   clearFilter();
   showCorrecting();
@@ -349,7 +357,10 @@ function showPause() {
   const counted = `${cost.toLocaleString()} ${cost === 1 ? "answer was" : "answers were"} counted.`;
   let title = "The next round is being computed";
   let text = "The program that runs the rounds learns from your answers now. This page looks for new questions by itself. If nothing comes for long, see whether that program is still running.";
-  if (finished) {
+  if (state.adjudicates) {
+    title = "Nothing to decide now";
+    text = "Items on which the annotators disagree come here by themselves.";
+  } else if (finished) {
     title = "All questions are answered";
     text = `${counted} Thank you; you may close this page.`;
   } else if (!round) {
@@ -485,6 +496,7 @@ const KEYS = {
   x: () => choose(null, true),
   u: undo,
   c: () => $("comment").focus(),
+  m: () => people.open(),
   "?": openHelp,
   "/": () => ($("filter-label").hidden ? false : $("filter").focus()),
   "+": () => viewer.zoomBy(1.4),
@@ -500,7 +512,7 @@ const KEYS = {
   ArrowUp: () => viewer.moveBy(0, 60),
   ArrowDown: () => viewer.moveBy(0, -60),
 };
-const ONCE = new Set(["s", "x", "u", "c", "?", "/"]); // a key that is held down answers once
+const ONCE = new Set(["s", "x", "u", "c", "m", "?", "/"]); // a key that is held down answers once
 
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") || event.isComposing) return;
@@ -527,6 +539,8 @@ document.addEventListener("keydown", (event) => {
 function openHelp() {
   $("help").showModal();
 }
+
+people.connect({ getJson: (url) => getJson(withName(url)), nameOf, visible, recall, getState: () => state });
 
 $("shortcuts").checked = store.get("shortcuts") !== "off";
 $("shortcuts").addEventListener("change", () => store.set("shortcuts", $("shortcuts").checked ? "on" : "off"));
