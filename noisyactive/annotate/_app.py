@@ -50,8 +50,8 @@ def make_app(service: LabellingService) -> Starlette:
     -------
     Starlette
         ``GET /api/state``, ``GET /api/previous``, ``GET /api/mine``, ``POST /api/answers``,
-        ``GET /api/items/ROW`` and ``GET /api/images/ROW?part=N``, and the page itself. An error is one sentence:
-        ``{"error": ...}``.
+        ``GET /api/items/ROW`` and ``GET /api/images/ROW?part=N``, and the page itself. An error
+        is one sentence: ``{"error": ...}``.
     """
     # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
     for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
