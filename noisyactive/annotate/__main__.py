@@ -67,6 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="who decides where the annotators disagree, and sees what they said",
     )
     parser.add_argument(
+        "--guideline", metavar="FILE.md", help="how to label, in Markdown, one key away"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FOLDER",
+        help="example images in sub-folders named as the classes; otherwise, verified items",
+    )
+    parser.add_argument(
         "--blind", action="store_true", help="show neither current labels nor suggestions"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
@@ -83,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             annotator=options.annotator,
             annotators=options.annotators,
             adjudicator=options.adjudicator,
+            guideline=options.guideline,
+            reference=options.reference,
             blind=options.blind,
             host=options.host,
             port=options.port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,13 +15,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .._images import NotShown
+from .._images import NotShown, Picture
 from ._people import MAX_NAME
 from ._service import MAX_COMMENT, MAX_SECONDS, JournalError, LabellingService
 
 PAGE = Path(__file__).with_name("page")
 FILES = {  # no other file is sent, apart from images
     "/": ("index.html", "text/html"),
+    "/reference.js": ("reference.js", "text/javascript"),
     "/people.js": ("people.js", "text/javascript"),
     "/people.css": ("people.css", "text/css"),
     "/items.js": ("items.js", "text/javascript"),
@@ -38,20 +39,23 @@ CLOSE = {"Connection": "close"}  # without reading the rest
 _T = TypeVar("_T")
 
 
-def make_app(service: LabellingService) -> Starlette:
+def make_app(service: LabellingService, guideline: Sequence[Any] = ()) -> Starlette:
     """Make the application, without its `Guard`.
 
     Parameters
     ----------
     service : LabellingService
         Access to the journal and the images.
+    guideline : sequence, default=()
+        What `read_guideline` returns.
 
     Returns
     -------
     Starlette
         ``GET /api/state``, ``GET /api/previous``, ``GET /api/mine``, ``POST /api/answers``,
-        ``GET /api/items/ROW`` and ``GET /api/images/ROW?part=N``, and the page itself. An error
-        is one sentence: ``{"error": ...}``.
+        ``GET /api/reference``, ``GET /api/examples/CODE/N``, ``GET /api/items/ROW`` and
+        ``GET /api/images/ROW?part=N``, and the page itself. An error is one sentence:
+        ``{"error": ...}``.
     """
     # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
     for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
@@ -90,13 +94,25 @@ def make_app(service: LabellingService) -> Starlette:
             raise HTTPException(422, str(error)) from error
         return JSONResponse({"parts": parts})
 
+    async def reference(request: Request) -> Response:
+        classes = await _in_thread(for_journal, service.examples)
+        return JSONResponse({"guideline": guideline, "classes": classes})
+
     async def image(request: Request) -> Response:
         row = _natural(request.path_params["row"], "row")
         number = _natural(request.query_params.get("part", "0"), "part")
+        return await send(lambda: service.picture(row, number), "This row was not asked about.")
+
+    async def example(request: Request) -> Response:
+        code = _natural(request.path_params["code"], "code")
+        number = _natural(request.path_params["number"], "number")
+        return await send(lambda: service.example(code, number), "There is no such example.")
+
+    async def send(find: Callable[[], Picture], missing: str) -> Response:
         try:
-            picture = await _in_thread(for_images, lambda: service.picture(row, number))
+            picture = await _in_thread(for_images, find)
         except LookupError as error:
-            raise HTTPException(404, "This row was not asked about.") from error
+            raise HTTPException(404, missing) from error
         except NotShown as error:
             raise HTTPException(422, str(error)) from error
         size = "{}x{}".format(*picture.size)
@@ -112,6 +128,8 @@ def make_app(service: LabellingService) -> Starlette:
             Route("/api/mine", mine, methods=["GET"]),
             Route("/api/answers", answer, methods=["POST"]),
             Route("/api/images/{row}", image, methods=["GET"]),
+            Route("/api/reference", reference, methods=["GET"]),
+            Route("/api/examples/{code}/{number}", example, methods=["GET"]),
             Route("/api/items/{row}", item, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _refused, JournalError: _unavailable},

@@ -16,6 +16,7 @@ from .._arrays import described
 from .._images import image_finder
 from .._numbers import check_int, check_switch
 from ._cleaner_or_journal import is_started_cleaner
+from ._guideline import read_guideline
 from ._items import Items
 from ._look import samples_of
 from ._people import check_people, checked_name, token_of
@@ -89,6 +90,8 @@ def serve(
     annotator: str | None = None,
     annotators: Sequence[str] | None = None,
     adjudicator: str | None = None,
+    guideline: str | os.PathLike[str] | None = None,
+    reference: str | os.PathLike[str] | None = None,
     blind: bool = False,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -140,6 +143,13 @@ def serve(
         run with ``answers_per_item`` above 1. The adjudicator sees their answers and comments;
         these items are not asked about again otherwise. A decision is the item's label, whatever
         others say, and is charged like any answer.
+    guideline : path, default=None
+        A Markdown file that tells how to label, one key away on the page. HTML in it is shown as
+        text.
+    reference : path, default=None
+        A folder with a sub-folder of example images for each class, named as the class; the first
+        three are shown beside the guideline. None shows verified items: those of which the model
+        was surest of the class that people then named.
     blind : bool, default=False
         Whether to keep current labels and the model's suggestions from the page.
     host : str, default="127.0.0.1"
@@ -214,7 +224,10 @@ def serve(
         tokens = {token_of(token, name): name for name in names}
     path, X = _journal_and_samples(cleaner_or_journal)
     adjudicator = names[-1] if adjudicator is not None else None
-    service = LabellingService(path, _items(images, show, X), annotator, blind, adjudicator, names)
+    service = LabellingService(
+        path, _items(images, show, X), annotator, blind, adjudicator, names, reference
+    )
+    text = read_guideline(guideline)
     if adjudicator is not None and not service.needs_name:
         raise ValueError(
             "adjudicator needs a run in which several annotators answer for each item, with "
@@ -223,7 +236,7 @@ def serve(
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        Guard(trusting(make_app(service)), tokens, host, port),
+        Guard(trusting(make_app(service, text)), tokens, host, port),
         loop="asyncio",
         http=Connection,
         ws="none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .._images import Picture
+from .._images import Picture, render
 from ..journal import Journal, OpenItem
+from ._examples import Example, examples_in, typical
 from ._items import Items
 
 MAX_COMMENT = 2000
@@ -44,6 +46,8 @@ class LabellingService:
         Who is asked about the items on which others disagree, and only about these.
     people : sequence of str, default=()
         Annotators who have tokens of their own; empty for names that are typed.
+    reference : path, default=None
+        A folder with examples of each class; None chooses among verified items.
 
     Attributes
     ----------
@@ -68,6 +72,7 @@ class LabellingService:
         blind: bool,
         adjudicator: str | None = None,
         people: Sequence[str] = (),
+        reference: str | os.PathLike[str] | None = None,
     ):
         self._journal = Journal(path)
         self._looks = items or Items(None, None)
@@ -81,6 +86,9 @@ class LabellingService:
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
         self.needs_name = self._journal.answers_per_item > 1
+        classes = self._journal.classes
+        self._reference = None if reference is None else examples_in(reference, classes)
+        self._chosen: tuple[int, list[list[Example]]] = (-1, [])
         first = self._journal.events()[:1]  # it holds the seed
         self.run = _digest(path.resolve(), first, self._journal.n_samples, self._journal.classes)
 
@@ -314,6 +322,45 @@ class LabellingService:
             for place, answer in enumerate(found, 1)
         ]
         return {"answers": listed, "n_answered": n}
+
+    def examples(self) -> list[dict[str, Any]]:
+        """Return typical examples of each class.
+
+        Returns
+        -------
+        list of dict
+            For JSON; one for each class: its `code` and its `examples`, each with either `row` and
+            `probability`, or `number`, by which `example` finds it.
+        """
+        if self._reference is not None:
+            return [
+                {"code": code, "examples": [{"number": n} for n in range(len(paths))]}
+                for code, paths in enumerate(self._reference)
+            ]
+        with _explained():
+            cost = self._journal.progress().cost
+            if cost != self._chosen[0]:
+                journal = self._journal
+                shape = (journal.classes, journal.n_samples, journal.answers_per_item)
+                self._chosen = (cost, typical(journal.events(), *shape))
+        return [
+            {"code": code, "examples": [one._asdict() for one in found]}
+            for code, found in enumerate(self._chosen[1])
+        ]
+
+    def example(self, code: int, number: int) -> Picture:
+        """Return an example's image from the folder.
+
+        Raises
+        ------
+        LookupError
+            If there is no such example.
+        NotShown
+            If it cannot be shown.
+        """
+        if self._reference is None:
+            raise LookupError(code)
+        return render(self._reference[code][number])
 
     def _decides(self, annotator: str | None) -> bool:
         return annotator is not None and annotator == self.adjudicator

@@ -30,7 +30,7 @@ export async function fetchLook(request, row, shows) {
   return { parts: await Promise.all(loaded) };
 }
 
-async function fetchImage(request, url) {
+export async function fetchImage(request, url) {
   const response = await request(url);
   const [width, height] = response.headers.get("X-Original-Size").split("x").map(Number);
   return { url: URL.createObjectURL(await response.blob()), width, height };
@@ -82,6 +82,18 @@ async function enlarge(part) {
   stage.hidden = tools.hidden = all.hidden = part === null;
   if (part) all.focus();
   else parts.focus();
+}
+
+// Draw an item that was fetched, small, for another place on the page.
+export function drawSmall(look) {
+  const drawn = (look.parts ?? [{ kind: "image", title: "", ...look }]).map((part) => {
+    if (part.kind !== "image") return draw(part);
+    if (!part.url) return make("p", { className: "missing" }, part.error);
+    const image = make("img", { src: part.url, alt: part.title });
+    image.classList.toggle("crisp", Math.max(part.width, part.height) <= 64);
+    return image;
+  });
+  return make("div", { className: "small" }, ...drawn);
 }
 
 // --- drawing ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 import * as items from "./items.js";
 import * as people from "./people.js";
+import * as reference from "./reference.js";
 import * as viewer from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks while there is nothing to answer
@@ -497,6 +498,7 @@ const KEYS = {
   u: undo,
   c: () => $("comment").focus(),
   m: () => people.open(),
+  g: () => reference.open(),
   "?": openHelp,
   "/": () => ($("filter-label").hidden ? false : $("filter").focus()),
   "+": () => viewer.zoomBy(1.4),
@@ -512,7 +514,7 @@ const KEYS = {
   ArrowUp: () => viewer.moveBy(0, 60),
   ArrowDown: () => viewer.moveBy(0, -60),
 };
-const ONCE = new Set(["s", "x", "u", "c", "m", "?", "/"]); // a key that is held down answers once
+const ONCE = new Set(["s", "x", "u", "c", "m", "g", "?", "/"]); // a key that is held down answers once
 
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") || event.isComposing) return;
@@ -540,6 +542,7 @@ function openHelp() {
   $("help").showModal();
 }
 
+reference.connect({ request, nameOf, getState: () => state });
 people.connect({ getJson: (url) => getJson(withName(url)), nameOf, visible, recall, getState: () => state });
 
 $("shortcuts").checked = store.get("shortcuts") !== "off";

@@ -7,7 +7,8 @@ let page = null; // {getJson, nameOf, visible, recall, getState}: what the page 
 const dialog = make("dialog", { id: "mine", className: "panel-dialog" });
 dialog.setAttribute("aria-labelledby", "mine-title");
 const said = make("section", { id: "said", className: "said", hidden: true });
-const button = make("button", { id: "mine-button", type: "button", className: "quiet" }, "My answers ", make("kbd", {}, "M"));
+const button = make("button", { id: "mine-button", type: "button", className: "quiet" }, make("span", {}, "Mine "), make("kbd", {}, "M"));
+button.setAttribute("aria-label", "My answers");
 button.setAttribute("aria-keyshortcuts", "m");
 document.body.append(dialog);
 $("labels").after(said);
@@ -56,7 +57,7 @@ function drawMine(answers) {
     const time = make("td", { className: "time" }, new Date(answer.time).toLocaleString([], { dateStyle: "short", timeStyle: "short" }));
     body.append(make("tr", {}, item, make("td", {}, make("bdi", {}, wording(answer))), time, make("td", {}, change)));
   }
-  const names = ["Item", "Answer", "When", ""].map((text) => make("th", { scope: "col" }, text));
+  const names = ["Item", "Answer", "When", ""].map((text) => make("th", { scope: "col", className: text === "When" ? "time" : "" }, text));
   return make("div", { className: "scroller", tabIndex: 0, role: "group", ariaLabel: "List of my answers" }, make("table", {}, make("thead", {}, make("tr", {}, ...names)), body));
 }
 
