@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._files import as_path
-from .._images import SUFFIXES
+from .._images import SUFFIXES, Picture, render
 from .._text import label_text
-from ..journal import Asked, Event, fold
+from ..journal import Asked, Event, Journal, fold
 
 N_EXAMPLES = 3  # of each class
 
@@ -31,6 +31,56 @@ class Example(NamedTuple):
 
     row: int
     probability: float | None
+
+
+class Examples:
+    """Examples for the page: from a folder or, without one, among the items of a journal.
+
+    Parameters
+    ----------
+    journal : Journal
+        The run.
+    folder : path or None
+        See `examples_in`, and what it raises.
+    """
+
+    def __init__(self, journal: Journal, folder: str | os.PathLike[str] | None):
+        self._journal = journal
+        self._paths = None if folder is None else examples_in(folder, journal.classes)
+        self._chosen: tuple[int, list[list[Example]]] = (-1, [])  # with the cost at that time
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The examples.
+
+        Returns
+        -------
+        list of dict
+            For JSON; one for each class: its ``code`` and its ``examples``, each with either
+            ``row`` and ``probability``, or ``number``, by which `picture` finds it.
+        """
+        if self._paths is not None:
+            found = [[{"number": n} for n in range(len(paths))] for paths in self._paths]
+        else:
+            journal, cost = self._journal, self._journal.progress().cost
+            if cost != self._chosen[0]:
+                shape = (journal.classes, journal.n_samples, journal.answers_per_item)
+                self._chosen = (cost, typical(journal.events(), *shape))
+            found = [[one._asdict() for one in examples] for examples in self._chosen[1]]
+        return [{"code": code, "examples": examples} for code, examples in enumerate(found)]
+
+    def picture(self, code: int, number: int) -> Picture:
+        """The image of an example from the folder.
+
+        Raises
+        ------
+        LookupError
+            If there is no such example.
+        NotShown
+            If it cannot be shown.
+        """
+        if self._paths is None:
+            raise LookupError(code)
+        return render(self._paths[code][number])
 
 
 def typical(

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .._images import Picture, render
+from .._images import Picture
 from ..journal import Journal, OpenItem
-from ._examples import Example, examples_in, typical
+from ._examples import Examples
 from ._items import Items
 
 MAX_COMMENT = 2000
@@ -86,9 +86,7 @@ class LabellingService:
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
         self.needs_name = self._journal.answers_per_item > 1
-        classes = self._journal.classes
-        self._reference = None if reference is None else examples_in(reference, classes)
-        self._chosen: tuple[int, list[list[Example]]] = (-1, [])
+        self._examples = Examples(self._journal, reference)
         first = self._journal.events()[:1]  # it holds the seed
         self.run = _digest(path.resolve(), first, self._journal.n_samples, self._journal.classes)
 
@@ -324,43 +322,13 @@ class LabellingService:
         return {"answers": listed, "n_answered": n}
 
     def examples(self) -> list[dict[str, Any]]:
-        """Return typical examples of each class.
-
-        Returns
-        -------
-        list of dict
-            For JSON; one for each class: its `code` and its `examples`, each with either `row` and
-            `probability`, or `number`, by which `example` finds it.
-        """
-        if self._reference is not None:
-            return [
-                {"code": code, "examples": [{"number": n} for n in range(len(paths))]}
-                for code, paths in enumerate(self._reference)
-            ]
+        """Return typical examples of each class, for JSON; see `Examples`."""
         with _explained():
-            cost = self._journal.progress().cost
-            if cost != self._chosen[0]:
-                journal = self._journal
-                shape = (journal.classes, journal.n_samples, journal.answers_per_item)
-                self._chosen = (cost, typical(journal.events(), *shape))
-        return [
-            {"code": code, "examples": [one._asdict() for one in found]}
-            for code, found in enumerate(self._chosen[1])
-        ]
+            return self._examples.describe()
 
     def example(self, code: int, number: int) -> Picture:
-        """Return an example's image from the folder.
-
-        Raises
-        ------
-        LookupError
-            If there is no such example.
-        NotShown
-            If it cannot be shown.
-        """
-        if self._reference is None:
-            raise LookupError(code)
-        return render(self._reference[code][number])
+        """Return an example's image from the folder; see `Examples`."""
+        return self._examples.picture(code, number)
 
     def _decides(self, annotator: str | None) -> bool:
         return annotator is not None and annotator == self.adjudicator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -141,11 +141,11 @@ def check_remarks(
     )
 
 
-def check_flag(flag: Any, answers: Any) -> None:
-    """Raise a ValueError unless it is a flag that such answers may have."""
-    if flag not in FLAGS:
+def check_flag(flag: Any, labels: Sequence[Any]) -> None:
+    """Raise a ValueError unless it is a flag that answers with such labels may have."""
+    if not isinstance(flag, str) or flag not in FLAGS:
         raise ValueError(f"flag must be one of {list(FLAGS)}, got {described(flag)}.")
-    if flag == "unusable" and any(answer is not None for answer in answers):
+    if flag == "unusable" and any(label is not None for label in labels):
         raise ValueError("answers must be None for what is unusable.")
 
 

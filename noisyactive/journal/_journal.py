@@ -267,11 +267,11 @@ class Journal:
         """
         for name, value in (("only_open", only_open), ("charged", charged), ("decides", decides)):
             check_switch(value, name)
-        check_flag(flag, answers)
         if decides and annotator is None:
-            raise ValueError("annotator must be named, where the answers decide.")
+            raise ValueError("decides needs the name of the annotator.")
         rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
+        check_flag(flag, labels)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
         is_charged = charged and flag != "unusable"
         answered = Answered(index, labels, *remarks, tables.now(), is_charged, flag, decides)

@@ -149,7 +149,7 @@ def test_ones_own_answers_and_people(path, data):
         ({"flag": "lost"}, "flag must be one of"),
         ({"flag": "unusable"}, "answers must be None"),
         ({"decides": 1}, "decides must be"),
-        ({"decides": True}, "annotator must be named"),
+        ({"decides": True}, "decides needs the name"),
         ({"charged": False}, "charged must be True"),
     ],
 )
