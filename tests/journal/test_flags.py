@@ -131,6 +131,27 @@ def test_an_adjudicator_decides(path, data):
     assert journal.labels()[str(a)] == 1 and cleaner.labels_[a] == 1
 
 
+def test_the_table_says_so(path, data):
+    cleaner = start(path, data, answers_per_item=2)
+    a, b, c = cleaner.query().tolist()
+    journal = Journal(path)
+    journal.answer([a], [None], annotator="Ada", flag="unusable")
+    journal.answer([a], [None], annotator="Ben", flag="unusable")
+    journal.answer([b], [0], annotator="Ada", flag="not shown")
+    for who, label in {"Ada": 1, "Ben": 2}.items():
+        journal.answer([c], [label], annotator=who)
+    journal.answer([c], [1], annotator="Dora", decides=True)
+    cleaner.wait(timeout=0)
+    table = cleaner.to_frame().loc[[a, b, c]]
+    assert table["answers"].tolist() == [
+        "Ada: unusable; Ben: unusable",
+        "Ada: 0 (not shown)",
+        "Ada: 1; Ben: 2; Dora: 1",
+    ]
+    why = table["why"].tolist()
+    assert why[0].startswith("unusable, by Ada and Ben") and why[2].startswith("decided by Dora")
+
+
 def test_ones_own_answers_and_people(path, data):
     cleaner = start(path, data)
     rows = cleaner.query().tolist()
