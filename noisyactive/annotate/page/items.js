@@ -13,6 +13,11 @@ const all = make("button", { id: "all-parts", type: "button", className: "all-pa
 stage.after(parts);
 stage.parentElement.append(all);
 all.addEventListener("click", () => enlarge(null));
+all.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  event.stopPropagation(); // it leaves no correction
+  enlarge(null);
+});
 
 // Fetch an item: {url, width, height} of a single image, or {parts}. `request` throws if it fails.
 export async function fetchLook(request, row, shows) {
@@ -125,8 +130,10 @@ function drawMissing() {
 
 function drawText({ text, cut }) {
   const box = make("div", { className: "words" });
-  // Each paragraph has its own direction.
-  box.append(...text.split("\n").map((line) => make("p", { dir: "auto" }, line || "\u00a0")));
+  // Each paragraph has its own direction, also those within one element.
+  const lines = text.split("\n");
+  const blocks = lines.length > 2000 ? [text] : lines;
+  box.append(...blocks.map((line) => make("p", { dir: "auto" }, line || "\u00a0")));
   if (cut) box.append(make("p", { className: "cut" }, "The rest of this long text is left out."));
   return box;
 }
