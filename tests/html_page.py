@@ -63,7 +63,10 @@ class Page(HTMLParser):
 
 
 def check_in_browser(path, width, color_scheme="light"):
-    """The page is no wider than the screen, shows all images, and asks for nothing else."""
+    """The page is no wider than the screen, shows all images, and asks for nothing else.
+
+    Nor does axe find anything in it that keeps people out.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -78,6 +81,14 @@ def check_in_browser(path, width, color_scheme="light"):
         )
         assert page.evaluate(broken) == 0
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
+        assert violations(page) == []
         browser.close()
-    assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
     return ground
+
+
+def violations(page):
+    """What axe finds on a page: rules, and the elements that break them."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+    found = axe.Axe().run(page).response["violations"]
+    return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]

@@ -9,18 +9,22 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .._images import Picture
-from ..journal import Journal, OpenItem
+from ..journal import Journal, OpenItem, percent
 from ._examples import Examples
 from ._items import Items
+from ._sitting import last_sitting, summary
 
 MAX_COMMENT = 2000
 MAX_SECONDS = 86_400.0  # of one answer: a day
 
-_N_AHEAD = 2  # items sent at a time, so that the page can fetch the next image early
+UNDO_SECONDS = 10.0  # after an answer, in which taking it back is free
+
+_N_AHEAD = 3  # items sent at a time, so that the page can fetch the next two images early
 _N_LISTED = 50  # answers on one page of the list of one's own
 _HELD_SECONDS = 300.0  # how long an item that one tab shows is kept from other tabs
 
@@ -82,6 +86,7 @@ class LabellingService:
         self.people = people
         self._items: dict[int, str] = {}  # ids of rows whose images may be shown
         self._held: dict[int, tuple[str, float]] = {}  # by row: tab and time
+        self._taken_back: dict[tuple[str | None, int], str] = {}  # and the time of the answer
         self._holding = threading.Lock()
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
@@ -104,8 +109,8 @@ class LabellingService:
         Returns
         -------
         dict
-            For JSON. Labels are positions in `classes`. Items have no label and no suggestion if
-            the service is blind.
+            For JSON. Labels are positions in `classes`. Items have no label, no suggestion and no
+            reason if the service is blind.
         """
         adjudicates = self._decides(annotator)
         with _explained():
@@ -114,17 +119,22 @@ class LabellingService:
             progress = asdict(self._journal.progress())
             answered = self._journal.people()
             said = {item.row: self._said(item.row) for item in next_items if adjudicates}
+            seconds_per_item = self._journal.seconds_per_item(annotator)
+            is_running = self._journal.is_running()
         if adjudicates:
             progress["answered"] = answered.get(annotator, 0)
             progress["asked"] = progress["answered"] + n_waiting
         self._items.update((item.row, item.item) for item in next_items)
         items = []
         for item in next_items:
-            shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": item.reason}
+            shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": ""}
             if not self.blind:
+                shown["reason"] = item.reason
                 shown["label"] = self._code(item.label)
                 shown["suggested"] = self._code(item.suggested)
                 shown["probability"] = item.probability
+                if item.probability is not None:
+                    shown["percent"] = percent(item.probability)
             if adjudicates:
                 shown["answers"] = said[item.row]
             items.append(shown)
@@ -145,6 +155,9 @@ class LabellingService:
             "shows": self._looks.kind,
             "progress": progress,
             "waiting": n_waiting,
+            "seconds_per_item": seconds_per_item,
+            "running": is_running,
+            "undo_seconds": UNDO_SECONDS,
             "items": items,
         }
 
@@ -161,16 +174,19 @@ class LabellingService:
         Returns
         -------
         dict or None
-            For JSON; None if there are fewer. Its `time` identifies the answer in a correction.
+            For JSON; None if there are fewer. Its `time` identifies the answer in a correction,
+            which is not charged (`free`) if the answer is only a few seconds old now.
         """
         with _explained():
             answer, n_answered = self._journal.latest_answer(annotator, back=back)
-        if answer is None or back < 1:
-            return None
+            if answer is None or back < 1:
+                return None
+            is_free = self._take_back(annotator, answer) and answer["flag"] != "unusable"
         shown = {
             "row": answer["row"],
             "item": answer["item"],
             "back": back,
+            "free": is_free,
             "n_answered": n_answered,
             **self._told(answer),
         }
@@ -245,12 +261,34 @@ class LabellingService:
                     seconds=[seconds],
                     comments=[comment or None],
                     only_open=corrects is None and not self._decides(annotator),
+                    charged=not self._is_free(annotator, last, corrects),
                     flag=flag,
                     decides=self._decides(annotator),
                 )
+                self._taken_back.pop((annotator, row), None)
         with self._holding:
             self._held.pop(row, None)
         return "recorded" if written else "elsewhere"
+
+    def sitting(self, annotator: str | None) -> dict[str, Any]:
+        """Return what one annotator has done since the last long break.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who asks.
+
+        Returns
+        -------
+        dict
+            For JSON, see `summary`; without what tells of labels if the service is blind.
+        """
+        with _explained():
+            answers = self._journal.answers()
+            found = summary(last_sitting([a for a in answers if a["annotator"] == annotator]))
+        if self.blind:
+            del found["kept"], found["changed"]
+        return found
 
     def look(self, row: int) -> list[dict[str, Any]]:
         """Return the parts of an item that waits for an answer or has one, for JSON.
@@ -353,6 +391,25 @@ class LabellingService:
             "comment": answer["comment"] or "",
             "time": answer["time"],
         }
+
+    def _is_free(
+        self, annotator: str | None, last: dict[str, Any] | None, corrects: str | None
+    ) -> bool:
+        """Whether an answer replaces one that was charged, and that was taken back at once."""
+        if last is None or corrects is None or last["flag"] == "unusable":
+            return False
+        return self._taken_back.get((annotator, last["row"])) == corrects
+
+    def _take_back(self, annotator: str | None, answer: dict[str, Any]) -> bool:
+        """Whether an answer that is shown again may be changed for free; this is remembered."""
+        key = (annotator, answer["row"])
+        if self._taken_back.get(key) == answer["time"]:
+            return True
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(answer["time"])
+        is_fresh = age.total_seconds() <= UNDO_SECONDS
+        if is_fresh:
+            self._taken_back[key] = answer["time"]
+        return is_fresh
 
     def _next_items(self, annotator: str | None, tab: str, adjudicates: bool) -> list[OpenItem]:
         """What a tab shows next: first what no other tab shows, unless each annotator answers."""

@@ -199,8 +199,10 @@ class CleaningLoop:
         n_rows = min(n_answers // self.state.answers_per_item, len(pool))
         if n_rows > 0 and self.state.round < self.params.n_rounds:
             rows = self._choose(pool, n_rows)
+            first, second = self._suggestions(rows)
             left, reason = self._budget_left(), self._reason(rows)
-            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows), left, reason))
+            n_by_chance = self._n_by_chance(len(rows))
+            self._record(Asked(tuple(rows.tolist()), *first, left, reason, *second, n_by_chance))
         elif not self.state.ended:
             self._record(Ended())
 
@@ -492,13 +494,15 @@ class CleaningLoop:
             )
         return pool[chosen]
 
-    def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """The most probable class of each row, and its probability; for people.
+    def _suggestions(
+        self, rows: NDArray[np.intp]
+    ) -> list[tuple[tuple[Any, ...], tuple[float, ...]]]:
+        """The two most probable classes of each row, with their probabilities; for people.
 
         By models that did not learn its label, where there are such.
         """
         if self.policy.model is None:
-            return (), ()
+            return [((), ()), ((), ())]
         classes = self.data.classes
         if self.policy.prior is not None:
             proba = self.policy.prior[rows]
@@ -506,11 +510,22 @@ class CleaningLoop:
             with self._isolated(self.state.round + 1):
                 proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
         best = proba.argmax(axis=1)
-        probability = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
-        return tuple(classes[best].tolist()), tuple(probability.tolist())
+        others = proba.astype(float)
+        others[np.arange(len(rows)), best] = -np.inf
+        found = []
+        for codes in (best, others.argmax(axis=1)):
+            probability = np.nan_to_num(proba[np.arange(len(rows)), codes].astype(float))
+            found.append((tuple(classes[codes].tolist()), tuple(probability.tolist())))
+        return found
+
+    def _n_by_chance(self, n_rows: int) -> int:
+        """How many of this round's rows chance picked: the last ones."""
+        if self.policy.model is None or self.params.query_strategy == "random":
+            return n_rows
+        return 0 if self.state.round else self._n_random(n_rows)
 
     def _reason(self, rows: NDArray[np.intp]) -> str:
-        """How the rows of this round were chosen, for people."""
+        """How the rows of this round were chosen."""
         strategy = self.params.query_strategy
         if self.policy.model is None:
             strategy = "chance"

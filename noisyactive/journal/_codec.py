@@ -14,6 +14,7 @@ from ._schema import Damaged
 
 #: Fields that events lack while they are as by default: journals of before had none of them.
 _OPTIONAL: dict[str, dict[str, Any]] = {
+    "asked": {"runner_up": [], "runner_up_probability": [], "n_by_chance": 0},
     "answered": {"charged": True, "flag": "", "decides": False},
 }
 _FIELDS = {
@@ -27,12 +28,10 @@ def encode(event: Event) -> tuple[str, str]:
     """Kind and payload of an event."""
     kind = type(event).__name__.lower()
     usual = _OPTIONAL.get(kind, {})
-    content = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
-    payload = {
-        name: value
-        for name, value in content.items()
-        if not (name in usual and value == usual[name])
-    }
+    payload = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
+    for name, value in usual.items():
+        if payload[name] == (tuple(value) if isinstance(value, list) else value):
+            del payload[name]
     if isinstance(event, Refitted) and math.isnan(event.score):
         payload["score"] = None
     return kind, json.dumps(payload)
@@ -65,16 +64,13 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
             return Started(whole(content["seed"], "its seed", 0))
         case "asked":
             rows = run.rows(content["rows"])
-            probability = listed(content["probability"], "the list of probabilities")
-            n_suggested = len(rows) if probability else 0
-            if len(probability) != n_suggested:
-                raise Damaged(f"there are {len(probability)} probabilities of {len(rows)} rows")
             return Asked(
                 rows,
-                run.labels(content["suggested"], n_suggested),
-                tuple(number(p, "a probability", -_LARGEST, _LARGEST) for p in probability),
+                *_classes(run, content, "suggested", "probability", len(rows)),
                 whole(content["budget_left"], "its budget", 0),
                 text(content["reason"], "its reason"),
+                *_classes(run, content, "runner_up", "runner_up_probability", len(rows)),
+                whole(content["n_by_chance"], "its number of rows by chance", 0),
             )
         case "settled":
             rows = run.rows(content["rows"])
@@ -85,6 +81,19 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
         case "closed":
             return Closed()
     return Ended()
+
+
+def _classes(
+    run: Run, content: dict[str, Any], name: str, probability: str, n_rows: int
+) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    """A class for each row and its probability, or nothing."""
+    numbers = listed(content[probability], "the list of probabilities")
+    n_known = n_rows if numbers else 0
+    if len(numbers) != n_known:
+        raise Damaged(f"there are {len(numbers)} probabilities of {n_rows} rows")
+    return run.labels(content[name], n_known), tuple(
+        number(value, "a probability", -_LARGEST, _LARGEST) for value in numbers
+    )
 
 
 def _answered(run: Run, answers: list[tuple[Any, ...]], content: dict[str, Any]) -> Answered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -17,6 +18,7 @@ from . import _sqlite as file
 from . import _tables as tables
 from ._answers import check_answers, check_flag, check_remarks, rows_of
 from ._events import Answered, Event
+from ._lock import is_held, lock_of
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
 from ._state import CleaningState
 from ._view import JournalView
@@ -355,6 +357,27 @@ class Journal:
             if row not in latest:
                 return None, len(latest)
             return tables.read_answer(connection, self.run, latest[row], row), len(latest)
+
+    def seconds_per_item(self, annotator: str | None = None) -> float | None:
+        """Median time of an annotator's last 50 answers.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Who answered; None for answers without a name.
+
+        Returns
+        -------
+        float or None
+            In seconds; None if no time was recorded.
+        """
+        with self._view.reading():
+            spent = self._view.seconds.get(annotator)
+            return statistics.median(spent) if spent else None
+
+    def is_running(self) -> bool:
+        """Whether a process is there that runs the rounds of this journal."""
+        return is_held(lock_of(self.path))
 
     def events(self) -> list[Event]:
         """Events in order; answers that the cleaner has not read yet are the last."""

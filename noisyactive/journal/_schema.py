@@ -13,7 +13,9 @@ Labels and payloads are JSON; nothing in the file is ever executed.
 
             ============ ========================================================================
             ``started``  seed; the first event, and no other
-            ``asked``    rows, suggested (labels), probability, budget_left, reason
+            ``asked``    rows, suggested (labels), probability, budget_left, reason; version 2,
+                         where they are known: runner_up (labels), runner_up_probability,
+                         n_by_chance
             ``answered`` version 2, where they differ: charged (true), flag (""), decides (false);
                          for the rest, see the table ``answers``
             ``settled``  rows, labels (null for a tie): answers of several annotators, aggregated

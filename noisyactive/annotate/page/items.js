@@ -1,11 +1,11 @@
 // What there is to look at: one image in the viewer, or parts: images, text, tables and plots.
 // Whatever comes from the data gets into the page as text, never as markup.
 
+import { fetchImage, getJson } from "./server.js";
 import * as viewer from "./viewer.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const stage = document.getElementById("stage");
-const tools = document.getElementById("tools");
 const parts = make("div", { id: "parts", className: "parts", tabIndex: 0, hidden: true });
 parts.setAttribute("role", "group");
 parts.setAttribute("aria-label", "What there is to look at");
@@ -19,14 +19,20 @@ all.addEventListener("keydown", (event) => {
   enlarge(null);
 });
 
-// Fetch an item: {url, width, height} of a single image, or {parts}. `request` throws if it fails.
-export async function fetchLook(request, row, shows) {
-  if (shows !== "parts") return fetchImage(request, `/api/images/${row}`);
-  const found = (await (await request(`/api/items/${row}`)).json()).parts;
+let kind = "image"; // whether an item is one image, or made of parts
+
+export function setKind(shows) {
+  kind = shows;
+}
+
+// Fetch an item: {url, width, height, element} of a single image, or {parts}, decoded.
+export async function fetchLook(row) {
+  if (kind !== "parts") return fetchPicture(`/api/images/${row}`);
+  const found = (await getJson(`/api/items/${row}`)).parts;
   const loaded = found.map(async (part, number) => {
     if (part.kind !== "image") return part;
     try {
-      return { ...part, ...(await fetchImage(request, `/api/images/${row}?part=${number}`)) };
+      return { ...part, ...(await fetchPicture(`/api/images/${row}?part=${number}`)) };
     } catch (error) {
       if (error.again) throw error; // the server is away: all will be fetched anew
       return { ...part, error: error.message };
@@ -35,10 +41,17 @@ export async function fetchLook(request, row, shows) {
   return { parts: await Promise.all(loaded) };
 }
 
-export async function fetchImage(request, url) {
-  const response = await request(url);
-  const [width, height] = response.headers.get("X-Original-Size").split("x").map(Number);
-  return { url: URL.createObjectURL(await response.blob()), width, height };
+export async function fetchPicture(url) {
+  const picture = await fetchImage(url);
+  picture.element = new Image();
+  picture.element.src = picture.url;
+  try {
+    await picture.element.decode();
+  } catch (error) {
+    URL.revokeObjectURL(picture.url);
+    throw error;
+  }
+  return picture;
 }
 
 // Let go of an item's images.
@@ -51,7 +64,7 @@ export async function show(look) {
   const found = look.parts ?? [{ kind: "image", title: "", ...look }];
   const images = found.filter((part) => part.url);
   const single = images.length === 1 ? images[0] : null; // it can be zoomed at once
-  if (single) await viewer.show(single);
+  if (single) viewer.show(single);
   else viewer.clear();
   const others = single && !single.title ? found.filter((part) => part !== single) : found;
   const drawn = others.map((part) => (part === single ? drawTitle(part) : draw(part))).filter(Boolean);
@@ -61,7 +74,6 @@ export async function show(look) {
   parts.classList.toggle("below", single !== null);
   parts.hidden = drawn.length === 0;
   stage.hidden = single === null;
-  tools.hidden = single === null;
   all.hidden = true;
   await Promise.all([...parts.querySelectorAll("img")].map((image) => image.decode()));
 }
@@ -80,11 +92,11 @@ export function clear() {
 }
 
 // Look at one of several images alone, where it can be zoomed; null goes back to all.
-async function enlarge(part) {
-  if (part) await viewer.show(part);
+function enlarge(part) {
+  if (part) viewer.show(part);
   else viewer.clear();
   parts.hidden = part !== null;
-  stage.hidden = tools.hidden = all.hidden = part === null;
+  stage.hidden = all.hidden = part === null;
   if (part) all.focus();
   else parts.focus();
 }
@@ -178,6 +190,17 @@ function line(name, path) {
   drawn.setAttribute("class", name);
   drawn.setAttribute("d", path);
   drawn.setAttribute("vector-effect", "non-scaling-stroke");
+  return drawn;
+}
+
+// An icon of lines, 16 units wide and high.
+export function icon(path) {
+  const drawn = document.createElementNS(SVG, "svg");
+  drawn.setAttribute("viewBox", "0 0 16 16");
+  drawn.setAttribute("aria-hidden", "true");
+  const lines = document.createElementNS(SVG, "path");
+  lines.setAttribute("d", path);
+  drawn.append(lines);
   return drawn;
 }
 

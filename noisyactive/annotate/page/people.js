@@ -1,15 +1,19 @@
 // One's own answers, who has answered how many, and what others said where they disagree.
 // Whatever comes from the data or from people gets into the page as text, never as markup.
 
+import { icon } from "./items.js";
+
 const $ = (id) => document.getElementById(id);
 
 let page = null; // {getJson, nameOf, visible, recall, getState}: what the page lends
 const dialog = make("dialog", { id: "mine", className: "panel-dialog" });
 dialog.setAttribute("aria-labelledby", "mine-title");
 const said = make("section", { id: "said", className: "said", hidden: true });
-const button = make("button", { id: "mine-button", type: "button", className: "quiet" }, make("span", {}, "Mine "), make("kbd", {}, "M"));
+const button = make("button", { id: "mine-button", type: "button", className: "quiet" }, icon("M2 4h1M2 8h1M2 12h1M6 4h8M6 8h8M6 12h8"), make("span", {}, "Mine"));
+const key = make("kbd");
+key.dataset.action = "mine";
+button.append(key);
 button.setAttribute("aria-label", "My answers");
-button.setAttribute("aria-keyshortcuts", "m");
 document.body.append(dialog);
 $("labels").after(said);
 $("help-button").before(button);

@@ -6,14 +6,15 @@ import * as items from "./items.js";
 const TAGS = new Set("h1 h2 h3 h4 h5 h6 p ul ol li blockquote pre code em strong s hr br a table thead tbody tr th td".split(" "));
 const $ = (id) => document.getElementById(id);
 
-let page = null; // {request, nameOf, getState}: what the page lends
+let page = null; // {getJson, nameOf, getState}: what the page lends
 let looks = []; // items whose images are shown
 const dialog = make("dialog", { id: "reference", className: "panel-dialog reference" });
 dialog.setAttribute("aria-labelledby", "reference-title");
 const button = make("button", { id: "reference-button", type: "button", className: "quiet" });
-button.append(make("span", {}, "Guideline "), make("kbd", {}, "G"));
+const key = make("kbd");
+key.dataset.action = "guide";
+button.append(items.icon("M8 4C6 2.5 3.5 2.5 1.5 3v9.5c2-.5 4.5-.5 6.5 1 2-1.5 4.5-1.5 6.5-1V3c-2-.5-4.5-.5-6.5 1zM8 4v9.5"), make("span", {}, "Guide"), key);
 button.setAttribute("aria-label", "Guideline and examples");
-button.setAttribute("aria-keyshortcuts", "g");
 document.body.append(dialog);
 $("help-button").before(button);
 button.addEventListener("click", () => open());
@@ -39,7 +40,7 @@ export async function open() {
   dialog.replaceChildren(make("h2", { id: "reference-title" }, "Guideline and examples"), content, make("div", { className: "buttons" }, close));
   dialog.showModal();
   try {
-    const { guideline, classes } = await (await page.request("/api/reference")).json();
+    const { guideline, classes } = await page.getJson("/api/reference");
     content.replaceChildren();
     if (guideline.length) content.append(make("article", { className: "guideline", dir: "auto" }, ...guideline.map(build)));
     content.append(make("h3", {}, "Typical examples"));
@@ -71,8 +72,7 @@ async function drawClass({ code, examples }, content) {
 }
 
 function fetchExample(code, { row, number }) {
-  if (row === undefined) return items.fetchImage(page.request, `/api/examples/${code}/${number}`);
-  return items.fetchLook(page.request, row, page.getState().shows);
+  return row === undefined ? items.fetchPicture(`/api/examples/${code}/${number}`) : items.fetchLook(row);
 }
 
 function forget() {
