@@ -156,3 +156,12 @@ def test_axe_finds_nothing(serve_classes, open_tab, ready, size, scheme):
     expect(tab.locator("#trouble")).to_be_visible()
     look("trouble")
     assert not any(found.values()), found
+
+
+def test_axe_would_find_something(serve_classes, open_tab, ready):
+    page, _ = serve_classes(2)
+    tab = open_tab(page.url)
+    ready(tab, "item 0")
+    tab.evaluate("document.getElementById('zoom-in').removeAttribute('aria-label')")
+    tab.evaluate("document.getElementById('reason').style.color = '#ddd'")
+    assert {"button-name", "color-contrast"} <= {rule for rule, _ in violations(tab)}
