@@ -1,7 +1,6 @@
 """Kinds of items, people and the guideline in a real browser."""
 
-import os
-import shutil
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -14,50 +13,12 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
 PATIENCE = 120_000  # milliseconds; a machine that is not busy needs a few
 
-CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM"
-    ),
-]
+pytestmark = pytest.mark.slow
+violations = runpy.run_path(str(Path(__file__).parents[1] / "html_page.py"))["violations"]
 MEASURE_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 MARKUP = "<img src=x onerror=\"document.title='taken'\"><b>bold</b>"
 PHOTO = Image.new("RGB", (300, 200), (180, 120, 90))
 SIZES = [(1280, 800), (390, 844), (320, 640)]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_tab(browser):
-    faults, contexts = [], []
-
-    def heed(message):
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            faults.append(message.text)  # what the content security policy forbids, for one
-
-    def open_(url, **options):
-        contexts.append(browser.new_context(**options))
-        tab = contexts[-1].new_page()
-        tab.set_default_timeout(PATIENCE)
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", heed)
-        tab.goto(url)
-        return tab
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def ready(tab):
@@ -223,3 +184,47 @@ def test_a_kept_answer_is_sent_by_its_author_alone(start_run, serving, open_tab)
     tab.goto(page.urls["Ada"])
     expect(tab.locator("#status")).to_have_text("An answer that was kept here is saved now.")
     assert [a["annotator"] for a in Journal(run.journal).answers()] == ["Ada"]
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1280, 800)], ids=str)
+def test_axe_finds_nothing(start_run, serving, open_tab, tmp_path, size):
+    pytest.importorskip("markdown_it")
+    (tmp_path / "guide.md").write_text("# Rules\n\n| a | b |\n|---|---|\n| 1 | [x](http://x.y) |")
+    run = start_run(answers_per_item=2, round_budget=8)
+    journal = Journal(run.journal)
+    for who, label in {"Ada": "nevus", "Ben": "benign"}.items():
+        journal.answer(run.rows[:1], [label], annotator=who, comments=["a remark"])
+    kinds = {
+        run.rows[0]: {"before": PHOTO, "after": PHOTO, "age": 3},
+        run.rows[1]: ["text " * 400, {"age": 3, "none": None}],
+        run.rows[2]: {"photo": PHOTO, "pulse": np.arange(9.0)},
+    }
+    page = serving(
+        run.journal,
+        show=lambda row: kinds.get(row),
+        annotators=["Ada", "Ben"],
+        adjudicator="Dora",
+        guideline=tmp_path / "guide.md",
+    )
+    viewport = {"width": size[0], "height": size[1]}
+    found = {}
+    dora = open_tab(page.urls["Dora"], viewport=viewport)
+    ready(dora)
+    found["said"] = violations(dora)
+    dora.keyboard.press("1")
+    expect(dora.locator("#pause-title")).to_have_text("Nothing to decide now")
+    tab = open_tab(page.urls["Ada"], viewport=viewport)
+    for row in run.rows[1:]:
+        expect(tab.locator("#item")).to_have_text(run.ids[row])
+        ready(tab)
+        found[row] = violations(tab)
+        tab.keyboard.press("1")
+    expect(tab.locator("#pause")).to_be_visible()
+    tab.keyboard.press("m")
+    expect(tab.locator("#mine .scroller")).to_be_visible()
+    found["mine"] = violations(tab)
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("g")
+    expect(tab.locator("#reference figure").first).to_be_visible()
+    found["reference"] = violations(tab)
+    assert not any(found.values()), found

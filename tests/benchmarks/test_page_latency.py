@@ -46,7 +46,9 @@ def pictures():
     """Ten images of the size that a camera's are shown in."""
     rng = np.random.default_rng(0)
     small = [rng.integers(0, 255, (45, 60, 3), dtype=np.uint8) for _ in range(10)]
-    return [Image.fromarray(pixels).resize((600, 450), Image.Resampling.BICUBIC) for pixels in small]
+    return [
+        Image.fromarray(pixels).resize((600, 450), Image.Resampling.BICUBIC) for pixels in small
+    ]
 
 
 @pytest.fixture
