@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="example images in sub-folders named as the classes; otherwise, verified items",
     )
     parser.add_argument(
-        "--blind", action="store_true", help="show neither current labels nor suggestions"
+        "--blind", action="store_true", help="show neither current labels, suggestions nor reasons"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(

@@ -23,7 +23,7 @@ CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
     filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
 )
 CLASSES = np.array([f"class {k}" for k in range(7)])
-N_ROWS, N_MEASURED, N_BETWEEN = 2_600, 150, 2_000
+N_ROWS, N_MEASURED, N_BETWEEN = 2_600, 80, 2_000
 
 #: Notes the time from each key to the frame after the image was exchanged.
 WATCH = """

@@ -36,9 +36,8 @@ class TestOpenItems:
         chance = [item.reason == "a random check" for item in found[0]]
         n_chance = sum(chance)
         assert 0 < n_chance < len(rows) - 1 and all(chance[-n_chance:])  # they come last
-        assert all(
-            item.reason.startswith(("the model", "a check")) for item in found[0][:-n_chance]
-        )
+        chosen = found[0][:-n_chance]
+        assert all(item.reason.startswith(("the model", "a check")) for item in chosen)
 
     def test_of_one_annotator(self, data, path):
         cleaner = start(path, data, random_state=0, answers_per_item=2, round_budget=6)

@@ -32,7 +32,7 @@ const VIEW = {
   ArrowDown: () => viewer.moveBy(0, -60),
 };
 const FIXED = new Set([...Object.keys(VIEW), "?", "/", "Escape", "Tab", "Shift", "Control", "Alt", "AltGraph", "Meta"]);
-const SHOWN = { " ": "Space", Backspace: "⌫", ".": ".", ",": "," };
+const SHOWN = { " ": "Space", Backspace: "⌫", Enter: "↵" };
 
 let run = "";
 let keys = {}; // action -> key
