@@ -98,7 +98,10 @@ export function drawSmall(look) {
     image.classList.toggle("crisp", Math.max(part.width, part.height) <= 64);
     return image;
   });
-  return make("div", { className: "small" }, ...drawn);
+  const box = make("div", { className: "small", tabIndex: 0 }, ...drawn); // it may scroll
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", "An example");
+  return box;
 }
 
 // --- drawing ----------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ function drawMine(answers) {
     const time = make("td", { className: "time" }, new Date(answer.time).toLocaleString([], { dateStyle: "short", timeStyle: "short" }));
     body.append(make("tr", {}, item, make("td", {}, make("bdi", {}, wording(answer))), time, make("td", {}, change)));
   }
-  const names = ["Item", "Answer", "When", ""].map((text) => make("th", { scope: "col", className: text === "When" ? "time" : "" }, text));
+  const names = ["Item", "Answer", "When"].map((text) => make("th", { scope: "col", className: text === "When" ? "time" : "" }, text));
+  names.push(make("td")); // of the buttons
   return make("div", { className: "scroller", tabIndex: 0, role: "group", ariaLabel: "List of my answers" }, make("table", {}, make("thead", {}, make("tr", {}, ...names)), body));
 }
 
