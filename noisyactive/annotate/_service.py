@@ -360,9 +360,16 @@ class LabellingService:
         return {"answers": listed, "n_answered": n}
 
     def examples(self) -> list[dict[str, Any]]:
-        """Return typical examples of each class, for JSON; see `Examples`."""
+        """Return typical examples of each class, for JSON; see `Examples`.
+
+        Without what the model thought of them if the service is blind.
+        """
         with _explained():
-            return self._examples.describe()
+            found = self._examples.describe()
+        if self.blind:
+            for one in found:
+                one["examples"] = [{**e, "probability": None} for e in one["examples"]]
+        return found
 
     def example(self, code: int, number: int) -> Picture:
         """Return an example's image from the folder; see `Examples`."""
