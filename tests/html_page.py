@@ -81,7 +81,8 @@ def check_in_browser(path, width, color_scheme="light"):
         assert page.evaluate(broken) == 0
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert not complaints and all(url.startswith(("data:", path.as_uri())) for url in asked)
-        assert violations(page) == []
+        found = violations(page)
+        assert not found, found
         browser.close()
     return ground
 

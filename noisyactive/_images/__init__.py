@@ -2,8 +2,10 @@
 
 from ._finder import image_finder
 from ._folder import SUFFIXES, ImageFolder
-from ._render import NotShown, Picture, images_of, render, to_image
+from ._not_shown import NotShown
+from ._render import Picture, images_of, render, to_image
 from ._thumbnails import SIDE, Thumbnail, data_url, thumbnail
+from ._window import window_of
 
 __all__ = [
     "SIDE",
@@ -18,4 +20,5 @@ __all__ = [
     "render",
     "thumbnail",
     "to_image",
+    "window_of",
 ]

@@ -41,4 +41,5 @@ def image_finder(images: Any, X: Any) -> Callable[[int, str], Any] | None:
     if not isinstance(images, (str, os.PathLike)):
         raise TypeError(f"images must be a folder, a callable or None, got {described(images)}.")
     folder = ImageFolder(images, "images")
-    return lambda row, item: folder.path_of(item)
+    # Of a file that cannot be shown, `render` says so.
+    return lambda row, item: folder.path_of(item) or folder.other_file_of(item)

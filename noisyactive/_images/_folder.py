@@ -15,9 +15,9 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 class ImageFolder:
     """The images in a folder, found by the ids of items.
 
-    The folder and its sub-folders are listed once, without hidden files and without files that
-    have no suffix of an image. Ids are looked up in that list and never become part of a path, so
-    that neither an id nor a symbolic link leads out of the folder.
+    The folder and its sub-folders are listed once, without hidden files. Ids are looked up in that
+    list and never become part of a path, so that neither an id nor a symbolic link leads out of the
+    folder.
 
     Parameters
     ----------
@@ -47,12 +47,20 @@ class ImageFolder:
         self._root = given.resolve()
         self._exact: dict[str, Path] = {}
         self._loose: dict[str, set[str]] = defaultdict(set)  # by shorter forms of their names
-        for path in _images(self._root):
+        self._others: dict[str, list[Path]] = defaultdict(list)  # files without an image's suffix
+        for path in _files(self._root):
             name = path.relative_to(self._root).as_posix()
-            self._exact[name] = path
             where = PurePosixPath(name)
-            for short in (name, str(where.with_suffix("")), where.name, where.stem):
-                self._loose[_normal(short)].add(name)
+            shorter = {_normal(short) for short in
+                       (name, str(where.with_suffix("")), where.name, where.stem)}  # fmt: skip
+            is_image = path.suffix.lower() in SUFFIXES
+            if is_image:
+                self._exact[name] = path
+            for short in shorter:
+                if is_image:
+                    self._loose[short].add(name)
+                else:
+                    self._others[short].append(path)
 
     def path_of(self, item: str) -> Path | None:
         """Return the file of an item.
@@ -84,6 +92,22 @@ class ImageFolder:
         path = self._exact[names[0]]
         return path if self._is_inside(path) else None
 
+    def other_file_of(self, item: str) -> Path | None:
+        """Return a file of an item that has no suffix of an image, as many DICOM files.
+
+        Parameters
+        ----------
+        item : str
+            Its id, as in `path_of`.
+
+        Returns
+        -------
+        Path or None
+            Absolute path of the first such file; None if there is none.
+        """
+        found = (path for path in self._others.get(_normal(item), ()) if self._is_inside(path))
+        return next(found, None)
+
     def _is_inside(self, path: Path) -> bool:
         """Whether it is still a file of the folder, not a link that leads out of it."""
         try:
@@ -93,17 +117,15 @@ class ImageFolder:
         return target.is_file() and target.is_relative_to(self._root)
 
 
-def _images(root: Path) -> list[Path]:
+def _files(root: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise error
 
     found = []
     for folder, folders, files in os.walk(root, onerror=refuse):  # does not follow links
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                found.append(Path(folder, name))
-    return found
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
+    return sorted(found)
 
 
 def _normal(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from os import PathLike
@@ -13,12 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._dicom import is_dicom, read_dicom
+from ._not_shown import NotShown
+from ._window import window_of
+
 # Formats that hold only pixels: Pillow would run Ghostscript on an EPS file.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_PIXELS = 80_000_000  # an RGB image of this size needs 240 MB
 MAX_SIDE = 2048  # of a rendered image
 
 _CHUNK = 1024
+_N_PIXELS = 4_000_000  # of a data set, evenly spaced, tell the scale of all
 
 
 class Picture(NamedTuple):
@@ -39,18 +44,14 @@ class Picture(NamedTuple):
     size: tuple[int, int]
 
 
-class NotShown(Exception):
-    """An image cannot be shown; the message gives the reason, in words for users."""
-
-
 def render(source: Any) -> Picture:
     """Render an image as PNG, or a JPEG file as JPEG, without its metadata.
 
     Parameters
     ----------
     source : path, PIL image, or array of shape (height, width), or with channels first or last
-        The image. Arrays of floats and 16-bit and 32-bit grey files are scaled by their own minimum
-        and maximum.
+        The image. Arrays of other numbers than bytes, and 16-bit and 32-bit grey files, are scaled
+        by `window_of` their own values; DICOM files by the window that they name, if they do.
 
     Returns
     -------
@@ -66,11 +67,13 @@ def render(source: Any) -> Picture:
 
     if source is None:
         raise NotShown("There is no image of this item.")
-    with _explained():
-        if isinstance(source, (str, PathLike)):
+    with _explained(source):
+        if _is_path(source):
             path = Path(source)
             if not path.is_file():  # opening a pipe would wait forever
                 raise NotShown("There is no such image file.")
+            if is_dicom(path):
+                return _encode(read_dicom(path, MAX_PIXELS))
             with Image.open(path, formats=FORMATS) as image:
                 return _encode(image)
         if isinstance(source, Image.Image):
@@ -78,8 +81,12 @@ def render(source: Any) -> Picture:
         return _encode(to_image(source))
 
 
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, PathLike))
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(source: Any) -> Iterator[None]:
     """Turn the errors of decoders, which may be of any kind, into `NotShown`."""
     from PIL import Image, UnidentifiedImageError
 
@@ -88,13 +95,15 @@ def _explained() -> Iterator[None]:
     except NotShown:
         raise
     except UnidentifiedImageError as error:
-        raise NotShown("The file is not an image of a supported format.") from error
+        named = f"The file {Path(source).name} exists, but it" if _is_path(source) else "It"
+        raise NotShown(f"{named} is not an image of a supported format.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NotShown("The image has too many pixels.") from error
     except MemoryError as error:
         raise NotShown("There is not enough memory for this image.") from error
     except Exception as error:
-        raise NotShown("The image is damaged or cannot be read.") from error
+        named = f"The file {Path(source).name} exists, but the" if _is_path(source) else "The"
+        raise NotShown(f"{named} image is damaged or cannot be read.") from error
 
 
 def _encode(image: Any) -> Picture:
@@ -137,8 +146,8 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
         Channels are last if there are 1, 3 or 4 along the last axis, but not along the first; the
         fourth is left out.
     limits : tuple of float (low, high), default=None
-        Values that become black and white. None takes the smallest and the largest finite value,
-        and keeps bytes unchanged.
+        Values that become black and white. None takes `window_of` the array, and keeps bytes
+        unchanged.
 
     Returns
     -------
@@ -163,7 +172,7 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
     if array.ndim == 3:
         array = array.transpose(1, 2, 0) if len(array) == 3 else array[0]
     if array.dtype != np.uint8:
-        low, high = _limits([array]) if limits is None else limits
+        low, high = window_of(array) if limits is None else limits
         with np.errstate(all="ignore"):
             scaled = (array.astype(np.float64) - low) / ((high - low) or 1.0) * 255
         array = np.nan_to_num(scaled, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8)
@@ -177,9 +186,9 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
     ----------
     X : array, tensor or ImageTable of length n_samples
         The samples. Arrays have the shape (n_samples, channels, height, width), (n_samples, height,
-        width, channels) or (n_samples, height, width); numbers other than bytes are scaled by the
-        smallest and the largest value of all samples. The files of an `ImageTable` are shown whole,
-        not cropped.
+        width, channels) or (n_samples, height, width); numbers other than bytes are scaled alike
+        for all samples, by a window that a few extreme values do not widen. The files of an
+        `ImageTable` are shown whole, not cropped.
 
     Returns
     -------
@@ -203,7 +212,9 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
 
     @cache
     def limits() -> tuple[float, float]:  # one pass over all data, for the first image only
-        return _limits(_as_array(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK))
+        share = max(1, int(np.prod(X.shape)) // _N_PIXELS)
+        parts = (_as_array(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK))
+        return window_of(np.concatenate([part.reshape(-1)[::share] for part in parts]))
 
     is_bytes = str(X.dtype) in ("uint8", "torch.uint8")
     return lambda row: to_image(X[row], None if is_bytes else limits())
@@ -217,13 +228,3 @@ def _as_array(pixels: Any) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"An image must hold numbers, got {array.dtype}.")
     return array
-
-
-def _limits(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
-    """Smallest and largest finite value."""
-    low, high = np.inf, -np.inf
-    for part in parts:
-        finite = part[np.isfinite(part)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    return (low, high) if low <= high else (0.0, 1.0)

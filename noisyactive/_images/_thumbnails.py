@@ -7,7 +7,8 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ._render import NotShown, render
+from ._not_shown import NotShown
+from ._render import render
 
 SIDE = 96  # longest side, in pixels
 _TINY = 48  # up to this size, pixels are shown as squares

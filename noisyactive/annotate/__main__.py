@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from ..journal import Journal
 from ._server import serve
+from ._table import table_look
 
 TOKEN_VARIABLE = "NOISYACTIVE_TOKEN"
 
@@ -36,9 +39,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--images",
         metavar="FOLDER",
-        help="images, named as the items; without them, names are shown",
+        help="images, named as the items; DICOM files need the extra dicom",
+    )
+    parser.add_argument(
+        "--table",
+        metavar="FILE.csv",
+        help="values of the items, named in its column id, else in the order of the run's rows; "
+        "all other columns are shown, so leave out labels",
+    )
+    parser.add_argument(
+        "--text",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="show this column of the table, and no other, as text; may be repeated",
     )
     parser.add_argument("--annotator", metavar="NAME", help="who answers; otherwise, the page asks")
+    parser.add_argument(
+        "--annotators",
+        metavar="NAME",
+        nargs="+",
+        help="who may answer; each gets an address of their own, under which nobody else answers",
+    )
+    parser.add_argument(
+        "--adjudicator",
+        metavar="NAME",
+        help="who decides where the annotators disagree, and sees what they said",
+    )
+    parser.add_argument(
+        "--guideline", metavar="FILE.md", help="how to label, in Markdown, one key away"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FOLDER",
+        help="example images in sub-folders named as the classes; otherwise, verified items",
+    )
     parser.add_argument(
         "--blind", action="store_true", help="show neither current labels, suggestions nor reasons"
     )
@@ -52,7 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page = serve(
             options.journal,
             options.images,
+            show=_show(options.journal, options.table, options.text),
             annotator=options.annotator,
+            annotators=options.annotators,
+            adjudicator=options.adjudicator,
+            guideline=options.guideline,
+            reference=options.reference,
             blind=options.blind,
             host=options.host,
             port=options.port,
@@ -69,6 +109,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print()
     return 0
+
+
+def _show(journal: str, table: str | None, text: Sequence[str]) -> Callable[[int], Any] | None:
+    """What `serve` shows of a table, if there is one."""
+    if table is None:
+        if text:
+            raise ValueError("--text names a column of a table; add --table FILE.csv.")
+        return None
+    items = list(Journal(journal).labels())
+    look = table_look(table, items, text=text)
+    return lambda row: look(row, items[row])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import socket
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -45,17 +46,18 @@ class Guard:
     ----------
     app : ASGI application
         The application to protect.
-    token : str
-        The secret.
+    tokens : dict of str
+        Secrets, and whose each is: a name, or None for nobody's in particular. Whose it was is in
+        the request's scope, as ``annotator``.
     host : str
         Address that the server listens on.
     port : int
         Its port.
     """
 
-    def __init__(self, app: ASGIApp, token: str, host: str, port: int):
+    def __init__(self, app: ASGIApp, tokens: Mapping[str, str | None], host: str, port: int):
         self._app = app
-        self._token = token
+        self._tokens = {token.encode(): name for token, name in tokens.items()}
         self._host = host
         self._cookie = f"noisyactive-{port}"
 
@@ -65,26 +67,33 @@ class Guard:
             raise ValueError(f"Only http is served, got {scope['type']}.")
         request = Request(scope)
         first_visit = request.url.path == "/" and "token" in request.query_params
-        refusal = self._refusal(request, first_visit)
+        given = request.query_params["token"] if first_visit else self._token_in_cookie(request)
+        token = self._known(given.encode(errors="replace"))
+        refusal = self._refusal(request, token)
+        scope["annotator"] = None if token is None else self._tokens[token]
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if first_visit and refusal is None:
-                    cookie = f"{self._cookie}={self._token}; HttpOnly; Path=/; SameSite=Strict"
+                if first_visit and refusal is None and token is not None:
+                    cookie = f"{self._cookie}={token.decode()}; HttpOnly; Path=/; SameSite=Strict"
                     headers.append("Set-Cookie", cookie)
             await send(message)
 
         await (refusal or self._app)(scope, receive, send_on)
 
-    def _refusal(self, request: Request, first_visit: bool) -> Response | None:
+    def _known(self, given: bytes) -> bytes | None:
+        """The secret that was given; every one is compared, so that time tells nothing."""
+        matching = [token for token in self._tokens if hmac.compare_digest(given, token)]
+        return matching[0] if matching else None
+
+    def _refusal(self, request: Request, token: bytes | None) -> Response | None:
         """The refusal of a request, whatever it asks for; None if it is passed on."""
         host = request.headers.get("host", "")
         if not is_own_host(host, self._host):
             return _no("This is not an address of this server.", 421)
-        given = request.query_params["token"] if first_visit else self._token_in_cookie(request)
-        if not hmac.compare_digest(given.encode(errors="replace"), self._token.encode()):
+        if token is None:
             return _no("Open the address that the server printed.", 403)
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site")

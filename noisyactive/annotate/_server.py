@@ -8,13 +8,18 @@ import socket
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._arrays import described
 from .._images import image_finder
 from .._numbers import check_int, check_switch
 from ._cleaner_or_journal import is_started_cleaner
+from ._guideline import read_guideline
+from ._items import Items
+from ._look import samples_of
+from ._people import check_people, checked_name, token_of
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,11 +37,17 @@ class Page:
     Attributes
     ----------
     url : str
-        Address with the secret token: all who know it can see the images and answer.
+        Address with the secret token: all who know it can see the images and answer. Of several
+        annotators, that of the first.
+    urls : dict of str
+        Address of each annotator who has one of their own.
     """
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket, url: str):
-        self.url = url
+    def __init__(
+        self, server: uvicorn.Server, listener: socket.socket, urls: dict[str | None, str]
+    ):
+        self.url = next(iter(urls.values()))
+        self.urls = {name: url for name, url in urls.items() if name is not None}
         self._server = server
         self._listener = listener
         self._thread = threading.Thread(
@@ -75,7 +86,12 @@ def serve(
     cleaner_or_journal: ActiveLabelCleaner | Journal | str | os.PathLike[str],
     images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
     *,
+    show: Callable[[int], Any] | None = None,
     annotator: str | None = None,
+    annotators: Sequence[str] | None = None,
+    adjudicator: str | None = None,
+    guideline: str | os.PathLike[str] | None = None,
+    reference: str | os.PathLike[str] | None = None,
     blind: bool = False,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -105,10 +121,36 @@ def serve(
     images : path or callable, default=None
         A folder with the images, named as the items are, with or without their extensions; or
         ``images(row)``, which returns a PIL image, an array of shape (height, width) or (channels,
-        height, width), or the path of a file. None shows a cleaner's X if it holds images, else
-        the names of the items.
+        height, width), or the path of a file. None shows a cleaner's X if it holds images.
+    show : callable, default=None
+        ``show(row)`` returns what to look at, below the image if there are `images`, too:
+
+        * a str: text, with its line breaks; right-to-left where its letters are;
+        * a mapping, or a row of a DataFrame: names and values, as a table;
+        * an array of shape (n_points,): a series, as a plot;
+        * a PIL image, an array of 2 or 3 dimensions, or a `pathlib.Path` of an image file;
+        * a list of these; those in a mapping have its keys as their titles;
+        * None: missing, which the page says, and the answer is flagged "not shown".
+
+        None shows a cleaner's X if it is a DataFrame, a list or Series of str, or an array of
+        shape (n_samples, n_features), and there are no `images`; else the names of the items.
     annotator : str, default=None
         Who answers. None asks on the page.
+    annotators : sequence of str, default=None
+        Who may answer, each at an address of their own: its token says who answers, so that nobody
+        can answer under the name of another.
+    adjudicator : str, default=None
+        Who decides, also at an own address, where annotators disagree; needs `annotators`, and a
+        run with ``answers_per_item`` above 1. The adjudicator sees their answers and comments;
+        these items are not asked about again otherwise. A decision is the item's label, whatever
+        others say, and is charged like any answer.
+    guideline : path, default=None
+        A Markdown file that tells how to label, one key away on the page. HTML in it is shown as
+        text.
+    reference : path, default=None
+        A folder with a sub-folder of example images for each class, named as the class; the first
+        three are shown beside the guideline. None shows verified items: those of which the model
+        was surest of the class that people then named.
     blind : bool, default=False
         Whether to keep current labels, the model's suggestions and the reasons for asking from the
         page.
@@ -119,14 +161,16 @@ def serve(
         Port to listen on; 0 takes any free one.
     token : str, default=None
         Secret in the address, at least 16 letters, digits, "-" or "_". None draws a new one. Open
-        pages stay valid if a server is started again with the same port and token.
+        pages stay valid if a server is started again with the same port and token. The tokens of
+        `annotators` are derived from it, and it is none of theirs.
     open_browser : bool, default=False
         Whether to open the page in a browser of this machine.
 
     Returns
     -------
     Page
-        The page, already served. Its address, with the secret token, is printed.
+        The page, already served. Its address, with the secret token, is printed; of several
+        `annotators`, that of each.
 
     Raises
     ------
@@ -170,27 +214,31 @@ def serve(
         raise ImportError(
             f'The labelling page needs {missing}: pip install "noisyactive[annotate]".'
         ) from error
-    from ._service import MAX_NAME, LabellingService
+    from ._service import LabellingService
 
-    if annotator is not None and not (
-        isinstance(annotator, str)
-        and annotator.strip()
-        and annotator.isprintable()
-        and len(annotator) <= MAX_NAME
-    ):
-        raise ValueError(
-            f"annotator must be text of 1 to {MAX_NAME} characters, got {annotator!r}."
-        )
+    if annotator is not None:
+        annotator = checked_name(annotator, "annotator")
+    names = check_people(annotator, annotators, adjudicator)
     check_switch(blind, "blind")
     token = secrets.token_urlsafe(32) if token is None else _checked_token(token)
+    tokens: dict[str, str | None] = {token: None}
+    if names:
+        tokens = {token_of(token, name): name for name in names}
     path, X = _journal_and_samples(cleaner_or_journal)
+    adjudicator = names[-1] if adjudicator is not None else None
     service = LabellingService(
-        path, image_finder(images, X), annotator and annotator.strip(), blind
+        path, _items(images, show, X), annotator, blind, adjudicator, names, reference
     )
+    text = read_guideline(guideline)
+    if adjudicator is not None and not service.needs_name:
+        raise ValueError(
+            "adjudicator needs a run in which several annotators answer for each item, with "
+            "answers_per_item above 1."
+        )
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        Guard(trusting(make_app(service)), token, host, port),
+        Guard(trusting(make_app(service, text)), tokens, host, port),
         loop="asyncio",
         http=Connection,
         ws="none",
@@ -205,8 +253,10 @@ def serve(
     )
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     address = f"[{shown}]" if ":" in shown else shown
-    page = Page(uvicorn.Server(config), listener, f"http://{address}:{port}/?token={token}")
-    print(f"Label at {page.url}", flush=True)
+    urls = {name: f"http://{address}:{port}/?token={secret}" for secret, name in tokens.items()}
+    page = Page(uvicorn.Server(config), listener, urls)
+    for name, url in urls.items():
+        print(f"Label at {url}" if name is None else f"{name} labels at {url}", flush=True)
     if not is_local(host):
         print(
             "Other machines can connect. Traffic is not encrypted: images and the token can be "
@@ -216,6 +266,15 @@ def serve(
     if open_browser:
         webbrowser.open(page.url)
     return page
+
+
+def _items(images: Any, show: Any, X: Any) -> Items:
+    if show is not None and not callable(show):
+        raise TypeError(f"show must be a callable or None, got {described(show)}.")
+    find = image_finder(images, X)
+    if show is not None:
+        return Items(find, lambda row, item: show(row))
+    return Items(find, samples_of(X) if find is None else None)
 
 
 def _journal_and_samples(

@@ -67,6 +67,44 @@ def read_table(
         raise ValueError(f"{path} is not a CSV file, line {reader.line_num}: {error}.") from error
 
 
+def read_records(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Read all columns of a CSV file with any of some encodings and separators.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    names : list of str
+        Names of the columns.
+    lines : list of list of str
+        Cells of each line, as many as there are columns, without the apostrophe of `guarded`.
+
+    Raises
+    ------
+    ValueError
+        If it is not a CSV file, or a column has no name or that of another.
+    OSError
+        If it cannot be read.
+    """
+    text = _decoded(path)
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    delimiter = max(DELIMITERS, key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        if not names or "" in names or len(set(names)) < len(names):
+            raise ValueError(f"{path} must name each column in its first line, and each once.")
+        pad = [""] * len(names)
+        return names, [
+            [unguarded(cell) for cell in [*line, *pad][: len(names)]] for line in reader if line
+        ]
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a CSV file, line {reader.line_num}: {error}.") from error
+
+
 def _names(header: list[str]) -> list[str]:
     return [name.strip().casefold() for name in header]
 

@@ -150,18 +150,23 @@ def agreement(state: CleaningState, error_rates: NDArray[np.float64]) -> dict[st
     -------
     dict of ndarray of shape (n_annotators,)
         ``annotator`` (sorted; "" for answers without a name), ``n_answers`` (charged), ``n_labels``
-        (verified rows that the annotator gave a label for), ``agreement`` (share of these where it
-        is the row's label now), ``kappa`` (Cohen's, of the two; NaN where there are fewer than two
-        classes) and ``error_rate`` (the estimate; NaN where there is none).
+        (verified rows that the annotator gave a label for), ``n_shared`` (those of them that
+        another annotator gave a label for, too), ``agreement`` (share of the shared ones where it
+        is the row's label now; NaN without any), ``kappa`` (Cohen's, of the two; NaN where there
+        are fewer than two classes) and ``error_rate`` (the estimate; NaN where there is none).
     """
     names = sorted(state.n_answers, key=lambda name: name or "")
     own = {name: _labels_of(state, name) for name in names}
-    columns: dict[str, list[Any]] = {"n_labels": [], "agreement": [], "kappa": []}
+    columns: dict[str, list[Any]] = {"n_labels": [], "n_shared": [], "agreement": [], "kappa": []}
+    n_said = Counter(row for labels in own.values() for row in labels)
     for name in names:
-        rows = np.array([row for row in own[name] if state.verified[row]], dtype=np.intp)
+        verified = [row for row in own[name] if state.verified[row]]
+        # Of a row that nobody else labelled, the label is this annotator's own.
+        rows = np.array([row for row in verified if n_said[row] > 1], dtype=np.intp)
         given = find_codes([own[name][row] for row in rows], state.classes, name="answers")
         same = given == state.codes[rows]
-        columns["n_labels"].append(len(rows))
+        columns["n_labels"].append(len(verified))
+        columns["n_shared"].append(len(rows))
         columns["agreement"].append(float(same.mean()) if len(rows) else np.nan)
         columns["kappa"].append(_kappa(given, state.codes[rows]))
     table = {key: np.array(column) for key, column in columns.items()}

@@ -195,8 +195,9 @@ class ActiveLabelCleaner(
         The samples that the run was started with; of a file, an object that reads its ``[rows]``.
     agreement_ : dict of ndarray
         One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
-        they gave a label for), ``agreement`` (share of these that is the label now), ``kappa``
-        (Cohen's), ``error_rate`` (share of wrong answers, as "crossfit" estimates it; else NaN).
+        they gave a label for), ``n_shared`` (those of them that somebody else labelled, too),
+        ``agreement`` (share of the shared ones that is the label now), ``kappa`` (Cohen's, of
+        these), ``error_rate`` (share of wrong answers, as "crossfit" estimates it; else NaN).
     pairwise_kappa_ : ndarray of shape (n_annotators, n_annotators)
         Cohen's kappa of every two annotators on the rows that both gave a label for; else NaN.
     ids_ : ndarray of str of shape (n_samples,)

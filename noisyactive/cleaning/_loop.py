@@ -482,7 +482,7 @@ class CleaningLoop:
             if name is not None and label is not None
         }
         asked = Counter(row for e in self.events if isinstance(e, Asked) for row in e.rows)
-        for row in self.policy.doubted():
+        for row in set(self.policy.doubted().tolist()) - state.decided.keys():
             others = people - state.answers[row].keys()
             pool[row] |= state.verified[row] and bool(others) and asked[row] < len(people)
         return pool

@@ -83,10 +83,17 @@ def label_table(
         last = latest[row]
         rounds[row], times[row] = last.round, last.time
         annotators[row] = ", ".join(who for who in said if who is not None)
-        answers[row] = "; ".join(_by(who, _text(label)) for who, label in said.items())
+        flags = state.flags.get(row, {})
+        answers[row] = "; ".join(
+            _by(who, _text(label, flags.get(who, ""))) for who, label in said.items()
+        )
         remarks = [(who, remark) for who in said if (remark := last.comments[who])]
         comments[row] = "; ".join(_by(who, remark) for who, remark in remarks)
         verdict = _verdict(said, labels[state.codes[row]], bool(state.verified[row]))
+        if row in state.decided:
+            verdict = f"decided by {state.decided[row]}"
+        elif "unusable" in flags.values() and not state.verified[row]:
+            verdict = f"unusable, by {_listed([who for who in said if flags.get(who)])}"
         why[row] = f"{verdict}; {why[row]}" if why[row] else verdict
     why[why == ""] = "no one was asked"
     columns = {
@@ -164,8 +171,11 @@ def _by(annotator: str | None, text: str) -> str:
     return text if annotator is None else f"{annotator}: {text}"
 
 
-def _text(label: Any) -> str:
-    return _CANNOT_TELL if label is None else label_text(label)
+def _text(label: Any, flag: str) -> str:
+    if flag == "unusable":
+        return flag
+    text = _CANNOT_TELL if label is None else label_text(label)
+    return f"{text} ({flag})" if flag else text
 
 
 def _texts(n: int) -> NDArray[np.object_]:

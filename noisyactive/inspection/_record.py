@@ -92,7 +92,7 @@ class RunRecord:
                     *columns, event.comments or nothing, strict=True
                 ):
                     who = event.annotator or ""
-                    flag = getattr(event, "flag", "")  # not every journal has flags
+                    flag = event.flag
                     found.append((row, who, label, seconds, comment or "", event.time, flag))
         names = ["row", "annotator", "label", "seconds", "comment", "time", "flag"]
         table = pd.DataFrame(found, columns=names, dtype=object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import as_list, described
 from .._codes import find_codes
+from ._events import FLAGS
 
 
 def check_ids(ids: Any, n_samples: int) -> NDArray[np.str_]:
@@ -138,6 +139,14 @@ def check_remarks(
         tuple(times) if any(value is not None for value in times) else (),
         tuple(given) if any(text is not None for text in given) else (),
     )
+
+
+def check_flag(flag: Any, labels: Sequence[Any]) -> None:
+    """Raise a ValueError unless it is a flag that answers with such labels may have."""
+    if not isinstance(flag, str) or flag not in FLAGS:
+        raise ValueError(f"flag must be one of {list(FLAGS)}, got {described(flag)}.")
+    if flag == "unusable" and any(label is not None for label in labels):
+        raise ValueError("answers must be None for what is unusable.")
 
 
 def check_annotator(annotator: Any) -> None:

@@ -8,19 +8,19 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
+from ._events import FLAGS, Answered, Asked, Closed, Ended, Event, Refitted, Settled, Started
 from ._run import Run, listed, number, parsed, text, whole
 from ._schema import Damaged
 
 #: Fields that events lack while they are as by default: journals of before had none of them.
 _OPTIONAL: dict[str, dict[str, Any]] = {
     "asked": {"runner_up": [], "runner_up_probability": [], "n_by_chance": 0},
-    "answered": {"charged": True},
+    "answered": {"charged": True, "flag": "", "decides": False},
 }
 _FIELDS = {
     kind.__name__.lower(): {field.name for field in fields(kind)}
     for kind in (Started, Asked, Settled, Closed, Refitted, Ended)
-} | {"answered": {"charged"}}  # for the rest, see the table ``answers``
+} | {"answered": {"charged", "flag", "decides"}}  # for the rest, see the table ``answers``
 _LARGEST = sys.float_info.max
 
 
@@ -37,6 +37,11 @@ def encode(event: Event) -> tuple[str, str]:
     return kind, json.dumps(payload)
 
 
+def version_of(kind: str, payload: str) -> int:
+    """The version of the schema that knows an event, as `encode` returned it."""
+    return 2 if _OPTIONAL.get(kind, {}).keys() & json.loads(payload).keys() else 1
+
+
 def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) -> Event:
     """An event of a run, from its kind, its payload and the columns of its answers.
 
@@ -51,9 +56,7 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
         raise Damaged("it has an unknown kind or payload")
     content = usual | content
     if kind == "answered":
-        if not isinstance(content["charged"], bool):
-            raise Damaged("whether it was charged is no truth value")
-        return _answered(run, answers, content["charged"])
+        return _answered(run, answers, content)
     if answers:
         raise Damaged("it has answers")
     match kind:
@@ -93,9 +96,10 @@ def _classes(
     )
 
 
-def _answered(run: Run, answers: list[tuple[Any, ...]], charged: bool) -> Answered:
+def _answered(run: Run, answers: list[tuple[Any, ...]], content: dict[str, Any]) -> Answered:
+    charged, flag, decides = answer_facts(content)
     if not answers:
-        return Answered((), (), charged=charged)
+        return Answered((), (), charged=charged, flag=flag, decides=decides)
     rows, labels, annotators, times, seconds, comments = zip(
         *(answer_columns(run, *answer) for answer in answers), strict=True
     )
@@ -109,7 +113,20 @@ def _answered(run: Run, answers: list[tuple[Any, ...]], charged: bool) -> Answer
         comments if any(value is not None for value in comments) else (),
         times[0],
         charged,
+        flag,
+        decides,
     )
+
+
+def answer_facts(content: Any) -> tuple[bool, str, bool]:
+    """Whether the answers of an event are charged, their flag, and whether they decide."""
+    if not isinstance(content, dict) or not content.keys() <= _FIELDS["answered"]:
+        raise Damaged("it has an unknown payload")
+    charged, flag, decides = ({**_OPTIONAL["answered"], **content}[name] for name in
+                              ("charged", "flag", "decides"))  # fmt: skip
+    if not isinstance(charged, bool) or not isinstance(decides, bool) or flag not in FLAGS:
+        raise Damaged("its charge, flag or decision is unknown")
+    return charged, flag, decides
 
 
 def answer_columns(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+FLAGS = ("", "unusable", "not shown")
+
 
 @dataclass(frozen=True)
 class Started:
@@ -73,7 +75,12 @@ class Answered:
         When, in UTC as ISO 8601.
     charged : bool, default=True
         Whether they count against the budget; not if they replace answers that their annotator
-        took back at once.
+        took back at once, or say that an item is unusable.
+    flag : {"", "unusable", "not shown"}, default=""
+        "unusable": what there is to look at is missing or no use, so that there is no label.
+        "not shown": answered although it could not be shown.
+    decides : bool, default=False
+        Whether the annotator adjudicates: the answer is the row's label, whatever others say.
     """
 
     rows: tuple[int, ...]
@@ -83,6 +90,8 @@ class Answered:
     comments: tuple[str | None, ...] = ()
     time: str = field(default="", compare=False)
     charged: bool = True
+    flag: str = ""
+    decides: bool = False
 
 
 @dataclass(frozen=True)

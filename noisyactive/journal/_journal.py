@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from .._files import as_path
 from .._numbers import check_switch
 from . import _sqlite as file
 from . import _tables as tables
-from ._answers import check_answers, check_remarks, rows_of
+from ._answers import check_answers, check_flag, check_remarks, rows_of
 from ._events import Answered, Event
 from ._lock import is_held, lock_of
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
@@ -100,7 +100,11 @@ class Journal:
             pass  # see that the events can be understood
 
     def open_items(
-        self, annotator: str | None = None, *, limit: int | None = None
+        self,
+        annotator: str | None = None,
+        *,
+        limit: int | None = None,
+        disputed: bool = True,
     ) -> list[OpenItem]:
         """Rows of the current round that wait for an answer, the most wanted first.
 
@@ -111,6 +115,9 @@ class Journal:
             annotators answer for each row.
         limit : int, default=None
             How many at most; None for all.
+        disputed : bool, default=True
+            Whether rows may be among them on whose label others disagree; False leaves them to an
+            adjudicator.
 
         Returns
         -------
@@ -118,14 +125,88 @@ class Journal:
             Empty while no round is under way.
         """
         with self._view.reading() as (connection, state):
-            rows = list(islice(open_rows(state, annotator), limit))
+            rows = list(islice(self._open_rows(state, annotator, disputed), limit))
             labels = self._labels(connection, state, rows)
             return open_items(state, rows, tables.item_of(connection, rows), labels)
 
-    def n_open(self, annotator: str | None = None) -> int:
+    def n_open(self, annotator: str | None = None, *, disputed: bool = True) -> int:
         """Number of rows that wait for an answer; see `open_items`."""
         with self._view.reading() as (_, state):
-            return len(open_rows(state, annotator))
+            waiting = open_rows(state, annotator)
+            left_out = () if disputed else state.disputed
+            return len(waiting) - sum(row in waiting for row in left_out)
+
+    def disputed_items(self, *, limit: int | None = None) -> list[OpenItem]:
+        """Rows on whose label their annotators disagree, and that nobody adjudicated.
+
+        Parameters
+        ----------
+        limit : int, default=None
+            How many at most; None for all.
+
+        Returns
+        -------
+        list of OpenItem
+            In the order of their latest answers; also rows of rounds before, and rows on which
+            most annotators agree.
+        """
+        with self._view.reading() as (connection, state):
+            rows = list(islice(state.disputed, limit))
+            labels = self._labels(connection, state, rows)
+            return open_items(state, rows, tables.item_of(connection, rows), labels)
+
+    def n_disputed(self) -> int:
+        """Number of rows that wait for an adjudicator; see `disputed_items`."""
+        with self._view.reading() as (_, state):
+            return len(state.disputed)
+
+    def is_disputed(self, row: int) -> bool:
+        """Whether a row waits for an adjudicator; see `disputed_items`."""
+        with self._view.reading() as (_, state):
+            return row in state.disputed
+
+    def answers_to(self, row: int) -> list[dict[str, Any]]:
+        """The latest answer of each annotator to a row, as in `answers`; the latest last."""
+        with self._view.reading() as (connection, state):
+            said = state.answers.get(row, {})
+            return [
+                tables.read_answer(connection, self.run, self._view.latest[who][row], row)
+                for who in said
+            ]
+
+    def answers_of(
+        self, annotator: str | None, *, skip: int = 0, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The latest answers of an annotator, one for each row.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who answered.
+        skip : int, default=0
+            How many of the latest to leave out.
+        limit : int, default=100
+            How many at most.
+
+        Returns
+        -------
+        answers : list of dict
+            As in `answers`, the latest first.
+        n_rows : int
+            Rows that the annotator has answered.
+        """
+        with self._view.reading() as (connection, _):
+            latest = self._view.latest.get(annotator, {})
+            found = [
+                tables.read_answer(connection, self.run, latest[row], row)
+                for row in islice(reversed(latest), skip, skip + limit)
+            ]
+            return found, len(latest)
+
+    def people(self) -> dict[str | None, int]:
+        """Annotators, and the number of rows that each of them has answered."""
+        with self._view.reading():
+            return {who: len(rows) for who, rows in self._view.latest.items()}
 
     def progress(self) -> Progress:
         """Progress of the run, answers included that the cleaner has not read yet."""
@@ -142,6 +223,8 @@ class Journal:
         comments: Any = None,
         only_open: bool = False,
         charged: bool = True,
+        flag: str = "",
+        decides: bool = False,
     ) -> list[int]:
         """Write answers, all of them or, if it raises, none.
 
@@ -163,7 +246,13 @@ class Journal:
             are corrections. So what is sent twice is counted once.
         charged : bool, default=True
             Whether the answers count against the budget. False is for corrections of what was
-            answered a moment ago, as the labelling page's undo makes them.
+            answered a moment ago, as the labelling page's undo makes them, and for "unusable".
+        flag : {"", "unusable", "not shown"}, default=""
+            "unusable": what there is to look at is missing or no use; answers must be None, and
+            are not charged: nobody judged a label. "not shown": answered without seeing it.
+        decides : bool, default=False
+            Whether the annotator adjudicates: each answer is the row's label at once, whatever
+            others said or will say; None leaves the row without an answer.
 
         Returns
         -------
@@ -174,19 +263,26 @@ class Journal:
         ------
         ValueError
             If a row, an answer or a remark is not as described, or an answer that is not charged
-            corrects none of its annotator.
+            corrects none of its annotator and is not "unusable".
         OSError
             If the file cannot be written.
         """
-        check_switch(only_open, "only_open")
-        check_switch(charged, "charged")
+        for name, value in (("only_open", only_open), ("charged", charged), ("decides", decides)):
+            check_switch(value, name)
+        if decides and annotator is None:
+            raise ValueError("decides needs the name of the annotator.")
         rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
+        check_flag(flag, labels)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
-        answered = Answered(index, labels, *remarks, tables.now(), charged)
+        is_charged = charged and flag != "unusable"
+        answered = Answered(index, labels, *remarks, tables.now(), is_charged, flag, decides)
         with self._view.writing() as (connection, state):
-            if not charged and not set(index) <= self._view.latest.get(annotator, {}).keys():
-                raise ValueError("charged must be True for rows that the annotator answers first.")
+            if not charged and flag != "unusable":
+                if not set(index) <= self._view.latest.get(annotator, {}).keys():
+                    raise ValueError(
+                        "charged must be True for rows that the annotator answers first."
+                    )
             first = first_answers(state, answered) if only_open else answered
             if first is None:
                 return []
@@ -232,7 +328,8 @@ class Journal:
         -------
         list of dict
             With the keys row, item, old_label (when it was written), new_label (None: skipped),
-            annotator, time (UTC, ISO 8601), seconds, comment.
+            annotator, time (UTC, ISO 8601), seconds, comment, charged, flag and decides (as
+            `answer` takes them).
         """
         with file.transaction(self.path) as connection:
             return tables.read_answers(connection, self.run)
@@ -321,6 +418,12 @@ class Journal:
             row: self.classes[state.codes[row]] if state.verified[row] else given[row]
             for row in rows
         }
+
+    def _open_rows(
+        self, state: CleaningState, annotator: str | None, disputed: bool
+    ) -> Iterator[int]:
+        waiting = open_rows(state, annotator)
+        return (row for row in waiting if disputed or row not in state.disputed)
 
     def _find(self, ids: list[str]) -> list[int | None]:
         with file.transaction(self.path) as connection:

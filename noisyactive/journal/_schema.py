@@ -1,7 +1,8 @@
 """The tables of a journal, and the check that a file has these and nothing else.
 
-Version 1. ``PRAGMA application_id`` is 0x6e616a6c ("najl"), ``PRAGMA user_version`` the version of
-the schema. Labels and payloads are JSON; nothing in the file is ever executed.
+``PRAGMA application_id`` is 0x6e616a6c ("najl"), ``PRAGMA user_version`` the version of the schema:
+1, and 2 once an event has what version 1 did not know, marked below. Both have the same tables.
+Labels and payloads are JSON; nothing in the file is ever executed.
 
 =========== ====================================================================================
 ``run``     key and value (JSON): ``classes``, ``n_samples``, ``answers_per_item``, ``parameters``
@@ -12,9 +13,11 @@ the schema. Labels and payloads are JSON; nothing in the file is ever executed.
 
             ============ ========================================================================
             ``started``  seed; the first event, and no other
-            ``asked``    rows, suggested (labels), probability, budget_left, reason; where they
-                         are known runner_up (labels), runner_up_probability, n_by_chance
-            ``answered`` charged (false) if it was not; for the rest, see the table ``answers``
+            ``asked``    rows, suggested (labels), probability, budget_left, reason; version 2,
+                         where they are known: runner_up (labels), runner_up_probability,
+                         n_by_chance
+            ``answered`` version 2, where they differ: charged (true), flag (""), decides (false);
+                         for the rest, see the table ``answers``
             ``settled``  rows, labels (null for a tie): answers of several annotators, aggregated
             ``closed``   nothing: a round ended before all answers were in
             ``refitted`` score (null for NaN)
@@ -32,7 +35,7 @@ import sqlite3
 from pathlib import Path
 
 APPLICATION_ID = 0x6E616A6C
-VERSION = 1
+VERSIONS = (1, 2)
 
 _TABLES = {
     "run": "CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -72,9 +75,16 @@ class Damaged(sqlite3.DatabaseError):
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    require(connection, VERSIONS[0])
     for statement in _TABLES.values():
         connection.execute(statement)
+
+
+def require(connection: sqlite3.Connection, version: int) -> None:
+    """Let only programs write and read the file from now on that know a version of the schema."""
+    (present,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > present:
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:
@@ -100,10 +110,10 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ValueError(f"{path} is an SQLite database, but no journal of noisyactive.")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in VERSIONS:
         raise ValueError(
-            f"{path} is a journal of version {version}; this noisyactive knows version {VERSION}. "
-            "A newer one will open it."
+            f"{path} is a journal of version {version}; this noisyactive knows version "
+            f"{VERSIONS[-1]}. A newer one will open it."
         )
     found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, sql in found:

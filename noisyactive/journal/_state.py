@@ -54,6 +54,12 @@ class CleaningState:
         Charged answers so far.
     n_recorded : int
         Answers so far, charged or not.
+    flags : dict of dict
+        Row, annotator, and the flag of the annotator's latest answer, if it has one.
+    decided : dict of int
+        Row, and who adjudicated it: only this annotator's answer counts.
+    disputed : dict of int to None
+        Rows with enough answers, and different labels among them, that nobody adjudicated.
     up_to_date : bool
         Whether the model knows of everything that was answered.
     ended : bool
@@ -76,6 +82,9 @@ class CleaningState:
         self.n_answers: dict[str | None, int] = {}
         self.unsettled: set[int] = set()
         self.cost = self.n_recorded = 0
+        self.flags: dict[int, dict[str | None, str]] = {}
+        self.decided: dict[int, str | None] = {}
+        self.disputed: dict[int, None] = {}
         self.up_to_date = self.ended = False
         columns = ("round", "asked", "changed", "cost", "score")
         self.history: dict[str, list[Any]] = {column: [] for column in columns}
@@ -108,8 +117,8 @@ class CleaningState:
                 self._asked += len(rows)
                 self._cost_before = self.cost
                 self.up_to_date = self.ended = False
-            case Answered(rows, labels, annotator, charged=charged):
-                self._answer(rows, labels, annotator, charged)
+            case Answered():
+                self._answer(event)
             case Settled(rows, labels):
                 self._settle(rows, labels)
             case Closed():
@@ -126,37 +135,60 @@ class CleaningState:
             case Ended():
                 self.ended = True
 
-    def _answer(
-        self, rows: tuple[int, ...], labels: tuple[Any, ...], annotator: str | None, charged: bool
-    ) -> None:
+    def _answer(self, event: Answered) -> None:
+        rows, labels, annotator = event.rows, event.labels, event.annotator
         find_codes(_given(labels), self.classes, name="answers")  # first: it may refuse
-        n_charged = len(rows) if charged else 0
+        n_charged = len(rows) if event.charged else 0
         self.n_answers[annotator] = self.n_answers.get(annotator, 0) + n_charged
         self.cost += n_charged
         self.n_recorded += len(rows)
         self.up_to_date = self.ended = False
         complete = []
+        deciding = {row for row in rows if event.decides or self._is_decided_by(row, annotator)}
         for row, label in zip(rows, labels, strict=True):
             said = self.answers.setdefault(row, {})
             said.pop(annotator, None)
             said[annotator] = label
-            if len(said) >= self.answers_per_item:
+            self._note(row, event)
+            if len(said) >= self.answers_per_item or row in deciding:
                 complete.append(row)
+            if row not in self.decided and len(said) >= self.answers_per_item > 1:
+                self.disputed.pop(row, None)
+                if len(set(_given(said.values()))) > 1:
+                    self.disputed[row] = None
         self.open_rows.close(complete)
         for row in rows:
             self.open_rows.answered(row, annotator)
-        useful = tuple(row for row in complete if _given(self.answers[row].values()))
-        kept = set(useful)
-        useless = tuple(row for row in complete if row not in kept)
-        self.unsettled.difference_update(useless)
+        complete = [row for row in complete if row not in self.decided or row in deciding]
+        counted = {row: self._counted(row) for row in complete}
+        useful = tuple(row for row in complete if counted[row])
+        useless = tuple(row for row in complete if not counted[row])
+        at_once = tuple(r for r in useful if r in deciding or self.answers_per_item == 1)
+        self.unsettled.update(useful)
+        self.unsettled.difference_update(useless, at_once)
         self._take_back(useless)
-        if self.answers_per_item > 1:
-            self.unsettled.update(useful)
-        else:
-            latest = {row: _given(self.answers[row].values())[-1] for row in useful}
-            given = {row for row, label in zip(rows, labels, strict=True) if label is not None}
-            due = [r for r in useful if r in given or latest[r] != self.classes[self.codes[r]]]
-            self._relabel(tuple(due), tuple(latest[row] for row in due))
+        latest = {row: counted[row][-1] for row in at_once}
+        given = {row for row, label in zip(rows, labels, strict=True) if label is not None}
+        due = [r for r in at_once if r in given or latest[r] != self.classes[self.codes[r]]]
+        self._relabel(tuple(due), tuple(latest[row] for row in due))
+
+    def _is_decided_by(self, row: int, annotator: str | None) -> bool:
+        return row in self.decided and self.decided[row] == annotator
+
+    def _note(self, row: int, event: Answered) -> None:
+        """Note the flag of an answer, and whether it decides."""
+        if event.flag:
+            self.flags.setdefault(row, {})[event.annotator] = event.flag
+        elif row in self.flags:
+            self.flags[row].pop(event.annotator, None)
+        if event.decides:
+            self.decided[row] = event.annotator
+            self.disputed.pop(row, None)
+
+    def _counted(self, row: int) -> list[Any]:
+        """The labels that count for a row, the latest last."""
+        said = self.answers[row]
+        return _given([said[self.decided[row]]] if row in self.decided else said.values())
 
     def _settle(self, rows: tuple[int, ...], labels: tuple[Any, ...]) -> None:
         self.unsettled.difference_update(rows)

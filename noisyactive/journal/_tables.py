@@ -10,10 +10,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ._codec import answer_columns, decode, encode
+from ._codec import answer_columns, answer_facts, decode, encode, version_of
 from ._events import Answered, Event, Started
-from ._run import Run, text
-from ._schema import Damaged
+from ._run import Run, parsed, text
+from ._schema import Damaged, require
 
 
 class Record(NamedTuple):
@@ -51,9 +51,11 @@ def insert(connection: sqlite3.Connection, event: Event, position: int | None) -
     int
         Its id.
     """
+    kind, payload = encode(event)
+    require(connection, version_of(kind, payload))
     cursor = connection.execute(
         "INSERT INTO events (position, kind, payload, time) VALUES (?, ?, ?, ?)",
-        (position, *encode(event), now()),
+        (position, kind, payload, now()),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -144,7 +146,7 @@ def read_answers(connection: sqlite3.Connection, run: Run) -> list[dict[str, Any
 
 def read_answer(connection: sqlite3.Connection, run: Run, event: int, row: int) -> dict[str, Any]:
     """One answer, by the id of its event and its row."""
-    found = _answers(connection, run, "event = ? AND row = ?", event, row)
+    found = _answers(connection, run, "a.event = ? AND a.row = ?", event, row)
     if not found:
         raise Damaged(f"the answer of event {event} for row {row} is gone")
     return found[0]
@@ -154,13 +156,15 @@ def _answers(
     connection: sqlite3.Connection, run: Run, which: str, *values: int
 ) -> list[dict[str, Any]]:
     cursor = connection.execute(
-        "SELECT item, old_label, row, new_label, annotator, time, seconds, comment FROM answers "
-        f"WHERE {which} ORDER BY event, rowid",
+        "SELECT e.payload, a.item, a.old_label, a.row, a.new_label, a.annotator, a.time, "
+        "a.seconds, a.comment FROM answers a JOIN events e ON e.id = a.event "
+        f"WHERE {which} ORDER BY a.event, a.rowid",
         values,
     )
     found = []
-    for item, old_label, *columns in cursor:
+    for payload, item, old_label, *columns in cursor:
         row, new_label, annotator, time, seconds, comment = answer_columns(run, *columns)
+        charged, flag, decides = answer_facts(parsed(payload, "its payload"))
         found.append(
             {
                 "row": row,
@@ -171,6 +175,9 @@ def _answers(
                 "time": time,
                 "seconds": seconds,
                 "comment": comment,
+                "charged": charged,
+                "flag": flag,
+                "decides": decides,
             }
         )
     return found

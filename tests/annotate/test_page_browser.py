@@ -402,7 +402,7 @@ def test_an_image_that_cannot_be_shown(start_run, serving, open_tab, tmp_path):
     (tmp_path / "images" / f"{asked[0]}.png").write_text("no image")
     tab = open_tab(serving(run.journal, tmp_path / "images", annotator="Ada").url)
     ready(tab, asked[0])
-    expect(tab.locator("#no-image")).to_contain_text("This image cannot be shown. The file is no")
+    expect(tab.locator("#no-image")).to_contain_text("This image cannot be shown. The file")
     tab.keyboard.press("s")
     ready(tab, asked[1])
     expect(tab.locator("#no-image")).to_contain_text("There is no image of this item.")

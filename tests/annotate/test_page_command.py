@@ -86,6 +86,13 @@ def test_errors_of_the_command_are_one_sentence(start_run, tmp_path, capsys, tak
         ([journal, "--images", journal], "is not a folder"),
         ([journal, "--port", str(taken_port)], f"Port {taken_port} of 127.0.0.1 cannot be used"),
         ([journal, "--annotator", ""], "annotator must be text"),
+        ([journal, "--text", "note"], "add --table"),
+        ([journal, "--table", str(tmp_path / "none.csv")], "none.csv"),
+        ([journal, "--table", str(tmp_path / "text.db")], "text.db"),
+        ([journal, "--guideline", str(tmp_path / "none.md")], "none.md"),
+        ([journal, "--reference", str(tmp_path / "none")], "There is no folder"),
+        ([journal, "--annotators", "Ada", "ada"], "must differ"),
+        ([journal, "--adjudicator", "Dora"], "adjudicator needs annotators"),
     ]:
         assert main(["--no-browser", *arguments]) == 2
         captured = capsys.readouterr()
@@ -159,3 +166,35 @@ def test_the_example_goes_on_where_it_was(visit, tmp_path):
     assert "labels were wrong" in rest[3]
     assert [a["row"] for a in Journal(tmp_path / "digits.db").answers()] == answered
     assert len(answered) == 4  # the one before the kill is among them
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_table_and_several_people_on_the_command_line(start_run, visit, tmp_path):
+    run = start_run()
+    table = tmp_path / "notes.csv"
+    lines = [f"{item};seen {row};secret" for row, item in enumerate(run.ids)]
+    table.write_text("\n".join(["id;note;other", *lines]), encoding="utf-16")
+    command = [sys.executable, "-m", "noisyactive.annotate", str(run.journal), "--no-browser"]
+    command += [
+        "--port",
+        "0",
+        "--table",
+        str(table),
+        "--text",
+        "note",
+        "--annotators",
+        "Ada",
+        "Ben",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            urls = [process.stdout.readline().split(" labels at ") for _ in range(2)]
+            assert [name for name, _ in urls] == ["Ada", "Ben"]
+            visitor = visit(urls[1][1].strip())
+            row = visitor.state()["items"][0]["row"]
+            parts = visitor.http.get(f"/api/items/{row}").json()["parts"]
+            assert [part["text"] for part in parts] == [f"seen {row}"]
+            assert visitor.answer(row, 1) == "recorded"
+        finally:
+            process.kill()
+    assert [a["annotator"] for a in Journal(run.journal).answers()] == ["Ben"]

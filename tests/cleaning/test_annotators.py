@@ -153,7 +153,8 @@ def test_without_several_annotators_the_report_knows_who_was_corrected(data, mod
     report = cleaner.agreement_
     assert report["annotator"].tolist() == ["", "Ada"]
     assert report["n_answers"].tolist() == [2, 6]
-    np.testing.assert_allclose(report["agreement"], [1, 4 / 6])
+    assert report["n_shared"].tolist() == [2, 2]  # of the others, nobody else said anything
+    np.testing.assert_allclose(report["agreement"], [1, 0])
 
 
 def test_oracles_answer_as_often_as_needed(data, model):

@@ -473,7 +473,24 @@ add(
 )
 add(
     "serve",
-    (serve, dict.fromkeys(["cleaner_or_journal", "images", "annotator", "blind", "port", "token"])),
+    (
+        serve,
+        dict.fromkeys(
+            [
+                "cleaner_or_journal",
+                "images",
+                "show",
+                "annotator",
+                "annotators",
+                "adjudicator",
+                "guideline",
+                "reference",
+                "blind",
+                "port",
+                "token",
+            ],
+        ),
+    ),
 )
 add("to_html", of_function(inspection.to_html, path=lambda: "report.html", cleaner=finished))
 
@@ -582,7 +599,7 @@ add(
     (query.check_request, {"X": X, "n_instances": lambda: 2, "random_tie_break": lambda: False}),
 )
 add("get_strategy", (query.get_strategy, {"strategy": None}))
-add("Journal.answer", (answer, TEACH))
+add("Journal.answer", (answer, {**TEACH, **dict.fromkeys(["charged", "flag", "decides"])}))
 add("Journal", (journal.Journal, {"path": None}))
 add("check_ids", (lambda ids: journal.check_ids(ids, N), {"ids": None}))
 add("check_rows", (lambda rows: journal.check_rows(rows, N), {"rows": None}))

@@ -50,7 +50,7 @@ PACKAGES += "model_selection models noise query".split()
 OURS = re.compile(r"/noisyactive/|/sklearn/|/skactiveml/")
 SECONDS = 20
 FILES = {"path", "folder", "root", "csv", "image_folder", "images", "weights", "journal",
-         "cleaner_or_journal", "paths"}  # fmt: skip
+         "cleaner_or_journal", "paths", "guideline", "reference"}  # fmt: skip
 # What errors may call an argument, beside its own name.
 ALSO = {
     "X": "samples|rows|column|feature|module=None|Sparse data|dtype|Complex data",

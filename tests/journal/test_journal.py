@@ -514,8 +514,8 @@ class TestRefusals:
         elif harm == "text":
             path.write_text("row;answer\n" * 1000)
         elif harm == "newer":
-            sql(path, "PRAGMA user_version = 2")
-            message = "journal of version 2; this noisyactive knows version 1"
+            sql(path, "PRAGMA user_version = 3")
+            message = "journal of version 3; this noisyactive knows version 2"
         elif harm == "scrambled":
             path.write_bytes(whole[:8192] + bytes(reversed(whole[8192:])))
         else:

@@ -12,7 +12,7 @@ let buttons = []; // by code
 export const isMany = () => names.length > FEW;
 export const nameOf = (code) => visible(names[code]) || "(empty)";
 export const listed = () => order;
-export const buttonOf = (code) => (code === null ? $("skip") : buttons[code]);
+export const buttonOf = ({ answer, unusable }) => (unusable ? $("unusable") : answer === null ? $("skip") : buttons[answer]);
 
 // Make the buttons; `choose(code)` is called when one is pressed. True if they are new.
 export function setClasses(classes, choose) {
@@ -58,7 +58,8 @@ export function markClasses(item, blind) {
     if (suggested === code) tags.push("model");
     button.lastElementChild.textContent = tags.join(" · ");
   });
-  $("skip").classList.toggle("answered", corrects && item.answer === null);
+  $("skip").classList.toggle("answered", corrects && item.answer === null && !item.unusable);
+  $("unusable").classList.toggle("answered", corrects && item.unusable === true);
   $("labels").hidden = blind || label === null;
   if ($("labels").hidden) return;
   const agree = suggested !== null && suggested === label;

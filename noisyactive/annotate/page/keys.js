@@ -11,8 +11,11 @@ const ACTIONS = {
   accept: ["Accept the model's suggestion", "Enter", "Enter"],
   keep: ["Keep the label", "k", " "],
   skip: ["Cannot tell", "s", "."],
+  unusable: ["Missing or unusable", "x", "!"],
   undo: ["Undo, or change my last answer", "u", "Backspace"],
   comment: ["Comment", "c", ","],
+  guide: ["Guideline and examples", "g", "'"],
+  mine: ["My answers", "m", ";"],
   reset: ["Reset the view", "0", "Home"],
 };
 const VIEW = {

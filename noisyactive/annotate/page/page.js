@@ -3,7 +3,10 @@
 
 import { buttonOf, clearSearch, markClasses, nameOf, setClasses, setText, startSearch } from "./classes.js";
 import { setKeys, startKeys } from "./keys.js";
+import * as items from "./items.js";
+import * as people from "./people.js";
 import { dropImages, fetchAhead, imageOf } from "./prefetch.js";
+import * as reference from "./reference.js";
 import { getJson, Gone, postAnswer, Trouble } from "./server.js";
 import { store, tab } from "./store.js";
 import { sittingText, timeLeft, visible, wellFormed } from "./words.js";
@@ -61,6 +64,7 @@ async function refresh() {
 async function goOn() {
   clearTimeout(timer);
   hideTrouble();
+  items.setKind(state.shows);
   if (setClasses(state.classes, choose)) setKeys(state.run);
   showHeader();
   if (isNameMissing()) askName();
@@ -69,7 +73,9 @@ async function goOn() {
   else showPause();
 }
 
-const unsent = () => (state ? store.keys().filter((key) => key.startsWith(`${state.run}:`)) : []);
+// Where each annotator has an own address, only the author can send an answer that was kept.
+const unsent = () => (state ? store.keys().filter((key) => key.startsWith(`${state.run}:`) && isMine(JSON.parse(store.get(key)))) : []);
+const isMine = (answer) => !state.personal || (answer.annotator ?? null) === state.annotator;
 
 // Answers that an earlier page could not send. Sent twice, they are counted once.
 async function sendKept() {
@@ -97,7 +103,7 @@ async function send(answer) {
   if (!failed) say("Saving …");
   const key = `${answer.run}:${answer.row}`;
   store.set(key, JSON.stringify(answer)); // until it is on disk
-  const what = answer.answer === null ? "cannot tell" : nameOf(answer.answer);
+  const what = answer.unusable ? "unusable" : answer.answer === null ? "cannot tell" : nameOf(answer.answer);
   const where = visible(shown.item);
   let told;
   try {
@@ -128,7 +134,7 @@ async function send(answer) {
   await goOn();
 }
 
-function choose(code, event = null) {
+function choose(code, event = null, unusable = false) {
   if (!ready || !shown) return;
   if (event?.detail > 1 && event.timeStamp - readySince < SECOND_TAP) return;
   send({
@@ -139,6 +145,7 @@ function choose(code, event = null) {
     seconds: Math.round(stopClock() / 100) / 10,
     comment: wellFormed($("comment").value.trim()),
     corrects: shown.time ?? null,
+    unusable,
     tab,
   });
 }
@@ -172,8 +179,12 @@ function showFree() {
 }
 
 async function undo() {
+  await recall((shown?.back ?? 0) + 1);
+}
+
+// Show an answer of mine again, to change it: the latest is 1 back.
+async function recall(back) {
   if (failed || (shown && !ready)) return;
-  const back = (shown?.back ?? 0) + 1;
   let found;
   try {
     found = (await getJson(withName(`/api/previous?back=${back}`))).item;
@@ -198,7 +209,7 @@ function showCorrecting() {
   $("question").textContent = corrects ? "What should it be?" : "Which is it?";
   showFree();
   if (!corrects) return;
-  const what = shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
+  const what = shown.unusable ? "“missing or unusable”" : shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
   const cost = shown.free ? "A change is free now" : "A change is charged as another answer";
   const skip = shown.answer === null ? "" : "; “Cannot tell” takes your label back";
   $("correcting").firstElementChild.textContent = `You answered ${what}. ${cost}${skip}.`;
@@ -210,15 +221,16 @@ function showCorrecting() {
 // Draw what is looked at for an item; resolves when it can be seen.
 async function drawItem(item) {
   if (!state.images) {
-    viewer.showText("There is no image here; look the item up under this name.", visible(item.item));
+    items.showText("There is no image here; look the item up under this name.", visible(item.item));
     return;
   }
   try {
     const picture = await imageOf(item.row);
-    if (shown?.row === item.row) viewer.show(picture);
+    if (shown?.row === item.row) await items.show(picture);
   } catch (error) {
     if (shown?.row !== item.row) return;
-    viewer.showText(`This image cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} You can still answer, or say that you cannot tell.`);
+    const what = state.shows === "parts" ? "This" : "This image";
+    items.showText(`${what} cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} Say that it is missing or unusable, or answer all the same: the answer is marked.`);
   }
 }
 
@@ -241,6 +253,7 @@ async function showItem(item) {
   $("comment").value = item.comment ?? "";
   $("panel").classList.toggle("commenting", $("comment").value !== "");
   markClasses(shown, state.blind);
+  people.showSaid(item.answers, nameOf);
   clearSearch();
   showCorrecting();
   $("answers").scrollTop = 0;
@@ -290,7 +303,7 @@ function showReady() {
     button.setAttribute("aria-disabled", off);
     button.classList.remove("unsaved");
   }
-  if (failed) buttonOf(failed.answer).classList.add("unsaved");
+  if (failed) buttonOf(failed).classList.add("unsaved");
   $("panel").setAttribute("aria-busy", off);
 }
 
@@ -298,7 +311,7 @@ function hideItem() {
   shown = null;
   ready = false;
   dropImages();
-  viewer.clear();
+  items.clear();
   $("viewer").hidden = $("panel").hidden = $("finish").hidden = true;
   $("pause").hidden = false;
   $("undo-pause").hidden = !state.progress.cost;
@@ -316,7 +329,11 @@ function showPause() {
   let title = "The next round is being computed";
   let text = "The program that runs the rounds learns from your answers now. This page looks for new questions by itself.";
   let waits = state.running;
-  if (finished) {
+  if (state.adjudicates) {
+    title = "Nothing to decide now";
+    text = "Items on which the annotators disagree come here by themselves.";
+    waits = true;
+  } else if (finished) {
     title = "All questions are answered";
     text = `${counted} Thank you; you may close this page.`;
     waits = false;
@@ -472,12 +489,17 @@ const DEEDS = {
   accept: acceptSuggestion,
   keep: keepLabel,
   skip: () => choose(null),
+  unusable: () => choose(null, null, true),
   undo,
+  guide: () => reference.open(),
+  mine: () => people.open(),
   comment,
   escape,
   help: () => $("help").showModal(),
 };
 
+reference.connect({ getJson, nameOf, getState: () => state });
+people.connect({ getJson: (url) => getJson(withName(url)), nameOf, visible, recall, getState: () => state });
 startKeys((action, target) => {
   if (action.startsWith("class ")) choose(Number(action.slice(6)));
   else DEEDS[action](target);
@@ -488,6 +510,7 @@ $("help-close").addEventListener("click", () => $("help").close());
 $("keep").addEventListener("click", keepLabel);
 $("accept").addEventListener("click", acceptSuggestion);
 $("skip").addEventListener("click", (event) => choose(null, event));
+$("unusable").addEventListener("click", (event) => choose(null, event, true));
 $("undo").addEventListener("click", undo);
 $("undo-pause").addEventListener("click", undo);
 $("back").addEventListener("click", leaveCorrection);

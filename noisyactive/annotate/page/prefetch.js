@@ -1,25 +1,12 @@
 // Images of the item that shows and of the next ones, fetched and decoded before they are needed.
 
-import { fetchImage } from "./server.js";
+import { fetchLook, release } from "./items.js";
 
-const images = new Map(); // row -> promise of {url, width, height, element}
-
-async function prepared(row) {
-  const picture = await fetchImage(row);
-  picture.element = new Image();
-  picture.element.src = picture.url;
-  try {
-    await picture.element.decode();
-  } catch (error) {
-    URL.revokeObjectURL(picture.url);
-    throw error;
-  }
-  return picture;
-}
+const images = new Map(); // row -> promise of what `fetchLook` returns
 
 export function imageOf(row) {
   if (!images.has(row)) {
-    const promise = prepared(row);
+    const promise = fetchLook(row);
     promise.catch(() => images.delete(row)); // it may be there the next time
     images.set(row, promise);
   }
@@ -34,6 +21,6 @@ export function dropImages(kept = new Set()) {
   for (const [row, promise] of images) {
     if (kept.has(row)) continue;
     images.delete(row);
-    promise.then(({ url }) => URL.revokeObjectURL(url), () => {});
+    promise.then(release, () => {});
   }
 }

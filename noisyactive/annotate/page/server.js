@@ -11,7 +11,7 @@ export class Trouble extends Error {
 
 export class Gone extends Trouble {}
 
-async function request(url, options = {}) {
+export async function request(url, options = {}) {
   let response;
   try {
     response = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE) });
@@ -33,8 +33,8 @@ export function postAnswer(answer) {
   return request("/api/answers", { method: "POST", headers, body: JSON.stringify(answer) }).then((response) => response.json());
 }
 
-export async function fetchImage(row) {
-  const response = await request(`/api/images/${row}`);
+export async function fetchImage(url) {
+  const response = await request(url);
   const [width, height] = response.headers.get("X-Original-Size").split("x").map(Number);
   return { url: URL.createObjectURL(await response.blob()), width, height };
 }
