@@ -16,6 +16,7 @@ RECIPES = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```",
 # Fewer and larger steps than a reader's.
 QUICK = "max_epochs=6, warmup_epochs=2, batch_size=60, vog_window=2, forget_rate=0.2, lr=0.1, "
 N = 120
+NEEDS = {"Mixed tables": "skrub", "DICOM files": "pydicom"}
 WORDS = {"well": "calm warm soft dry clear", "ill": "cough fever rash pale clear"}
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,28 @@ pytestmark = pytest.mark.slow
 def labels():
     truth = np.array(["well", "ill"])[np.arange(N) % 2]
     return truth, UniformLabelNoise(0.2, exact=True, random_state=0).fit_transform(truth)
+
+
+def write_dicom(path, pixels):
+    """A file without the extra, nothing."""
+    try:
+        import pydicom
+        from pydicom.dataset import FileMetaDataset
+        from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+    except ModuleNotFoundError:
+        return
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path])
+    scan = pydicom.Dataset()
+    scan.file_meta = meta
+    scan.SOPClassUID, scan.SOPInstanceUID = meta[0x20002].value, meta[0x20003].value
+    scan.Rows, scan.Columns = pixels.shape
+    scan.SamplesPerPixel, scan.PhotometricInterpretation = 1, "MONOCHROME2"
+    scan.BitsAllocated, scan.BitsStored, scan.HighBit, scan.PixelRepresentation = 16, 12, 11, 0
+    scan.PixelData = pixels.tobytes()
+    scan.save_as(path, enforce_file_format=True)
 
 
 @pytest.fixture
@@ -53,6 +76,11 @@ def files(tmp_path, monkeypatch, labels):
     pd.DataFrame({"text": texts, "label": given}).to_csv("reports.csv", index=False)
     counts = rng.poisson(np.where(np.arange(40) < 20, ill[:, None], ~ill[:, None]))
     sp.save_npz("counts.npz", sp.csr_array(counts))
+    Path("scans").mkdir()
+    for i, scan in enumerate(rng.integers(2000, size=(N, 16, 16)) + 2000 * ill[:, None, None]):
+        write_dicom(f"scans/{i}.dcm", scan.astype(np.uint16))
+    scans = pd.DataFrame({"file": [f"{i}.dcm" for i in range(N)], "label": given})
+    scans.to_csv("scans.csv", index=False)
     visits = rows.assign(
         site=np.where(rng.random(N) < 0.9, np.where(ill, "north", "south"), "west"),
         date=pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(300, size=N), unit="D"),
@@ -67,8 +95,8 @@ def files(tmp_path, monkeypatch, labels):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_runs(recipe, files, labels):
-    if recipe == "Mixed tables":
-        pytest.importorskip("skrub")
+    if recipe in NEEDS:
+        pytest.importorskip(NEEDS[recipe])
     truth, given = labels
     asked = []
 
