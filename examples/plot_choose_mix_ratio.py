@@ -1,4 +1,5 @@
 """Choose `mix_ratio` when few labels, or none, are known to be right.
+===================================================================
 
 A grid search scores its candidates on held-out labels, and here 40% of these are wrong too. What
 can be done, and what does it bring? On the long-tailed digits of plot_quickstart.py, candidates for

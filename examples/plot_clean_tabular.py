@@ -1,4 +1,5 @@
 """Clean the labels of a table with gradient boosting.
+===================================================
 
 What a reader learns: the cleaner needs no network. Any scikit-learn classifier will do. By default
 three clones of it judge, after every round, the labels that they do not know, and ask first about

@@ -1,4 +1,5 @@
 """An expert who errs, and what to do about it.
+============================================
 
 What a reader learns: answers are labels, and labels are noisy. With the same number of answers, an
 expert who is wrong in one case of five still helps, only less. Asking three annotators for each row

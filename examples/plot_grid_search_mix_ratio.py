@@ -1,4 +1,5 @@
 """Choose `mix_ratio` by a grid search whose training labels are noisy and whose scores are clean.
+===============================================================================================
 
 How much of the choice of clean samples should Co-teaching VOG leave to VOG? On the long-tailed
 digits of plot_quickstart.py, a `GridSearchCV` tries some values, each on 40% wrong labels.

@@ -1,4 +1,5 @@
 """Compare query strategies: what do an expert's answers bring, asked for in different ways?
+=========================================================================================
 
 What a reader learns: a strategy's curve means nothing without two controls. Tuning alone changes a
 network, here for the worse, so "nobody answers" shows what the epochs do; and picks at random among

@@ -1,4 +1,5 @@
 """Learn from labels of which 40% are wrong, see which ones to trust, and clean a few.
+===================================================================================
 
 scikit-learn's digits, made long-tailed (the most frequent digit is ten times as frequent as the
 rarest) and given 40% wrong labels. First, three ways to learn from them:

@@ -1,4 +1,5 @@
 """Why small losses drop rare classes, and when the Variance of Gradients does not.
+================================================================================
 
 What a reader learns: Co-teaching trusts labels of small loss. Early on, a network is bad at rare
 classes, so their correct labels have large losses, just as wrong labels have. The Variance of

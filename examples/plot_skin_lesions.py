@@ -1,4 +1,5 @@
 """From a folder of image files to the labels that deserve a second look.
+======================================================================
 
 Photographs of skin lesions, say, and a CSV file with a label for each, of which some are wrong:
 
