@@ -9,6 +9,8 @@ The CSV file has the columns ``image`` (path in the folder) and ``label``; with 
 images of one patient or one lesion stay on one side of the split. Files that cannot be read are
 named and left out. Two networks pretrained on ImageNet then learn by Co-teaching VOG, with the
 paper's augmentation, and the labels that they doubt most are shown beside what they suggest.
+``--backbone NAME`` trains small networks on the features of a frozen one instead: a model of
+torchvision, or ``timm/NAME``, with its own weights or those of a file (``--weights FILE``).
 
 Without arguments the script makes a folder of its own: scikit-learn's digits 0 to 3 as PNG files,
 of whose training labels it replaces 30%, and networks that start from nothing. That takes less than
@@ -28,7 +30,7 @@ from sklearn.metrics import f1_score
 
 from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise
 from noisyactive.datasets import ImageTable, paper_transforms, split_images
-from noisyactive.models import torchvision_classifier
+from noisyactive.models import FrozenFeatures, torchvision_classifier
 
 
 def write_digits(folder, n_images):
@@ -71,6 +73,16 @@ def train_networks(train, y, size, **options):
     return net.fit(train, y)
 
 
+def train_on_features(train, test, y, backbone, weights, device, **options):
+    """The same on features of a frozen network, and what these are."""
+    features = FrozenFeatures(
+        backbone, weights=weights, device=device, num_workers=options.pop("num_workers")
+    )
+    train, test = features.transform(train), features.transform(test)
+    net = CoTeachingVOGClassifier(device=device, random_state=0, **options)
+    return net.fit(train, y), train, test
+
+
 def most_doubted(net, train, y):
     """Rows that are not trusted and predicted otherwise, the largest loss first."""
     suggested = net.predict(train)
@@ -108,6 +120,8 @@ def main():
     parser.add_argument("--noise-rate", type=float, help="share of training labels to replace")
     parser.add_argument("--size", type=int, default=224, help="side of the images in pixels")
     parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--backbone", help="train on features of this frozen network")
+    parser.add_argument("--weights", help="weights of the network: a name or a file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quick", action="store_true", help="see that it runs, on few digits")
     options = parser.parse_args()
@@ -122,20 +136,27 @@ def main():
             train, test = load(*write_digits(Path(folder), n_images), size)
             settings = {"max_epochs": epochs, "warmup_epochs": warmup_epochs, "ramp_epochs": 3}
             settings |= {"batch_size": 20}
-            settings |= {"weights": None, "mix_ratio": 0.5, "lr": 0.005}
+            settings |= {"mix_ratio": 0.5, "lr": 0.005}
+            weights, n_workers = options.weights, 0
         else:
             size, noise_rate = options.size, options.noise_rate or 0
             train, test = load(options.images, options.labels, size, options.group_column)
-            settings = {"max_epochs": options.epochs, "weights": "DEFAULT"}
+            settings = {"max_epochs": options.epochs}
+            weights = options.weights or (None if options.backbone else "DEFAULT")
             n_workers = min(4, os.cpu_count() or 1)  # decode while the networks compute
-            settings |= dict.fromkeys(
-                ["iterator_train__num_workers", "iterator_valid__num_workers"], n_workers
-            )
         noise = UniformLabelNoise(noise_rate, random_state=0)
         y = noise.fit_transform(train.targets)
-        net = train_networks(train, y, size, device=options.device, **settings)
-        rows, suggested = most_doubted(net, train, y)
-        score = f1_score(test.targets, net.predict(test), average="macro")
+        X_train, X_test = train, test
+        if options.backbone is not None:
+            settings |= {"weights": weights, "num_workers": n_workers, "device": options.device}
+            net, X_train, X_test = train_on_features(train, test, y, options.backbone, **settings)
+        else:
+            if n_workers:
+                names = ["iterator_train__num_workers", "iterator_valid__num_workers"]
+                settings |= dict.fromkeys(names, n_workers)
+            net = train_networks(train, y, size, weights=weights, device=options.device, **settings)
+        rows, suggested = most_doubted(net, X_train, y)
+        score = f1_score(test.targets, net.predict(X_test), average="macro")
         print(f"{len(train)} images to train on, {len(test)} to test on: {net.classes_.tolist()}")
         print(f"share of wrong labels, estimated: {net.forget_rate_:.2f}")
         print(

@@ -77,6 +77,13 @@ def _has_array(values: Any) -> bool:
     return any(hasattr(values, one) for one in ("__array__", "__array_interface__"))
 
 
+def native_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of numbers that every library has and that holds those of another type."""
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize == 2 else np.float64)
+    return dtype.newbyteorder("=")
+
+
 def refuse_masked(values: Any, name: str) -> None:
     """Raise a ValueError if entries are masked: NumPy reads what lies under the mask.
 

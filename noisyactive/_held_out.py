@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_method_params
 from ._arrays import naming
 from ._codes import rank_within_class
 from ._interrupts import interrupts_raised
+from ._pipeline import transform_once
 from ._proba import aligned_proba
 from ._rows import view_rows
 from ._samples import asking
@@ -33,7 +34,8 @@ def out_of_fold_proba(
 ) -> NDArray[np.float64]:
     """Probabilities for every sample from a clone that was fitted without it.
 
-    A class that a clone was not fitted to has a probability of 0 in its fold.
+    The leading steps of a pipeline that learn nothing are applied once, to all samples. A class
+    that a clone was not fitted to has a probability of 0 in its fold.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def out_of_fold_proba(
     ndarray of shape (n_samples, n_classes)
         Out-of-fold probabilities.
     """
+    _, estimator, X = transform_once(estimator, X, fit_params or {})
     proba = np.zeros((len(codes), len(classes)))
     numbers = np.unique(folds)
     found = Parallel(n_jobs=n_jobs)(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
+from skorch import NeuralNet
 
 from ._arrays import as_array, as_numbers, naming
 from ._codes import find_codes
 from ._labels import find_classes, merge_classes
+from ._rows import RowsOf, as_rows
 from ._samples import asking, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
@@ -67,13 +69,39 @@ def predicted_proba(estimator: Any, X: Any) -> Any:
         About X, if the estimator cannot read it, or predicts NaN.
     """
     with asking():
-        proba = estimator.predict_proba(for_estimator(X))
+        proba = in_chunks(estimator, "predict_proba", for_estimator(X))
     if getattr(proba, "dtype", None) in (np.float32, np.float64) and np.isnan(proba).any():
         raise ValueError(
             f"X has values for which {type(estimator).__name__} predicts NaN: check that they are "
             "of the size that it was fitted to."
         )
     return proba
+
+
+def in_chunks(estimator: Any, method: str, X: Any) -> Any:
+    """What a method returns for samples; `RowsOf` come in chunks unless it reads them itself.
+
+    Networks do, and what has an attribute `reads_rows`.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted.
+    method : str
+        Name of one that treats each sample by itself, as ``"predict"``.
+    X : object of length n_samples
+        Samples, as `for_estimator` returns them.
+
+    Returns
+    -------
+    array-like of length n_samples
+        What it returns.
+    """
+    ask = getattr(estimator, method)
+    reads = isinstance(estimator, NeuralNet) or getattr(estimator, "reads_rows", False)
+    if reads or not isinstance(X, RowsOf):
+        return ask(X)
+    return np.concatenate([ask(part) for part in X.chunks()])
 
 
 def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -> NDArray[Any]:
@@ -183,6 +211,23 @@ def check_proba(proba: ArrayLike, first_row: int = 0) -> NDArray[np.float64]:
     return proba
 
 
+def proba_table(proba: Any) -> Any:
+    """Class probabilities that are read by slices of rows.
+
+    Parameters
+    ----------
+    proba : array-like
+        Class probabilities, also of a file.
+
+    Returns
+    -------
+    ndarray or RowsOf
+        An array, or the rows of the file. Nothing is checked.
+    """
+    rows = as_rows(proba, "proba")
+    return rows if isinstance(rows, RowsOf) else as_array(proba, "proba")
+
+
 def codes_of_proba(
     y: ArrayLike, proba: Any, classes: ArrayLike | None = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -213,7 +258,7 @@ def codes_of_proba(
     """
     present, positions = find_classes(y)
     known = classes_of_columns(proba, present, classes)
-    shape = as_array(proba, "proba").shape
+    shape = proba_table(proba).shape
     if len(shape) != 2:
         raise ValueError(
             f"proba must be of shape (n_samples, n_classes), got an array of shape {shape}."

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from ._arrays import described, naming, refuse_masked
+from ._arrays import described, naming, native_type, refuse_masked
+from ._rows import RowsOf, as_rows, large_as_rows
 
 
 def check_samples(X: Any, name: str = "X") -> None:
@@ -34,6 +35,7 @@ def check_samples(X: Any, name: str = "X") -> None:
     refuse_masked(X, name)
     if X is None:
         raise ValueError(f"{name} is None: pass the samples.")
+    as_rows(X, name)  # what cannot be read from a file is said here
     if isinstance(X, np.matrix):
         raise TypeError(f"{name} is a np.matrix: pass np.asarray({name}).")
     if isinstance(X, DataLoader):
@@ -112,17 +114,9 @@ def as_native(X: NDArray[Any], name: str = "X") -> NDArray[Any]:
     return _native(X)
 
 
-def is_native(dtype: np.dtype[Any]) -> bool:
-    """Whether `as_native` leaves numbers of this type as they are."""
-    wide = dtype.kind != "f" or dtype.itemsize in (4, 8)
-    return dtype.kind in "biuf" and wide and dtype.isnative
-
-
 def _native(X: NDArray[Any]) -> NDArray[Any]:
     """Numbers in a type that every library has, the same if they are in one."""
-    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        return X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
-    return X.astype(X.dtype.newbyteorder("="), copy=False)
+    return X.astype(native_type(X.dtype), copy=False)
 
 
 def in_memory(X: Any, name: str = "X") -> Any:
@@ -138,13 +132,14 @@ def in_memory(X: Any, name: str = "X") -> Any:
     Returns
     -------
     object
-        What scikit-learn's checks take.
+        What scikit-learn's checks take; `RowsOf` a file.
 
     Raises
     ------
     TypeError, ValueError
         As `check_samples`, and of a Dataset or its items.
     """
+    X = as_rows(X, name)
     check_samples(X, name)
     if isinstance(X, Dataset):
         raise TypeError(
@@ -217,6 +212,34 @@ def as_numeric(X: Any, name: str = "X", **options: Any) -> NDArray[Any]:
         return as_native(check_array(X, input_name=name, **{"allow_nd": True, **options}), name)
 
 
+def checked_rows(X: Any, name: str = "X") -> Any:
+    """Check the numbers of a file or a large array in one pass, before many models read them.
+
+    Parameters
+    ----------
+    X : object
+        Samples for networks.
+    name : str, default="X"
+        What errors call them.
+
+    Returns
+    -------
+    object
+        `RowsOf` the file or array, which networks do not check again; X if it is anything else.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_numeric`.
+    """
+    rows = large_as_rows(X)
+    if isinstance(rows, RowsOf) and not rows.checked:
+        for part in rows.chunks():
+            as_numeric(part, name)
+        rows = RowsOf(rows.array, rows.rows, checked=True)
+    return rows
+
+
 def _detached(X: torch.Tensor) -> torch.Tensor:
     """A tensor that NumPy can read."""
     X = X.detach().cpu() if X.requires_grad or X.device.type != "cpu" else X
@@ -252,14 +275,15 @@ def for_estimator(X: Any, name: str = "X") -> Any:
     Returns
     -------
     object
-        X; numbers in a type that libraries have, a tensor without gradient; a `Subset` of all
-        of a Dataset that would not raise IndexError behind its last sample.
+        X; numbers in a type that libraries have, a tensor without gradient; `RowsOf` a file; a
+        `Subset` of all of a Dataset that would not raise IndexError behind its last sample.
 
     Raises
     ------
     TypeError, ValueError
         As `check_samples`.
     """
+    X = as_rows(X, name)
     check_samples(X, name)
     if isinstance(X, torch.Tensor):
         return _detached(X)

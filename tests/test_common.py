@@ -5,6 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from torch import nn
 
 from noisyactive import (
     ActiveLabelCleaner,
@@ -18,6 +19,7 @@ from noisyactive import (
     TransitionLabelNoise,
     UniformLabelNoise,
 )
+from noisyactive.models import FrozenFeatures
 
 NOISE = UniformLabelNoise(0.1, random_state=0)
 MODEL = LogisticRegression()
@@ -28,9 +30,11 @@ ESTIMATORS = [
     CoTeachingVOGClassifier(**QUICK, vog_window=2),
     ActiveLabelCleaner(MODEL),
     ActiveLabelCleaner(make_pipeline(StandardScaler(), MODEL), pool="unverified", trust="all"),
+    ActiveLabelCleaner(make_pipeline(FrozenFeatures(nn.Flatten()), MODEL)),
     NoisyLabelsClassifier(MODEL, NOISE),
     LabelNoiseSampler(NOISE),
     LongTailSampler(imbalance_factor=2, random_state=0),
+    FrozenFeatures(nn.Flatten()),
 ]
 
 

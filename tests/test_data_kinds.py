@@ -22,7 +22,9 @@ from noisyactive import (
     PairLabelNoise,
     TransitionLabelNoise,
     UniformLabelNoise,
+    find_label_issues,
 )
+from noisyactive.query import strategy_names
 
 NET = CoTeachingVOGClassifier(
     max_epochs=6,
@@ -264,20 +266,59 @@ class TestFrames:
 
 class TestSparse:
     @pytest.mark.parametrize("make", [sp.csr_matrix, sp.coo_array], ids=["matrix", "array"])
-    @pytest.mark.parametrize(
-        "use",
-        [
-            lambda S: NET.fit(S, CODES),
-            lambda S: NET.fit(X, CODES, validation_data=(S, CODES)),
-            lambda S: clone(NET).fit(X, CODES).predict(S),
-            lambda S: make_cleaner().fit(S, CODES),
-            lambda S: NoisyLabelsClassifier(NET, NOISE).fit(S, CODES),
-        ],
-        ids=["fit", "validation", "predict", "cleaner", "noisy"],
-    )
-    def test_is_refused_by_networks_with_the_remedy(self, make, use):
-        with pytest.raises(TypeError, match=r"(?i)sparse .* X.* dense .*toarray\(\)"):
-            use(make(X))
+    def test_few_columns_are_as_dense_to_the_bit(self, make):
+        y_noisy = clone(NOISE).fit_transform(CODES)
+        S = make(X)
+        for model in (NET, NoisyLabelsClassifier(NET, NOISE)):
+            dense = clone(model).fit(X, CODES).predict_proba(X)
+            assert_array_equal(clone(model).fit(S, CODES).predict_proba(S), dense)
+        scored = clone(NET).fit(S, y_noisy, validation_data=(S, CODES))
+        assert_array_equal(
+            scored.history[:, "valid_acc"],
+            [
+                row["valid_acc"]
+                for row in clone(NET).fit(X, y_noisy, validation_data=(X, CODES)).history
+            ],
+        )
+        cleaner, dense = (make_cleaner().set_params(trust="once") for _ in range(2))
+        cleaner.fit(S, y_noisy, y_clean=CODES)
+        dense.fit(X, y_noisy, y_clean=CODES)
+        assert_array_equal(cleaner.labels_, dense.labels_)
+        assert_array_equal(cleaner.predict_proba(S), dense.predict_proba(X))
+
+    @pytest.mark.parametrize("strategy", sorted({*strategy_names()} - {"bald"}))
+    @pytest.mark.parametrize("model", [NET, LogisticRegression()], ids=["net", "any"])
+    def test_strategies_choose_the_same(self, strategy, model):
+        y_noisy = clone(NOISE).fit_transform(CODES)
+        cleaners = [
+            make_cleaner(model)
+            .set_params(query_strategy=strategy, trust="all")
+            .start(pool, y_noisy)
+            for pool in (sp.csr_matrix(X), X)
+        ]
+        assert_array_equal(cleaners[0].query(), cleaners[1].query())
+
+    def test_dropout_on_sparse_rows(self):
+        net = clone(NET).set_params(module__dropout=0.5)
+        cleaner = make_cleaner(net).set_params(query_strategy="bald", trust="once")
+        assert len(cleaner.start(sp.csr_matrix(X), CODES).query()) == 6
+
+    def test_wide_rows_are_audited_and_cleaned(self):
+        y = np.arange(90) % 3
+        noise = sp.random(90, 3000, density=0.002, random_state=0)
+        signal = np.random.default_rng(0).poisson(3 * np.eye(3)[y].repeat(5, axis=1))
+        S = sp.hstack([noise, signal], format="csr")
+        y_noisy = clone(NOISE).fit_transform(y)
+        found, expected = (
+            find_label_issues(NET, X, y_noisy, random_state=0) for X in (S, S.toarray())
+        )
+        np.testing.assert_allclose(
+            found["quality"].sort_index(), expected["quality"].sort_index(), atol=0.01
+        )
+        cleaner = make_cleaner().set_params(query_strategy="coreset", trust="once")
+        cleaner.fit(S, y_noisy, y_clean=y)
+        assert (cleaner.relabelled_round_ >= 0).sum() == 6
+        assert cleaner.score(S, y) > 0.8
 
     def test_is_welcome_where_the_estimator_takes_it(self):
         y_noisy = clone(NOISE).fit_transform(CODES)

@@ -44,6 +44,13 @@ def test_example(run, path, tmp_path):
             assert half.std() > 0.05
 
 
+def test_skin_lesions_on_features_of_a_frozen_network(run, tmp_path, capsys):
+    options = ["--quick", "--backbone", "squeezenet1_1", "--weights", "random"]
+    run(FOLDER / "plot_skin_lesions.py", *options)
+    assert "labels trusted:" in capsys.readouterr().out
+    assert (tmp_path / "skin_lesions.png").exists()
+
+
 def test_forget_rate_error(run, capsys):
     run(FOLDER / "forget_rate_error.py", "--seeds", "10")
     *rates, overall = [line for line in capsys.readouterr().out.splitlines() if line]

@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skorch.helper import SliceDataset
+from threadpoolctl import threadpool_limits
 
+from noisyactive import _neighbours as module
 from noisyactive._neighbours import Neighbours, comparable
 
 
@@ -73,6 +75,25 @@ def test_wrong_labels_are_outvoted():
     assert (proba.argmax(axis=1) == true).mean() > 0.97
     # Labels that their own neighbours contradict count less: .3 of the votes would be wrong.
     assert proba[np.arange(300), true].mean() > 0.78
+
+
+def test_the_quick_search_finds_the_same_with_any_threads(monkeypatch):
+    features = np.random.default_rng(0).integers(3, size=(4_200, 16)).astype(np.float32)  # ties
+    features[:2_100] += np.random.default_rng(1).random((2_100, 16), dtype=np.float32)
+    folds = np.arange(4_200) % 2
+    plain = Neighbours(features, folds).indices
+    monkeypatch.setattr(module, "_MANY", 1)
+    found = []
+    for n_threads in (1, 2, 4):
+        with threadpool_limits(n_threads):
+            found.append(Neighbours(features, folds).indices)
+    for one in found[1:]:
+        np.testing.assert_array_equal(one, found[0])
+    queries = features[:2_100]  # of which none is equally far from two rows
+    for fold, indices in enumerate(found[0]):
+        far = np.linalg.norm(queries[:, None] - features[indices[:2_100]], axis=2)
+        wanted = np.linalg.norm(queries[:, None] - features[plain[fold][:2_100]], axis=2)
+        np.testing.assert_allclose(far, wanted, rtol=1e-5)
 
 
 def test_equal_rows_are_no_neighbours_of_themselves():

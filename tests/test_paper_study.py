@@ -248,6 +248,30 @@ def test_a_strategy_of_ones_own_and_an_expert_who_errs_and_skips(tmp_path, monke
     assert wrong[0, 0] < wrong[0.5, 0]
 
 
+def test_features_of_a_frozen_network_stand_for_the_images(tmp_path, monkeypatch, here):
+    settings = ["study.py", "--epochs", "4", "--fine-tune-epochs", "1", "--rounds", "1"]
+    settings += ["--seeds", "0", "--methods", "VOG m=0 + random", "CE + random", "--mix-ratio", "0"]
+    settings += ["--frozen", "--backbone", "squeezenet1_1", "--weights", "random"]
+    (tmp_path / "digits.npz").touch()
+    study, data = here("study"), here("data")
+    loaded = data.load("digits", None, 10, 0)
+    large = {
+        name: np.kron(X, np.ones((1, 1, 4, 4), dtype=X.dtype)) if name.startswith("X") else X
+        for name, X in loaded.items()
+    }  # the network takes nothing as small as 8 pixels
+    monkeypatch.setattr(study, "load", lambda *_: type(loaded)(**large))
+    monkeypatch.setattr(sys, "argv", [*settings, "--out", str(tmp_path)])
+    study.main()
+    results = read(tmp_path)
+    assert {method for method, _ in results} == {"VOG m=0 + random", "CE + random"}
+    for result in results.values():
+        assert result["setting"]["frozen"]
+        assert [step["bought"] for step in result["rounds"]][0] == 0
+        assert result["rounds"][-1]["f1"] > 0
+    n_batches = sum(-(-len(loaded[f"X_{part}"]) // 32) for part in ("train", "val", "test"))
+    assert len(list((tmp_path / "features").rglob("*.safetensors"))) == n_batches
+
+
 def test_the_figure_has_the_mean_scores_of_every_method(folder, results, tables, here):
     (file,) = folder.glob("*.png")
     assert plt.imread(file).std() > 0.05  # the command drew something; what, is seen here

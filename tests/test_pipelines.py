@@ -13,8 +13,14 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_blobs
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedKFold, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils import estimator_html_repr
@@ -27,6 +33,7 @@ from noisyactive import (
     LongTailSampler,
     NoisyLabelsClassifier,
     UniformLabelNoise,
+    find_label_issues,
 )
 
 QUICK = {"max_epochs": 6, "warmup_epochs": 2, "ramp_epochs": 2, "vog_window": 2, "random_state": 0}
@@ -240,3 +247,42 @@ class TestImbalancedLearn:
         assert bought.sum() == 10
         assert_array_equal(pipeline["clean"].labels_, np.where(bought, y, y_noisy))
         assert pipeline.score(X, y) > 0.8
+
+
+class TestTexts:
+    """Strings go through a vectoriser into the networks, as sparse rows."""
+
+    WORDS = {"beach": "sand sea wave sun shell", "city": "tram street shop roof sun"}
+    MODEL = make_pipeline(TfidfVectorizer(), clone(NET).set_params(forget_rate=0.2))
+
+    @pytest.fixture(params=["list", "array", "objects", "Series"])
+    def texts(self, request):
+        rng = np.random.RandomState(0)
+        y = np.array(["beach", "city"])[np.arange(80) % 2]
+        texts = [" ".join(rng.choice(self.WORDS[label].split(), 6)) for label in y]
+        kinds = {
+            "list": lambda: texts,
+            "array": lambda: np.array(texts),
+            "objects": lambda: np.array(texts, dtype=object),
+            "Series": lambda: pd.Series(texts, index=range(80, 0, -1)),
+        }
+        return kinds[request.param](), y
+
+    def test_cross_validation_and_search(self, texts):
+        assert cross_val_score(self.MODEL, *texts, cv=2).min() > 0.9
+        grid = {"tfidfvectorizer__min_df": [1, 2], "coteachingvogclassifier__mix_ratio": [0, 0.5]}
+        assert set(GridSearchCV(self.MODEL, grid, cv=2).fit(*texts).best_params_) == set(grid)
+
+    def test_audit_and_cleaner(self, texts):
+        X, y = texts
+        y_noisy = clone(NOISE).set_params(noise_rate=0.1).fit_transform(y)
+        wrong = y_noisy != y
+        issues = find_label_issues(self.MODEL, X, y_noisy, random_state=0)
+        rows = getattr(X, "index", np.arange(80))
+        assert issues.loc[rows[wrong], "is_issue"].all()
+        cleaner = ActiveLabelCleaner(
+            self.MODEL, n_rounds=2, round_budget=8, fine_tune_epochs=2, random_state=0
+        )
+        cleaner.fit(X, y_noisy, y_clean=y)
+        assert (cleaner.labels_ != y).sum() < wrong.sum()
+        assert cleaner.score(X, y) > 0.9

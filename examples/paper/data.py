@@ -70,6 +70,12 @@ def without_test(parts, seed):
     )
 
 
+def as_features(parts, features):
+    """The same with features of a frozen network in the place of images."""
+    names = [name for name in ("X_train", "X_val", "X_test") if name in parts]
+    return Bunch(**{**parts, **{name: features.transform(parts[name]) for name in names}})
+
+
 def load_isic(path, seed):
     """ISIC-2019, split as in the paper; no lesion is in two parts."""
     train, val, test = split_images(load_isic2019(path), (0.7, 0.1, 0.2), random_state=seed)

@@ -180,7 +180,7 @@ def make_cleaner(phase, setting, noise_rate, seed, device="cpu", workers=0):
     }
     rate = setting["forget_rate"]
     options["forget_rate"] = float(noise_rate) if rate == "true" else rate
-    if setting["backbone"] is not None:
+    if setting["backbone"] is not None and not setting["frozen"]:
         module = torchvision_classifier(setting["backbone"], weights=setting["weights"])
         train, evaluate = paper_transforms(setting["image_size"])
         options |= {"module": module, "train_transform": train, "eval_transform": evaluate}

@@ -26,12 +26,13 @@ from pkgutil import resolve_name
 
 import numpy as np
 import torch
-from data import NOISES, PROFILES, corrupt, load, without_test
+from data import NOISES, PROFILES, as_features, corrupt, load, without_test
 from joblib import Parallel, delayed
 from measures import measure
 from methods import STRATEGIES, make_cleaner, methods, phases
 
 from noisyactive.cleaning import GroundTruthOracle
+from noisyactive.models import FrozenFeatures
 
 PACKAGES = ("noisyactive", "torch", "skorch", "scikit-learn", "numpy")
 
@@ -40,6 +41,16 @@ def run_job(arguments, setting, seed, phase_name, todo):
     """One first phase, and all methods that begin with it; a file for each of them."""
     torch.set_num_threads(1)  # the same bits for any number of jobs
     parts = load(setting["data"], arguments.path, setting["imbalance_factor"], seed)
+    if setting["frozen"]:
+        features = FrozenFeatures(
+            setting["backbone"],
+            weights=setting["weights"],
+            autocast=setting["autocast"],
+            device=arguments.device,
+            num_workers=arguments.workers,
+            cache=arguments.cache or Path(arguments.out, "features"),  # other phases need them, too
+        )
+        parts = as_features(parts, features)
     if setting["evaluate"] == "validation":
         parts = without_test(parts, seed)
     y_clean = parts.y_train
@@ -145,7 +156,7 @@ def settings(arguments):
         "lr",
         "fine_tune_lr",
     )
-    keys += ("forget_rate", "backbone", "weights", "dropout", "image_size", "autocast")
+    keys += ("forget_rate", "backbone", "weights", "frozen", "dropout", "image_size", "autocast")
     keys += ("validation", "evaluate", "expert_error", "expert_skip")
     common = {key: getattr(arguments, key) for key in keys}
     # Names tell settings apart by what differs from the defaults of the command.
@@ -223,7 +234,9 @@ def parse(argv=None):
     add("--fine-tune-lr", type=float, default=0.01)
     add("--forget-rate", type=number_or("auto", "true"), default="true", help="true: as the paper")
     add("--backbone", help="a model of torchvision, with the paper's transforms")
-    add("--weights", help="weights of the backbone, as DEFAULT")
+    add("--weights", help="weights of the backbone, as DEFAULT, or a file")
+    add("--frozen", action="store_true", help="its features, also of timm/NAME; see README")
+    add("--cache", help="folder of the features (default: features in that of the results)")
     add("--dropout", type=float, default=0, help="in front of the default networks' last layer")
     add("--image-size", type=int, default=224, help="of what the backbone sees")
     add("--expert-error", type=float, default=0, help="share of the answers that are wrong")
@@ -241,14 +254,17 @@ def parse(argv=None):
         parser.error(f"--data {arguments.data} needs --path")
     if arguments.validation and arguments.evaluate == "validation":
         parser.error("--validation chooses epochs by the part that --evaluate validation scores")
-    if arguments.dropout and arguments.backbone:
+    if arguments.frozen and not arguments.backbone:
+        parser.error("--frozen needs --backbone")
+    trained = arguments.backbone and not arguments.frozen
+    if arguments.dropout and trained:
         parser.error("--dropout is for the default networks, not for a --backbone")
     odd = [name for name in arguments.strategies if name not in STRATEGIES and ":" not in name]
     if odd:
         parser.error(f"--strategies takes module:function and {STRATEGIES}, not {odd}")
     if len({name.rpartition(":")[2] for name in arguments.strategies}) < len(arguments.strategies):
         parser.error("--strategies takes one function of a name")
-    if "bald" in arguments.strategies and not (arguments.dropout or arguments.backbone):
+    if "bald" in arguments.strategies and not (arguments.dropout or trained):
         parser.error("--strategies bald needs --dropout")
     return arguments
 

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--annotator", metavar="NAME", help="who answers; otherwise, the page asks")
     parser.add_argument(
-        "--blind", action="store_true", help="show neither current labels nor suggestions"
+        "--blind", action="store_true", help="show neither current labels, suggestions nor reasons"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(

@@ -23,8 +23,11 @@ FILES = {  # no other file is sent, apart from images
     "/": ("index.html", "text/html"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/viewer.js": ("viewer.js", "text/javascript"),
+    "/small.css": ("small.css", "text/css"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("classes", "keys", "page", "prefetch", "server", "store", "viewer", "words")
+    },
 }
 MAX_BODY = 32_768
 BODY_SECONDS = 10.0
@@ -44,16 +47,16 @@ def make_app(service: LabellingService) -> Starlette:
     Returns
     -------
     Starlette
-        ``GET /api/state``, ``GET /api/previous``, ``POST /api/answers`` and
-        ``GET /api/images/ROW``, and the page itself. An error is one sentence:
-        ``{"error": ...}``.
+        ``GET /api/state``, ``GET /api/previous``, ``GET /api/sitting``, ``POST /api/answers``
+        (which also returns the state after it) and ``GET /api/images/ROW``, and the page itself.
+        An error is one sentence: ``{"error": ...}``.
     """
     # Slow work is done in a few threads: two images of 80 million pixels take half a gigabyte.
     for_images, for_journal = anyio.CapacityLimiter(2), anyio.CapacityLimiter(8)
 
     async def state(request: Request) -> Response:
         annotator = _name(service, request.query_params.get("annotator"))
-        tab = request.query_params.get("tab", "")[:40]
+        tab = _tab(request.query_params.get("tab", ""))
         return JSONResponse(await _in_thread(for_journal, lambda: service.state(annotator, tab)))
 
     async def previous(request: Request) -> Response:
@@ -67,8 +70,17 @@ def make_app(service: LabellingService) -> Starlette:
         if sent.get("run") != service.run:
             raise HTTPException(409, "The server now serves another run. Reload the page.")
         checked = _check_answer(service, sent)
-        outcome = await _in_thread(for_journal, lambda: service.answer(**checked))
-        return JSONResponse({"outcome": outcome})
+        tab = _tab(sent.get("tab", ""))
+
+        def write_and_read() -> dict[str, Any]:
+            outcome = service.answer(**checked)
+            return {"outcome": outcome, "state": service.state(checked["annotator"], tab)}
+
+        return JSONResponse(await _in_thread(for_journal, write_and_read))
+
+    async def sitting(request: Request) -> Response:
+        annotator = _name(service, request.query_params.get("annotator"))
+        return JSONResponse(await _in_thread(for_journal, lambda: service.sitting(annotator)))
 
     async def image(request: Request) -> Response:
         row = _natural(request.path_params["row"], "row")
@@ -88,6 +100,7 @@ def make_app(service: LabellingService) -> Starlette:
             *[Route(url, _file(*file), methods=["GET"]) for url, file in FILES.items()],
             Route("/api/state", state, methods=["GET"]),
             Route("/api/previous", previous, methods=["GET"]),
+            Route("/api/sitting", sitting, methods=["GET"]),
             Route("/api/answers", answer, methods=["POST"]),
             Route("/api/images/{row}", image, methods=["GET"]),
         ],
@@ -177,6 +190,12 @@ def _name(service: LabellingService, given: Any) -> str | None:
     if not _is_text(given) or len(given) > MAX_NAME or not given.isprintable():
         raise HTTPException(400, f"annotator must be text of at most {MAX_NAME} characters.")
     return given.strip() or None
+
+
+def _tab(given: Any) -> str:
+    if not _is_text(given):
+        raise HTTPException(400, "tab must be text.")
+    return given[:40]
 
 
 def _is_text(value: Any) -> bool:

@@ -14,11 +14,11 @@ from xml.etree import ElementTree as ET
 from .._arrays import described
 from .._files import as_path, write_whole
 from .._images import ImageFolder
+from ..journal import Journal
 from ._wording import CANNOT_TELL, Answer, Wording, batches, written
 
 if TYPE_CHECKING:
     from ..cleaning import ActiveLabelCleaner
-    from ..journal import Journal
 
 _LOCAL_FILES = "/data/local-files/?d="
 
@@ -28,14 +28,21 @@ def write_label_studio(
     cleaner: ActiveLabelCleaner | Journal,
     *,
     images: str | os.PathLike[str] | None = None,
+    imported: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write the samples that wait for an answer as tasks for Label Studio.
 
     Two files are written: ``config.xml``, to be pasted into the project's labelling interface (as
     code), and ``tasks.json``, to be imported. A task shows the image, its id, its current label and
     why it is asked about; the model's suggestion is a prediction, with its probability as score.
-    Keys 1 to 9 choose labels, and 0 "cannot tell". In each round import the new tasks only; the
+    Keys 1 to 9 choose labels, and 0 "cannot tell". In each round import the new tasks; the
     configuration stays the same.
+
+    Tasks stand in the order in which they are to be answered, which Label Studio keeps if the
+    project samples sequentially (its default), and have their ``round`` and their ``place`` in it,
+    by which its table can be sorted. It does not notice tasks that are imported twice: where a
+    round has been imported in part or the files are written again, pass the project's export as
+    `imported`, and no question is there twice.
 
     To show images from a folder, start Label Studio with
     ``LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true`` and
@@ -53,16 +60,22 @@ def write_label_studio(
         A folder with the images, named as the items are, with or without their suffixes; or the
         beginning of an address (``"https://host/images/"``, ``"s3://bucket/"``) to which ids are
         appended. None shows the ids only.
+    imported : path, default=None
+        Tasks that the project has: its export (JSON or JSON-MIN), or a ``tasks.json`` that was
+        imported. Those for the same item and round are left out. Label Studio leaves tasks without
+        an annotation out of an export, except of a snapshot of all tasks, or with
+        ``/api/projects/<id>/export?exportType=JSON&download_all_tasks=true`` [2]_.
 
     Raises
     ------
     ValueError
-        If no image or several fit the id of an item, or an id cannot be part of an address.
+        If no image or several fit the id of an item, an id cannot be part of an address, or
+        `imported` is no file of tasks.
     TypeError
         If `cleaner` is neither a cleaner nor a journal, or its classes are not strings, numbers or
         booleans.
     OSError
-        If a file cannot be written, or there is no such folder of images.
+        If a file cannot be read or written, or there is no such folder of images.
 
     See Also
     --------
@@ -71,6 +84,7 @@ def write_label_studio(
     References
     ----------
     .. [1] Label Studio's guide, "Local storage", https://labelstud.io/guide/storage
+    .. [2] Label Studio's guide, "Export annotations", https://labelstud.io/guide/export
 
     Examples
     --------
@@ -101,12 +115,18 @@ def write_label_studio(
     folder = as_path(folder, "folder")
     wording = Wording(cleaner)
     address_of = _addresses(images)
+    known = set() if imported is None else _questions(as_path(imported, "imported"))
+    number = cleaner.progress().round if isinstance(cleaner, Journal) else cleaner.state_.round
     tasks = []
-    for item in cleaner.open_items():
+    for place, item in enumerate(cleaner.open_items(), 1):
+        if (written(item.item), number) in known:
+            continue
         data = {
             "item": written(item.item),
             "label": wording.text_of(item.label),
             "reason": item.reason,
+            "round": number,
+            "place": place,
         }
         if address_of is not None:
             data["image"] = address_of(item.item)
@@ -114,6 +134,7 @@ def write_label_studio(
         if item.suggested is not None:
             value = {"choices": [wording.text_of(item.suggested)]}
             result = {"from_name": "answer", "to_name": "shown", "type": "choices", "value": value}
+            # One version for all rounds: Label Studio shows the predictions of one at a time.
             task["predictions"] = [
                 {"model_version": "noisyactive", "score": item.probability, "result": [result]}
             ]
@@ -269,6 +290,18 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise ValueError(f"{path} is not an export of Label Studio: it has no list of tasks.")
     return tasks
+
+
+def _questions(path: Path) -> set[tuple[str, int]]:
+    """Item and round of each task of a file."""
+    found = set()
+    for task in _read_tasks(path):
+        data = task.get("data", task)
+        if not isinstance(data, dict) or not isinstance(data.get("item"), str):
+            raise ValueError(f"{path} holds tasks that write_label_studio did not write.")
+        if isinstance(data.get("round"), int):
+            found.add((data["item"], data["round"]))
+    return found
 
 
 def _config(choices: list[str], *, with_images: bool) -> str:

@@ -85,8 +85,9 @@ def serve(
     """Serve a page on which people label the samples that a run asks about.
 
     The page collects answers and never trains: an `ActiveLabelCleaner` with the same journal runs
-    the rounds, in this process or another. Each answer is on disk before the next image shows.
-    The page is served from a thread::
+    the rounds, in this process or another. Each answer is on disk before the next image shows; one
+    that its annotator takes back within ten seconds is not charged when it is changed. The page is
+    served from a thread::
 
         with serve(cleaner):
             while len(cleaner.query()):
@@ -109,7 +110,8 @@ def serve(
     annotator : str, default=None
         Who answers. None asks on the page.
     blind : bool, default=False
-        Whether to keep current labels and the model's suggestions from the page.
+        Whether to keep current labels, the model's suggestions and the reasons for asking from the
+        page.
     host : str, default="127.0.0.1"
         Address to listen on. The default can be reached from this machine only. Traffic is not
         encrypted.

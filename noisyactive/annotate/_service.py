@@ -9,17 +9,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .._images import NotShown, Picture, render
-from ..journal import Journal, OpenItem
+from ..journal import Journal, OpenItem, percent
+from ._sitting import last_sitting, summary
 
 MAX_COMMENT = 2000
 MAX_NAME = 100
 MAX_SECONDS = 86_400.0  # of one answer: a day
 
-_N_AHEAD = 2  # items sent at a time, so that the page can fetch the next image early
+UNDO_SECONDS = 10.0  # after an answer, in which taking it back is free
+
+_N_AHEAD = 3  # items sent at a time, so that the page can fetch the next two images early
 _HELD_SECONDS = 300.0  # how long an item that one tab shows is kept from other tabs
 
 _log = logging.getLogger(__name__)
@@ -71,6 +75,7 @@ class LabellingService:
         self.blind = blind
         self._items: dict[int, str] = {}  # ids of rows whose images may be shown
         self._held: dict[int, tuple[str, float]] = {}  # by row: tab and time
+        self._taken_back: dict[tuple[str | None, int], str] = {}  # and the time of the answer
         self._holding = threading.Lock()
         self._writing = threading.Lock()
         self.n_classes = len(self._journal.classes)
@@ -92,21 +97,26 @@ class LabellingService:
         Returns
         -------
         dict
-            For JSON. Labels are positions in `classes`. Items have no label and no suggestion if
-            the service is blind.
+            For JSON. Labels are positions in `classes`. Items have no label, no suggestion and no
+            reason if the service is blind.
         """
         with _explained():
             n_waiting = self._journal.n_open(annotator)
             next_items = self._next_items(annotator, tab)
             progress = self._journal.progress()
+            seconds_per_item = self._journal.seconds_per_item(annotator)
+            is_running = self._journal.is_running()
         self._items.update((item.row, item.item) for item in next_items)
         items = []
         for item in next_items:
-            shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": item.reason}
+            shown: dict[str, Any] = {"row": item.row, "item": item.item, "reason": ""}
             if not self.blind:
+                shown["reason"] = item.reason
                 shown["label"] = self._code(item.label)
                 shown["suggested"] = self._code(item.suggested)
                 shown["probability"] = item.probability
+                if item.probability is not None:
+                    shown["percent"] = percent(item.probability)
             items.append(shown)
         return {
             "run": self.run,
@@ -118,6 +128,9 @@ class LabellingService:
             "images": self._images is not None,
             "progress": asdict(progress),
             "waiting": n_waiting,
+            "seconds_per_item": seconds_per_item,
+            "running": is_running,
+            "undo_seconds": UNDO_SECONDS,
             "items": items,
         }
 
@@ -134,12 +147,14 @@ class LabellingService:
         Returns
         -------
         dict or None
-            For JSON; None if there are fewer. Its `time` identifies the answer in a correction.
+            For JSON; None if there are fewer. Its `time` identifies the answer in a correction,
+            which is not charged (`free`) if the answer is only a few seconds old now.
         """
         with _explained():
             answer, n_answered = self._journal.latest_answer(annotator, back=back)
-        if answer is None or back < 1:
-            return None
+            if answer is None or back < 1:
+                return None
+            is_free = self._take_back(annotator, answer)
         shown = {
             "row": answer["row"],
             "item": answer["item"],
@@ -147,6 +162,7 @@ class LabellingService:
             "comment": answer["comment"] or "",
             "time": answer["time"],
             "back": back,
+            "free": is_free,
             "n_answered": n_answered,
         }
         if not self.blind:
@@ -204,10 +220,32 @@ class LabellingService:
                     seconds=[seconds],
                     comments=[comment or None],
                     only_open=corrects is None,
+                    charged=corrects is None or self._taken_back.get((annotator, row)) != corrects,
                 )
+                self._taken_back.pop((annotator, row), None)
         with self._holding:
             self._held.pop(row, None)
         return "recorded" if written else "elsewhere"
+
+    def sitting(self, annotator: str | None) -> dict[str, Any]:
+        """Return what one annotator has done since the last long break.
+
+        Parameters
+        ----------
+        annotator : str or None
+            Who asks.
+
+        Returns
+        -------
+        dict
+            For JSON, see `summary`; without what tells of labels if the service is blind.
+        """
+        with _explained():
+            answers = self._journal.answers()
+            found = summary(last_sitting([a for a in answers if a["annotator"] == annotator]))
+        if self.blind:
+            del found["kept"], found["changed"]
+        return found
 
     def picture(self, row: int) -> Picture:
         """Return the image of a row that waits for an answer or has one.
@@ -237,6 +275,17 @@ class LabellingService:
             _log.warning("Item %r cannot be shown.", item, exc_info=True)
             reason = str(error) if isinstance(error, ValueError) else "Its image cannot be read."
             raise NotShown(reason) from error
+
+    def _take_back(self, annotator: str | None, answer: dict[str, Any]) -> bool:
+        """Whether an answer that is shown again may be changed for free; this is remembered."""
+        key = (annotator, answer["row"])
+        if self._taken_back.get(key) == answer["time"]:
+            return True
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(answer["time"])
+        is_fresh = age.total_seconds() <= UNDO_SECONDS
+        if is_fresh:
+            self._taken_back[key] = answer["time"]
+        return is_fresh
 
     def _next_items(self, annotator: str | None, tab: str) -> list[OpenItem]:
         """What a tab shows next: first what no other tab shows, unless each annotator answers."""

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from .._arrays import naming
 from .._codes import is_missing
 from .._neighbours import comparable
+from .._rows import RowsOf
 from .._samples import as_native, check_samples, in_memory
 
 # Images are compared by their averages over as many rows and columns: a few hundred numbers each,
@@ -79,7 +80,7 @@ def contents_of(X: Any) -> Contents:
         return _of_items(X)
     X = in_memory(X)
     with naming("X"):
-        array = np.asarray(X)
+        array: Any = X if isinstance(X, RowsOf) else np.asarray(X)
     if array.dtype.kind in "OUS" and array.size == len(array):
         return _of_texts(array.ravel().tolist() if isinstance(X, np.ndarray) else list(X))
     if array.dtype.kind in "OUS" and array.ndim == 2:
@@ -89,11 +90,14 @@ def contents_of(X: Any) -> Contents:
             "X must hold rows of numbers, images or texts, or be a DataFrame or Dataset; got an "
             f"array of the type {array.dtype} and shape {array.shape}."
         )
-    keys = _numbered([_digest(row) for row in array])
-    if array.ndim == 2:
-        return Contents(keys, comparable(array))
-    blocks = (array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK))
-    return Contents(keys, _scaled(np.concatenate([_small(block) for block in blocks])))
+    digests, small = [], []
+    for start in range(0, len(array), _BLOCK):
+        block = array[start : start + _BLOCK]
+        digests += [_digest(row) for row in block]
+        if array.ndim > 2:
+            small.append(_small(block))
+    features = comparable(array) if array.ndim == 2 else _scaled(np.concatenate(small))
+    return Contents(_numbered(digests), features)
 
 
 def compared(

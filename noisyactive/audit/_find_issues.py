@@ -34,7 +34,7 @@ def find_label_issues(
         texts, as a pretrained network's, in place of these.
     X : object of length n_samples
         Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices, texts,
-        Datasets.
+        Datasets, files (`h5py.Dataset` and its like, map-style `datasets.Dataset`).
     y : array-like of shape (n_samples,) or (n_samples, n_annotators)
         Labels. Of several annotators, ``given`` is their consensus; see `AnnotatorConsensus`.
     cv : int, cross-validation generator or iterable, default=5

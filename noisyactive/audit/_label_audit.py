@@ -25,10 +25,11 @@ from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
 from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
-from .._proba import check_proba, classes_of_columns, codes_of_proba, warn_of_memory
+from .._proba import check_proba, classes_of_columns, codes_of_proba, proba_table, warn_of_memory
 from .._random import draw_seed
-from .._samples import for_estimator
+from .._samples import checked_rows, for_estimator
 from .._templates import seeded_clone
+from ..coteaching import CoTeachingClassifier
 from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
@@ -54,7 +55,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     Parameters
     ----------
     estimator : classifier, "precomputed" or None, default=None
-        Cloned for each fold; any with `predict_proba`, as a Pipeline. "precomputed": `X` holds
+        Cloned for each fold; any with `predict_proba`, as a Pipeline, whose leading steps that need
+        not be fitted, as `FrozenFeatures`, are applied once. "precomputed": `X` holds
         class probabilities, of models that did not learn the labels that they are about. None:
         no training; similar samples of other folds vote, each as far as its own neighbours agree
         with its label. What `X` holds is compared as in `contradicting_rows`.
@@ -195,7 +197,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         X : object of length n_samples
             Samples, of any kind that the estimator takes: arrays, DataFrames, sparse matrices,
             texts, Datasets. With "precomputed", class probabilities of shape (n_samples,
-            n_classes), which may be a memory map: they are read in blocks.
+            n_classes), which may be a memory map or a file: they are read in blocks.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators)
             Labels. The index of a Series becomes that of `issues_`, else that of a DataFrame `X`.
             With at least two columns, what each annotator said, missing where nothing; see
@@ -234,7 +236,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
             self.classes_, codes = codes_of_proba(y, X, known)
             if len(self.classes_) < 2:
                 raise ValueError(f"proba must have at least 2 columns, got {len(self.classes_)}.")
-            proba = np.asarray(X)
+            proba = proba_table(X)
             n_agreeing = 0
             for start in range(0, len(proba), BLOCK):
                 block = check_proba(proba[start : start + BLOCK], start)
@@ -280,6 +282,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
         X = for_estimator(X)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
+        if isinstance(self.estimator, CoTeachingClassifier):
+            X = checked_rows(X)
         if self.estimator is None:
             remedy = "features of the samples as X, or a classifier as the estimator"
             features = compared(X, standardise=True, remedy=remedy).features

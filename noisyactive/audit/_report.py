@@ -16,6 +16,7 @@ from .._files import as_path, write_whole
 from .._html import now, page_template
 from .._images import image_finder
 from .._numbers import check_int
+from .._rows import as_rows
 from .._samples import check_samples
 from .._text import visible
 from . import _report_content as content
@@ -114,6 +115,7 @@ def write_report(
     n_samples = len(audit.issues_)
     if X is not None:
         check_samples(X)
+        X = as_rows(X)
         if length_of(X) != n_samples:
             raise ValueError(f"X must hold the {n_samples} samples of audit, got {length_of(X)}.")
     elif groups is not None or split is not None:

@@ -24,7 +24,9 @@ from .._labels import (
 )
 from .._like import LabelForm, form_of, row_index
 from .._pipeline import last_step
-from .._samples import check_samples, for_estimator, labels_of_dataset
+from .._rows import as_rows
+from .._samples import check_samples, checked_rows, for_estimator, labels_of_dataset
+from ..coteaching import CoTeachingClassifier
 from ..journal import check_ids
 from ..query import get_strategy
 from ._policies import policy_class
@@ -169,6 +171,7 @@ def check_data(
     """
     index = row_index(y, X)
     if isinstance(last_step(estimator), NeuralNet):
+        X = as_rows(X)
         check_samples(X)
     else:
         X = for_estimator(X)
@@ -185,13 +188,19 @@ def check_data(
     if not isinstance(last_step(estimator), NeuralNet):
         classes = plain_numbers(classes)
     check_validation_data(validation_data, classes)
+    if validation_data is not None:
+        validation_data = as_rows(validation_data[0], "X_val"), validation_data[1]
+    ids = None if ids is None else check_ids(ids, len(codes))
+    groups = check_groups(groups, len(codes))
+    if isinstance(estimator, CoTeachingClassifier):
+        X = checked_rows(X)  # last, since it reads all of them
     return RunData(
         X=X,
         classes=classes,
         codes=codes,
         annotations=None if several is None else several.among(classes),
-        ids=None if ids is None else check_ids(ids, len(codes)),
-        groups=check_groups(groups, len(codes)),
+        ids=ids,
+        groups=groups,
         validation_data=validation_data,
         fit_params=fit_params,
         form=form_of(y),

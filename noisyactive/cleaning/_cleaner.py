@@ -24,9 +24,9 @@ from .._files import as_path, write_whole
 from .._like import labels_like
 from .._numbers import check_switch
 from .._params import CheckedParams
-from .._proba import accuracy, aligned_proba
+from .._proba import accuracy, aligned_proba, in_chunks
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
-from .._rows import take_rows
+from .._rows import RowsOf, take_rows
 from .._samples import asking, check_samples, for_estimator
 from ..journal import (
     Answered,
@@ -82,7 +82,9 @@ class ActiveLabelCleaner(
         Cloned. With ``trust="once"``, or ``pool="untrusted"`` and a policy other than "crossfit",
         trusted labels are those of its `clean_mask_` after `fit` (as `CoTeachingVOGClassifier`
         has it, also as the last step of a Pipeline); a classifier without it gets one by confident
-        learning on out-of-fold probabilities.
+        learning on out-of-fold probabilities. The leading steps of a Pipeline that need not be
+        fitted (scikit-learn's tag ``requires_fit=False``, as of `FrozenFeatures`) are applied
+        once to all samples: models and query strategies get what comes out of them.
     query_strategy : str or callable, default="rare_entropy"
         "bald", "coreset", "entropy", "label_disagreement", "least_confidence", "margin", "random",
         "rare_entropy", or ``strategy(learner, X, n_instances, **kwargs) -> indices into X`` as
@@ -169,7 +171,8 @@ class ActiveLabelCleaner(
         The labels as they are now, the worst first, as `find_label_issues` describes it, with the
         index of `to_frame`. "crossfit" only.
     estimator_ : classifier
-        The model as it is now; a `CrossFitEnsemble` with ``trust="crossfit"``.
+        The model as it is now, for samples of the kind of `X_train_`; a `CrossFitEnsemble` with
+        ``trust="crossfit"``.
     clean_mask_ : ndarray of bool of shape (n_samples,)
         Labels that are trusted: by the first phase (none with ``trust="verified"``, all with
         "all"; with "crossfit" by the latest ensemble), or verified and not doubted by "crossfit".
@@ -179,12 +182,17 @@ class ActiveLabelCleaner(
     history_ : dict of ndarray
         One entry for the first phase and one for each round: ``round``, ``asked``, ``changed``
         (labels), ``cost`` (answers so far), ``score`` (NaN without validation data).
+    validation_codes_ : ndarray of int of shape (n_validation,) or None
+        Labels of the validation data, as indices into `classes_`; None without such data.
+    validation_predictions_ : list of ndarray or None
+        What was predicted for them, likewise, for each entry of `history_`: for intervals of
+        scores. None where it is not known, as of rounds before a run was resumed.
     events_ : list
         Events of the run, in order.
     state_ : CleaningState
         What the events add up to: labels, answers and accounts. Not to be changed.
     X_train_ : object of length n_samples
-        The samples that the run was started with.
+        The samples that the run was started with; of a file, an object that reads its ``[rows]``.
     agreement_ : dict of ndarray
         One entry for each annotator: ``annotator``, ``n_answers``, ``n_labels`` (verified rows that
         they gave a label for), ``agreement`` (share of these that is the label now), ``kappa``
@@ -342,7 +350,9 @@ class ActiveLabelCleaner(
         Parameters
         ----------
         X : object of length n_samples
-            Samples, of any kind that the estimator takes.
+            Samples, of any kind that the estimator takes. Those of a file
+            (`numpy.memmap`, `h5py.Dataset`, zarr arrays, map-style `datasets.Dataset`) are read
+            batch by batch where the estimator is a network, and in chunks for predictions.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels, some of them wrong. Not written to. None takes those that a torch Dataset has.
             With at least two columns, what each annotator said, missing where nothing; every sample
@@ -700,7 +710,7 @@ class ActiveLabelCleaner(
         """
         check_is_fitted(self, "estimator_")
         with asking():
-            return self.estimator_.predict(for_estimator(X))
+            return in_chunks(self.estimator_, "predict", for_estimator(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Predict class probabilities.
@@ -740,7 +750,7 @@ class ActiveLabelCleaner(
     @property
     def estimator_(self) -> Any:
         """The model as it is now."""
-        model = self._of_run("estimator_").policy.model
+        model = self._of_run("estimator_").model
         if model is None:
             raise AttributeError(
                 f"{type(self).__name__} has no estimator_ before labels of two classes are "
@@ -802,6 +812,16 @@ class ActiveLabelCleaner(
         return {key: np.array(column) for key, column in self.state_.history.items()}
 
     @property
+    def validation_codes_(self) -> NDArray[np.intp] | None:
+        """Labels of the validation data, encoded, of shape (n_validation,)."""
+        return self._of_run("validation_codes_").training.validation_codes
+
+    @property
+    def validation_predictions_(self) -> list[NDArray[np.intp] | None]:
+        """What was predicted for the validation data, for each entry of `history_`."""
+        return self._of_run("validation_predictions_").predictions()
+
+    @property
     def events_(self) -> list[Event]:
         """What happened, in order."""
         return self._of_run("events_").events
@@ -833,8 +853,9 @@ class ActiveLabelCleaner(
 
     @property
     def X_train_(self) -> Any:
-        """The samples that the run was started with."""
-        return self._of_run("X_train_").data.X
+        """The samples that the run was started with; those of a file as rows that are read."""
+        X = self._of_run("X_train_").data.X
+        return X.array if isinstance(X, RowsOf) and isinstance(X.array, np.ndarray) else X
 
     @property
     def n_features_in_(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from .._crowd_model import crowd_posterior, fit_crowd
 from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
-from .._proba import aligned_proba
+from .._proba import aligned_proba, predicted_proba
 from .._rows import view_rows
+from .._samples import asking, for_estimator
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
 
 # Of the labels of a class that are expected to be right, so many are trusted in any case.
@@ -52,6 +54,10 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
     annotations : ndarray of int of shape (n_samples, n_annotators), default=None
         Given labels of several annotators, encoded; -1 where there is none. None: each sample has
         one label.
+    before : transformer, default=None
+        Leading steps of a pipeline that learn nothing, fitted: `predict`, `predict_proba` and
+        `extract_features` apply them once, and the `models` take what comes out of them. None: the
+        models take samples as they are.
 
     Attributes
     ----------
@@ -113,11 +119,13 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         folds: NDArray[np.intp],
         classes: NDArray[Any],
         annotations: NDArray[np.intp] | None = None,
+        before: Any = None,
     ):
         self.models = models
         self.folds = folds
         self.classes = classes
         self.annotations = annotations
+        self.before = before
         self.classes_ = classes
 
     @property
@@ -132,16 +140,41 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
+        X = self._prepared(X)
         return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""
-        return self.classes[self.predict_proba(X).argmax(axis=1)]
+        return self.classes[predicted_proba(self, X).argmax(axis=1)]
 
     @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
     def extract_features(self, X: Any) -> NDArray[Any]:
         """Features of the `latest` classifiers side by side, of shape (n_samples, n_features)."""
+        X = self._prepared(X)
         return np.concatenate([features_of(model, X) for model in self.latest], axis=1)
+
+    def behind(self, before: Any) -> CrossFitEnsemble:
+        """The same ensemble, for samples that go through a fitted transformer before.
+
+        Parameters
+        ----------
+        before : transformer
+            What becomes of `before`.
+
+        Returns
+        -------
+        CrossFitEnsemble
+            A copy with the same models and arrays.
+        """
+        twin = copy.copy(self)
+        twin.before = before
+        return twin
+
+    def _prepared(self, X: Any) -> Any:
+        if self.before is None:
+            return X
+        with asking():
+            return self.before.transform(for_estimator(X))
 
     def predict_held_out(self, X: Any, models: list[Any] | None = None) -> CrossFitEnsemble:
         """Set `held_out_proba_`.
@@ -293,14 +326,19 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         return 1 - float(self.transition_matrix_[0, 0]), self.inverse_temperature_
 
     @property
+    def _first(self) -> Any:
+        """What samples come to first."""
+        return self.models[0] if self.before is None else self.before
+
+    @property
     def n_features_in_(self) -> int:
         """Number of features, where the classifiers say so."""
-        return self.models[0].n_features_in_
+        return self._first.n_features_in_
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of the features, where the classifiers say so."""
-        return self.models[0].feature_names_in_
+        return self._first.feature_names_in_
 
 
 def probably_right(right: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from .._interrupts import interrupts_deferred
 from .._issues import issue_table
 from .._numbers import check_seconds
-from .._pipeline import last_step
-from .._proba import aligned_proba
+from .._pipeline import after, last_step, transform_once
+from .._proba import aligned_proba, predicted_proba
 from .._random import child_seed, draw_seed, isolated_rng
 from .._rows import take_rows, view_rows
+from .._samples import asking
 from .._templates import draws_globally, seeded_clone
 from ..journal import (
     Answered,
@@ -45,6 +46,7 @@ from . import _checkpoint as checkpoint
 from ._annotators import answers_of, settle
 from ._checkpoint import can_keep, keys_of
 from ._checks import RunData, check_round_budget, count_of
+from ._ensemble import CrossFitEnsemble
 from ._policies import make_policy
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
@@ -74,6 +76,9 @@ class CleaningLoop:
         Labels and accounts.
     seed : int
         Seed of the run; round r draws from the child seed (seed, r).
+    before : pipeline or None
+        Leading steps of the estimator that learn nothing, applied once; what is trained comes after
+        them.
     training : Training
         Fits models.
     policy : TrustPolicy
@@ -87,6 +92,7 @@ class CleaningLoop:
         self.data = data
         self.trust = repr(params.trust)  # of all parameters the one that cannot change
         self.events: list[Event] = []
+        self._predictions: list[NDArray[np.intp] | None] = []
         self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
         self._round_budget = count_of(params.round_budget, len(data.codes))
         check_round_budget(params, self._round_budget)
@@ -103,14 +109,17 @@ class CleaningLoop:
                 self.seed = past[0].seed
             rng = self._rng(0)
             data = self.data
+            template = seeded_clone(self.params.estimator, data.classes, rng)
+            with self._isolated_for(template, 0, 1):
+                self.before, template, X = transform_once(template, data.X, data.fit_params)
             self.training = Training(
-                template=seeded_clone(self.params.estimator, data.classes, rng),
-                X=data.X,
+                template=template,
+                X=X,
                 classes=data.classes,
                 annotations=data.annotations,
                 groups=data.groups,
                 fit_params=data.fit_params,
-                validation_data=data.validation_data,
+                validation_data=self._validation_data(),
                 scoring=self.params.scoring,
                 n_jobs=self.params.n_jobs,
             )
@@ -122,6 +131,14 @@ class CleaningLoop:
         except BaseException:
             self.close()
             raise
+
+    def _validation_data(self) -> tuple[Any, Any] | None:
+        """The validation data as it reaches what is trained."""
+        if self.data.validation_data is None or self.before is None:
+            return self.data.validation_data
+        X_val, y_val = self.data.validation_data
+        with asking("X_val"):
+            return self.before.transform(X_val), y_val
 
     def _open_journal(self) -> list[Event]:
         """Events of the journal, if there is one already; it has to agree with what was given."""
@@ -158,6 +175,7 @@ class CleaningLoop:
             self._writer.publish(first)
         for event in first:
             self._apply(event)
+        self._predictions = [self._predicted(self.policy)]
         self._save_checkpoint()
 
     def _replay(self, events: list[Event], rng: np.random.RandomState) -> None:
@@ -180,16 +198,21 @@ class CleaningLoop:
             is_first &= not isinstance(event, Refitted)  # the first one was the first phase
             self._apply(event)
         self.policy = self._updated(due)
+        # A journal has scores, and not what they were computed from.
+        self._predictions = [None] * len(self.state.history["round"])
+        if self._predictions:
+            self._predictions[-1] = self._predicted(self.policy)
 
     # --- rounds ---------------------------------------------------------------------------------
 
     def refit(self) -> None:
         """Bring the model up to date with the labels; if that breaks off, it stays as it was."""
         policy = self._updated(self._due_labels())
-        refitted = Refitted(self._score(policy))
+        refitted, predicted = Refitted(self._score(policy)), self._predicted(policy)
         with interrupts_deferred():
             self._record(refitted)
             self.policy = policy
+            self._predictions.append(predicted)
         self._save_checkpoint()
 
     def ask(self) -> None:
@@ -199,8 +222,10 @@ class CleaningLoop:
         n_rows = min(n_answers // self.state.answers_per_item, len(pool))
         if n_rows > 0 and self.state.round < self.params.n_rounds:
             rows = self._choose(pool, n_rows)
+            first, second = self._suggestions(rows)
             left, reason = self._budget_left(), self._reason(rows)
-            self._record(Asked(tuple(rows.tolist()), *self._suggestions(rows), left, reason))
+            n_by_chance = self._n_by_chance(len(rows))
+            self._record(Asked(tuple(rows.tolist()), *first, left, reason, *second, n_by_chance))
         elif not self.state.ended:
             self._record(Ended())
 
@@ -281,6 +306,16 @@ class CleaningLoop:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids.tolist())}
 
+    @property
+    def model(self) -> Any:
+        """The model for samples as users have them; None if there is none yet."""
+        model = self.policy.model
+        if self.before is None or model is None:
+            return model
+        if isinstance(model, CrossFitEnsemble):
+            return model.behind(self.before)
+        return after(self.before, model)
+
     def open_items(self, annotator: str | None) -> list[OpenItem]:
         """Open rows as people are shown them."""
         rows = list(open_rows(self.state, annotator))
@@ -295,7 +330,7 @@ class CleaningLoop:
     def posterior(self) -> NDArray[np.float64] | None:
         """Probability of each class to be the true one by all answers so far, if it is known."""
         known = self.policy.posterior
-        if known is None or self.state.cost == self.state.history["cost"][-1]:
+        if known is None or not self.state.has_news:
             return known
         labels = self._due_labels()  # with answers that the model was not trained on yet
         return known if labels is None else self.policy.posterior_with(labels)
@@ -311,6 +346,10 @@ class CleaningLoop:
             posterior.__getitem__,
             index,
         )
+
+    def predictions(self) -> list[NDArray[np.intp] | None]:
+        """What was predicted for the validation data, for each entry of the history."""
+        return list(self._predictions)
 
     def progress(self) -> dict[str, Any]:
         """What a progress bar shows."""
@@ -352,8 +391,14 @@ class CleaningLoop:
         strategy = get_strategy(self.params.query_strategy)
         if strategy is not None and not draws_globally(self.training.template):
             return nullcontext()
+        return self._isolated_for(None, part, 0)
+
+    def _isolated_for(self, template: Any, *part: int) -> AbstractContextManager[None]:
+        """The same, if an estimator may draw from them; None: in any case."""
+        if template is not None and not draws_globally(template):
+            return nullcontext()
         device = getattr(last_step(self.params.estimator), "device", "cpu")
-        return isolated_rng(child_seed(self.seed, part, 0), device)
+        return isolated_rng(child_seed(self.seed, *part), device)
 
     def _due_labels(self) -> LabelSnapshot | None:
         """Labels to bring the model up to date with; None if they are not enough to train on."""
@@ -380,6 +425,10 @@ class CleaningLoop:
     def _score(self, policy: TrustPolicy) -> float:
         with self._isolated(self.state.round):
             return self.training.score(policy.model)
+
+    def _predicted(self, policy: TrustPolicy) -> NDArray[np.intp] | None:
+        with self._isolated(self.state.round):
+            return self.training.predictions(policy.model)
 
     def _save_checkpoint(self) -> None:
         """Save the model beside the journal, if it is of a kind that can be."""
@@ -469,7 +518,7 @@ class CleaningLoop:
         self, pool: NDArray[np.intp], n_rows: int, rng: np.random.RandomState
     ) -> NDArray[np.intp]:
         """Rows of the pool that the query strategy chooses."""
-        model, X = self.policy.model, self.data.X
+        model, X = self.policy.model, self.training.X
         labels = self.data.classes[self.state.codes]
         trusted = np.flatnonzero(self.trusted())
         # Strategies of others may do with the pool what one does with an array.
@@ -492,25 +541,38 @@ class CleaningLoop:
             )
         return pool[chosen]
 
-    def _suggestions(self, rows: NDArray[np.intp]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """The most probable class of each row, and its probability; for people.
+    def _suggestions(
+        self, rows: NDArray[np.intp]
+    ) -> list[tuple[tuple[Any, ...], tuple[float, ...]]]:
+        """The two most probable classes of each row, with their probabilities; for people.
 
         By models that did not learn its label, where there are such.
         """
         if self.policy.model is None:
-            return (), ()
+            return [((), ()), ((), ())]
         classes = self.data.classes
         if self.policy.prior is not None:
             proba = self.policy.prior[rows]
         else:
             with self._isolated(self.state.round + 1):
-                proba = aligned_proba(self.policy.model, take_rows(self.data.X, rows), classes)
+                proba = aligned_proba(self.policy.model, take_rows(self.training.X, rows), classes)
         best = proba.argmax(axis=1)
-        probability = np.nan_to_num(proba[np.arange(len(rows)), best].astype(float))
-        return tuple(classes[best].tolist()), tuple(probability.tolist())
+        others = proba.astype(float)
+        others[np.arange(len(rows)), best] = -np.inf
+        found = []
+        for codes in (best, others.argmax(axis=1)):
+            probability = np.nan_to_num(proba[np.arange(len(rows)), codes].astype(float))
+            found.append((tuple(classes[codes].tolist()), tuple(probability.tolist())))
+        return found
+
+    def _n_by_chance(self, n_rows: int) -> int:
+        """How many of this round's rows chance picked: the last ones."""
+        if self.policy.model is None or self.params.query_strategy == "random":
+            return n_rows
+        return 0 if self.state.round else self._n_random(n_rows)
 
     def _reason(self, rows: NDArray[np.intp]) -> str:
-        """How the rows of this round were chosen, for people."""
+        """How the rows of this round were chosen."""
         strategy = self.params.query_strategy
         if self.policy.model is None:
             strategy = "chance"
@@ -535,6 +597,8 @@ class HeldOut:
         Its held-out class probabilities.
     """
 
+    reads_rows = True  # in chunks, the pool would not be recognised
+
     def __init__(self, model: Any, X_pool: Any, proba: NDArray[np.float64]):
         self._model = model
         self._X_pool = X_pool
@@ -543,7 +607,7 @@ class HeldOut:
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Class probabilities, of shape (n_samples, n_classes)."""
-        return self._proba if X is self._X_pool else self._model.predict_proba(X)
+        return self._proba if X is self._X_pool else predicted_proba(self._model, X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""

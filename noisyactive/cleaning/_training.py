@@ -14,12 +14,14 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from .._codes import find_codes
 from .._confident import confident_mask
 from .._held_out import make_folds, out_of_fold_proba
 from .._interrupts import interrupts_raised
+from .._labels import find_classes
 from .._pipeline import changes_labels, last_step
 from .._rows import view_rows
-from .._samples import asking
+from .._samples import asking, for_estimator
 from ._class_balance import fit_balanced
 from ._fine_tune import Refit, can_train_further, train_further
 
@@ -172,6 +174,22 @@ class Training:
             return float("nan")
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
         return float(scorer(fitted, *self.validation_data))
+
+    def predictions(self, fitted: Any) -> NDArray[np.intp] | None:
+        """Codes of the classes predicted for the validation data; None as `score` is NaN."""
+        if self.validation_data is None or not hasattr(fitted, "predict"):
+            return None
+        with asking():
+            labels = fitted.predict(for_estimator(self.validation_data[0]))
+        return np.searchsorted(self.classes, labels)
+
+    @property
+    def validation_codes(self) -> NDArray[np.intp] | None:
+        """Labels of the validation data, as indices into `classes`; None without such data."""
+        if self.validation_data is None:
+            return None
+        present, codes = find_classes(self.validation_data[1], name="y_val")
+        return find_codes(present.tolist(), self.classes, name="y_val")[codes]
 
     def _training_data(
         self, rows: NDArray[np.intp], codes: NDArray[np.intp]

@@ -18,6 +18,39 @@ def is_lazy(X: Any) -> bool:
     return isinstance(X, (Dataset, SliceDataset))
 
 
+class SparseRows:
+    """Rows of a sparse matrix: one of them is dense, several are a sparse tensor.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse matrix or array of shape (n_samples, n_features)
+        In CSR format; copied if entries of a row are not in order, or a place has several.
+    """
+
+    def __init__(self, matrix: Any):
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        row: NDArray[Any] = self.matrix[[int(i)]].toarray()[0]
+        return row
+
+    def fetch(self, rows: NDArray[np.intp]) -> torch.Tensor:
+        """Rows as a coalesced sparse tensor (COO) of shape (len(rows), n_features)."""
+        part = self.matrix[rows]
+        of_entry = np.repeat(np.arange(len(rows)), np.diff(part.indptr))
+        places = torch.from_numpy(np.stack([of_entry, part.indices.astype(np.int64)]))
+        values = torch.from_numpy(part.data)
+        return torch.sparse_coo_tensor(
+            places, values, part.shape, is_coalesced=True, check_invariants=False
+        )
+
+
 class IndexedDataset(SkorchDataset):
     """Samples with their row numbers and encoded labels.
 
@@ -26,7 +59,7 @@ class IndexedDataset(SkorchDataset):
 
     Parameters
     ----------
-    X : ndarray or tensor of shape (n_samples, ...), torch Dataset or SliceDataset
+    X : ndarray, tensor or SparseRows of shape (n_samples, ...), torch Dataset or SliceDataset
         Samples; the items of a Dataset may be ``x`` or ``(x, ...)``.
     y : ndarray of shape (n_samples,), default=None
         Labels as the user knows them.
@@ -81,8 +114,12 @@ class IndexedDataset(SkorchDataset):
         tuple of dict and tensor
             The batch.
         """
-        in_tensor = isinstance(self.X, torch.Tensor)
-        x = self.X[rows.to(self.X.device)] if in_tensor else torch.from_numpy(self.X[rows.numpy()])
+        if isinstance(self.X, torch.Tensor):
+            x = self.X[rows.to(self.X.device)]
+        elif isinstance(self.X, SparseRows):
+            x = self.X.fetch(rows.numpy())
+        else:
+            x = torch.from_numpy(self.X[rows.numpy()])
         return {"X": _single_precision(x), "index": rows}, self.codes[rows]
 
 

@@ -32,7 +32,9 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         float32 batch to logits of shape (n_samples, n_classes). Constructor parameters with usual
         names (``num_classes``, ``in_features``, ``in_channels``, ...) are filled in from the data
         unless set as ``module__*``. None chooses a small multi-layer perceptron for 2-D X and a
-        small convolutional network for 4-D X.
+        small convolutional network for 4-D X. The perceptron takes sparse rows as they are;
+        beyond 16,384 columns (``module__max_features``) several share their weights. Networks that
+        have an attribute ``takes_sparse = True`` get sparse COO tensors, others dense batches.
     forget_rate : float in [0, 1) or "auto", default="auto"
         Share of every mini-batch that is discarded once the ramp has ended; best is the share of
         wrong labels. "auto" estimates it during warm-up, see `forget_rate_interval_`.
@@ -71,7 +73,8 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     channels_last : bool, default=False
         Memory format of networks and images, quicker for convolutions on most devices.
     preload : bool, default=False
-        Copy all of X onto the device once, instead of batch by batch.
+        Copy all of X onto the device once, instead of batch by batch. Of no effect where X is lazy
+        or sparse.
     accelerator : accelerate.Accelerator, default=None
         Train data-parallel on the processes of ``accelerate launch``, each with the same X and y
         (``pip install "noisyactive[accelerate]"``). `batch_size` is that of all processes together;
@@ -249,9 +252,10 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
         Parameters
         ----------
-        X : array-like, tensor or torch Dataset of shape (n_samples, ...)
+        X : array-like, sparse matrix, tensor or torch Dataset of shape (n_samples, ...)
             Samples: rows of features, images (n_samples, channels, height, width), or a Dataset
-            whose items are ``x`` or ``(x, y)``.
+            whose items are ``x`` or ``(x, y)``. Sparse rows (of any format of SciPy) reach the
+            default network as sparse batches, others as dense ones, see `module`.
         y : array-like of shape (n_samples,) or (n_samples, n_annotators), default=None
             Labels of any kind that can be sorted; they replace a Dataset's own. With at least two
             columns, what each annotator said, missing where nothing: their consensus is learned,

@@ -3,16 +3,20 @@
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ._pair import DataSpec
 
 _N_CLASSES = ("num_classes", "n_classes", "num_outputs", "n_outputs", "out_features", "output_dim")
 _N_FEATURES = ("in_features", "n_features", "num_features", "n_inputs", "input_dim", "input_size")
 _N_CHANNELS = ("in_channels", "n_channels", "num_channels", "in_chans")
+
+# Beyond these, a batch of sparse rows is not made dense.
+_MANY_FEATURES = 2048
 
 
 class Standardize(nn.Module):
@@ -56,29 +60,120 @@ class Standardize(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Features of the shape of X; in training mode, X counts among the rows trained on."""
         if self.training:
-            self._learn(X)
+            self.learn(X)
+        return (X - self.mean) * self.factors()
+
+    def factors(self) -> torch.Tensor:
+        """What deviations from the mean are multiplied by, of shape (n_features,)."""
         spread = self.variance.sqrt()
         varies = spread > 0
         typical = spread.where(varies, torch.nan).nanmedian()
         kept = (spread / typical).clamp(1 / self.limit, self.limit)
-        return (X - self.mean) * torch.where(varies, kept / spread, 0)
+        return torch.where(varies, kept / spread, 0)
 
     @torch.no_grad()
-    def _learn(self, X: torch.Tensor) -> None:
+    def learn(self, X: torch.Tensor) -> None:
+        """Count rows, dense or sparse, among those trained on."""
         # Deviations from a row, and not X, are summed up: they keep the digits that float32 has of
         # a small variation around a large mean, and are 0 in a constant column.
-        self.mean.copy_(torch.where(self.count == 0, X[0], self.mean))
+        first = X[0].to_dense() if X.is_sparse else X[0]
+        self.mean.copy_(torch.where(self.count == 0, first, self.mean))
         self.count += len(X)
         share = len(X) / self.count
-        deviation = X - self.mean
-        step = deviation.mean(dim=0)
-        within = deviation.var(dim=0, correction=0)
+        if X.is_sparse:
+            step, within = _moments_of_sparse(X, self.mean)
+        else:
+            deviation = X - self.mean
+            step = deviation.mean(dim=0)
+            within = deviation.var(dim=0, correction=0)
         self.variance.lerp_(within, share).add_(step.square() * share * (1 - share))
         self.mean.add_(step * share)
 
 
+def _moments_of_sparse(X: torch.Tensor, centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the deviations from `centre`, and their variance, for every column."""
+    columns, values = X.indices()[1], X.values()
+    deviation = values - centre[columns]
+    n_empty = len(X) - torch.bincount(columns, minlength=len(centre)).to(values.dtype)
+    step = (-centre * n_empty).index_add_(0, columns, deviation) / len(X)
+    # A second pass, as in the dense case: the mean square less the squared mean loses digits.
+    squares = (centre + step).square() * n_empty
+    squares.index_add_(0, columns, (deviation - step[columns]).square())
+    return step, squares / len(X)
+
+
+class WideLinear(nn.Module):
+    """Linear layer without bias for many columns, which suits sparse rows.
+
+    Columns beyond `max_features` share weights: feature hashing [1]_. Each weight then serves
+    equally many columns, which are drawn from torch's global generator, with random signs. Memory
+    and time no longer grow with the columns, and a network of a pair mixes up other columns than
+    its peer.
+
+    Parameters
+    ----------
+    in_features : int
+        Columns.
+    out_features : int
+        Outputs.
+    max_features : int
+        Columns that have weights of their own.
+
+    References
+    ----------
+    .. [1] K. Weinberger, A. Dasgupta, J. Langford, A. Smola, J. Attenberg, "Feature Hashing for
+       Large Scale Multitask Learning", ICML 2009, https://doi.org/10.1145/1553374.1553516
+    """
+
+    place: torch.Tensor | None
+    sign: torch.Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, max_features: int):
+        super().__init__()
+        n_places = min(in_features, max_features)
+        # Of this shape, and not that of nn.Linear, the weights of a column lie side by side.
+        self.weight = nn.Parameter(torch.empty(n_places, out_features))
+        nn.init.uniform_(self.weight, -(n_places**-0.5), n_places**-0.5)  # as nn.Linear does
+        hashed = in_features > max_features
+        self.register_buffer("place", torch.randperm(in_features) % n_places if hashed else None)
+        self.register_buffer("sign", torch.randint(2, (in_features,)) * 2.0 - 1 if hashed else None)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Outputs of shape (n_samples, out_features) for dense rows."""
+        if self.place is not None and self.sign is not None:
+            X = X.new_zeros(len(X), len(self.weight)).index_add(1, self.place, X * self.sign)
+        return X @ self.weight
+
+    def of_entries(
+        self, starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Outputs for sparse rows.
+
+        Parameters
+        ----------
+        starts : tensor of int64 of shape (n_samples,)
+            Where the entries of each row start.
+        columns : tensor of int64 of shape (n_entries,)
+            Column of each entry.
+        values : tensor of float32 of shape (n_entries,)
+            The entries.
+
+        Returns
+        -------
+        tensor of shape (n_samples, out_features)
+            Outputs.
+        """
+        if self.place is not None and self.sign is not None:
+            columns, values = self.place[columns], values * self.sign[columns]
+        return functional.embedding_bag(
+            columns, self.weight, starts, mode="sum", per_sample_weights=values
+        )
+
+
 class SmallMLP(nn.Module):
     """Multi-layer perceptron for rows of features, whose columns `Standardize` makes comparable.
+
+    Rows may be a sparse tensor: it is not made dense, and the result is the same.
 
     Parameters
     ----------
@@ -90,15 +185,29 @@ class SmallMLP(nn.Module):
         Width of both hidden layers.
     dropout : float, default=0
         Share of the last features that dropout leaves out, as `bald_sampling` needs it.
+    max_features : int, default=16384
+        Columns that have weights of their own in the first layer; more share them, see
+        `WideLinear`.
     """
 
+    #: Batches may be sparse tensors.
+    takes_sparse = True
+
     def __init__(
-        self, in_features: int, num_classes: int, hidden_features: int = 128, dropout: float = 0
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden_features: int = 128,
+        dropout: float = 0,
+        max_features: int = 16384,
     ):
         super().__init__()
+        wide = in_features > min(_MANY_FEATURES, max_features)
         self.body = nn.Sequential(
             Standardize(in_features),
-            nn.Linear(in_features, hidden_features, bias=False),
+            WideLinear(in_features, hidden_features, max_features)
+            if wide
+            else nn.Linear(in_features, hidden_features, bias=False),
             nn.BatchNorm1d(hidden_features),
             nn.ReLU(),
             nn.Linear(hidden_features, hidden_features, bias=False),
@@ -110,7 +219,24 @@ class SmallMLP(nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Logits of shape (n_samples, num_classes)."""
+        if X.is_sparse and not isinstance(self.body[1], WideLinear):
+            X = X.to_dense()
+        if X.is_sparse:
+            return self.head(self.body[2:](self._first_layer(X)))
         return self.head(self.body(X))
+
+    def _first_layer(self, X: torch.Tensor) -> torch.Tensor:
+        """What the first two layers make of sparse rows.
+
+        The sum over deviations from the mean is that over entries less that over the mean.
+        """
+        standardize, linear = cast(Standardize, self.body[0]), cast(WideLinear, self.body[1])
+        if self.training:
+            standardize.learn(X)
+        (rows, columns), factors = X.indices(), standardize.factors()
+        starts = torch.searchsorted(rows, torch.arange(len(X), device=X.device))
+        sums = linear.of_entries(starts, columns, X.values() * factors[columns])
+        return sums - linear((standardize.mean * factors)[None])
 
 
 class SmallConvNet(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 from skorch import NeuralNetClassifier
 from skorch.dataset import Dataset as SkorchDataset
@@ -16,7 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from torch.utils.data import Subset as TorchSubset
 
 from .._annotations import one_label_each
-from .._arrays import as_numbers, described, naming
+from .._arrays import as_numbers, described, naming, native_type
 from .._codes import find_codes
 from .._labels import find_classes
 from .._rows import RowsOf
@@ -24,13 +25,13 @@ from .._samples import (
     as_native,
     check_samples,
     in_memory,
-    is_native,
     labels_of_dataset,
     reading,
 )
 from ._batches import (
     IndexedDataset,
     MergeLastBatch,
+    SparseRows,
     WholeBatches,
     collate,
     is_lazy,
@@ -101,15 +102,23 @@ class CheckedInputs(NeuralNetClassifier):
         """Do nothing: data has been checked on its way into an `IndexedDataset`."""
 
     def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
-        """Samples as an array or a Dataset."""
+        """Samples as an array, `SparseRows` or a Dataset."""
         if is_lazy(X):
             check_samples(X)
+            return X
+        if isinstance(X, SparseRows):  # a callback hands back what has been checked
             return X
         X = in_memory(X)
         with reading(X):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
-            if isinstance(X, RowsOf) and is_native(X.dtype):
-                for part in X.chunks():
+            if issparse(X):
+                X = validate_data(self, X, reset=reset, accept_sparse="csr", **options)
+                if X.dtype != native_type(X.dtype):
+                    X = X.astype(np.float64)
+                as_native(X.data)
+                return SparseRows(X)
+            if isinstance(X, RowsOf):
+                for part in [X[:2]] if X.checked else X.chunks():
                     as_native(validate_data(self, part, reset=reset, **options))
                     reset, options["ensure_min_samples"] = False, 1
                 return X
@@ -288,7 +297,10 @@ class CheckedInputs(NeuralNetClassifier):
         """
         X = to_tensor(X, self.device)
         name = "train_transform" if training else "eval_transform"
-        if (transform := getattr(self, name)) is not None:
+        transform = getattr(self, name)
+        if X.is_sparse and not (transform is None and self._takes_sparse):
+            X = X.to_dense()
+        if transform is not None:
             X = (copy.deepcopy(transform) if trying else transform)(X)
             if not isinstance(X, torch.Tensor):
                 raise TypeError(f"{name} must return a tensor, got {described(X)}.")
@@ -296,6 +308,16 @@ class CheckedInputs(NeuralNetClassifier):
         if self.channels_last and X.ndim == 4:
             X = X.contiguous(memory_format=torch.channels_last)
         return X
+
+    @property
+    def _takes_sparse(self) -> bool:
+        """Whether the networks take sparse batches as they are, as the default ones do."""
+        return bool(getattr(self.module_.networks[0], "takes_sparse", False))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 #: Options of a ``DataLoader`` that `WholeBatches` has too.

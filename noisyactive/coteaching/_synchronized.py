@@ -57,7 +57,7 @@ def synchronized(
         if isinstance(layer, _BatchNorm) and not isinstance(layer, SyncBatchNorm):
             instead.append((layer, "forward", partial(_normalise_by_all, layer)))
         elif isinstance(layer, Standardize):
-            instead.append((layer, "_learn", partial(_learn_from_all, layer, shard)))
+            instead.append((layer, "learn", partial(_learn_from_all, layer, shard)))
     options = getattr(processes._accelerator, "ddp_handler", None)
     on_gpu = torch.device("cpu" if device is None else device).type != "cpu"
     parallel = nn.parallel.DistributedDataParallel(
@@ -77,9 +77,10 @@ def synchronized(
 
 
 def _learn_from_all(layer: Standardize, shard: Shard, X: torch.Tensor) -> None:
-    """`Standardize._learn` of the rows of all processes."""
-    rows, _ = shard.processes.gather(X.detach().reshape(len(X), -1), shard.most)
-    type(layer)._learn(layer, rows.reshape(-1, *X.shape[1:]))
+    """`Standardize.learn` of the rows of all processes."""
+    dense = X.detach().to_dense() if X.is_sparse else X.detach()
+    rows, _ = shard.processes.gather(dense.reshape(len(X), -1), shard.most)
+    type(layer).learn(layer, rows.reshape(-1, *X.shape[1:]))
 
 
 def _normalise_by_all(layer: _BatchNorm, X: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from .._arrays import naming
 from .._interrupts import interrupts_raised, shielded
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
-from ._batches import is_lazy
+from ._batches import SparseRows, is_lazy
 from ._callbacks import CosineSchedule, raised_by_callback
 from ._noise_rate import CrossFit
 from ._process_state import may_draw_globally
@@ -92,7 +92,7 @@ class CoTraining(PairClassifier):
                 else nullcontext(),
                 self._torch_settings(),
             ):
-                if self.preload and not lazy:
+                if self.preload and not (lazy or isinstance(dataset.X, SparseRows)):
                     X = np.require(dataset.X, requirements="W")  # torch warns of read-only arrays
                     dataset.X = torch.as_tensor(X, device=self.device)
                 normalised = any(isinstance(part, _BatchNorm) for part in self.module_.modules())

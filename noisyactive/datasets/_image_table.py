@@ -17,11 +17,11 @@ from sklearn.utils.parallel import Parallel, delayed
 from torch.utils.data import Dataset
 
 from .._arrays import as_array, as_list, described
+from .._decode import MODES, read_image
 from .._files import as_path
 from .._labels import find_classes
 from .._numbers import check_switch
 from .._progress import progress, report
-from ._decode import MODES, read_image
 from ._listing import column_without_gaps, groups_of, list_class_folders, read_table, unique_text
 
 if TYPE_CHECKING:

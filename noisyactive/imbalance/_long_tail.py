@@ -17,6 +17,7 @@ from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
 from .._params import CheckedParams
 from .._random import private_random_state
+from .._rows import RowsOf, as_rows
 from .._samplers import BaseSampler
 from .._samples import check_samples
 
@@ -167,8 +168,10 @@ class LongTailSampler(CheckedParams, BaseSampler):
             or if a parameter is out of range.
         """
         self.fit(X, y)
-        X, y = indexable(X, y)
-        return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
+        X, y = indexable(as_rows(X), y)
+        rows = self.sample_indices_
+        kept = X.of(rows) if isinstance(X, RowsOf) else _safe_indexing(X, rows)
+        return kept, _safe_indexing(y, rows)
 
     def _places(self, classes: NDArray[Any]) -> NDArray[np.intp]:
         """Find the place of each class in `order`, 0 for the most frequent one."""

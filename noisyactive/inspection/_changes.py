@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..cleaning import ActiveLabelCleaner
-from ..journal import Answered
 from ._classes import by_size
+from ._record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -48,36 +47,35 @@ class Change:
     comments: list[tuple[str, str]]
 
 
-def changes_of(cleaner: ActiveLabelCleaner) -> list[Change]:
+def changes_of(record: RunRecord) -> list[Change]:
     """List every label that differs from the given one, in the order of rounds and rows.
 
     Parameters
     ----------
-    cleaner : ActiveLabelCleaner
-        After `start` or `fit`, with a journal or without.
+    record : RunRecord
+        The run.
 
     Returns
     -------
     list of Change
         Without labels that were changed and later changed back.
     """
-    state = cleaner.state_
+    state = record.state
     first = state.given_codes
-    code_of = {label: code for code, label in enumerate(cleaner.classes_.tolist())}
-    latest: dict[tuple[int, str | None], tuple[str, str | None]] = {}
-    for event in cleaner.events_:
-        if isinstance(event, Answered):
-            comments = event.comments or (None,) * len(event.rows)
-            for row, comment in zip(event.rows, comments, strict=True):
-                latest[row, event.annotator] = (event.time, comment)
+    code_of = {label: code for code, label in enumerate(record.classes.tolist())}
+    said = record.answers[record.answers["latest"]]
+    keys = zip(said["row"].tolist(), said["annotator"].tolist(), strict=True)
+    remarks_of = dict(
+        zip(keys, zip(said["time"].tolist(), said["comment"].tolist(), strict=True), strict=True)
+    )
     rows = np.flatnonzero(state.codes != first)
     rows = rows[np.argsort(state.relabelled_round[rows], kind="stable")]
     found = []
-    for row, item in zip(rows.tolist(), cleaner.ids_[rows].tolist(), strict=True):
+    for row, item in zip(rows.tolist(), record.ids[rows].tolist(), strict=True):
         new, answers = int(state.codes[row]), state.answers[row]
         codes = {who: None if label is None else code_of[label] for who, label in answers.items()}
         agreeing = [who for who in codes if codes[who] == new]
-        remarks = [(who, *latest[row, who]) for who in codes]
+        remarks = [(who, *remarks_of[row, who or ""]) for who in codes]
         found.append(
             Change(
                 row=row,
@@ -94,13 +92,13 @@ def changes_of(cleaner: ActiveLabelCleaner) -> list[Change]:
     return found
 
 
-def class_audit(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
+def class_audit(record: RunRecord) -> pd.DataFrame:
     """Count the given, verified and changed labels of each class.
 
     Parameters
     ----------
-    cleaner : ActiveLabelCleaner
-        After `start` or `fit`.
+    record : RunRecord
+        The run.
 
     Returns
     -------
@@ -110,12 +108,12 @@ def class_audit(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
         ``corrected``: samples with this label at the start whose label was verified, found right
         and found wrong; ``gained``: samples whose label was changed to this class.
     """
-    state = cleaner.state_
+    state = record.state
     first = state.given_codes
     changed = state.codes != first
 
     def count(codes: NDArray[np.intp]) -> NDArray[np.intp]:
-        return np.bincount(codes, minlength=len(cleaner.classes_))
+        return np.bincount(codes, minlength=len(record.classes))
 
     table = pd.DataFrame(
         {

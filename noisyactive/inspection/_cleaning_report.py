@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..cleaning import ActiveLabelCleaner
-from ..journal import Answered, Refitted
+from ..journal import Answered, Event, Refitted
 from ._classes import ratio
 from ._fitted import check_cleaner
 
@@ -56,10 +60,14 @@ def cleaning_report(cleaner: ActiveLabelCleaner) -> pd.DataFrame:
     [[0, 0, 0], [5, 5, 5], [5, 5, 10]]
     """
     check_cleaner(cleaner)
-    history = cleaner.history_
+    return rounds_of(cleaner.history_, cleaner.events_)
+
+
+def rounds_of(history: Mapping[str, NDArray[Any]], events: Iterable[Event]) -> pd.DataFrame:
+    """What `cleaning_report` returns, of a history and the events that it is of."""
     answered: list[int] = []
     rows: set[int] = set()
-    for event in cleaner.events_:
+    for event in events:
         if isinstance(event, Answered):
             rows.update(event.rows)
         elif isinstance(event, Refitted):

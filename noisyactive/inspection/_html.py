@@ -11,38 +11,51 @@ from .._arrays import described
 from .._files import as_path, write_whole
 from .._html import now, page_template
 from .._images import SIDE, Thumbnail, image_finder, thumbnail
-from .._numbers import check_int
+from .._numbers import check_int, check_switch
 from .._text import label_text, visible
 from ..cleaning import ActiveLabelCleaner
+from ..journal import Journal
 from . import _report_content as content
 from ._changes import changes_of
 from ._classes import ClassNames, class_keys
-from ._fitted import check_cleaner
+from ._data_problems import data_problems
+from ._people import agreements_of, not_told, people_of
+from ._record import record_of
+from ._remaining import remaining_of
 from ._report_figures import figures_of
+from ._scores import scores_of
 from ._style import require_matplotlib
+
+# Rows of each table of duplicates and outliers, and samples of a set, that are shown.
+_MAX_PROBLEMS = 20
+_MAX_OF_SET = 6
 
 
 def to_html(
-    cleaner: ActiveLabelCleaner,
+    cleaner: ActiveLabelCleaner | Journal,
     path: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | Callable[[int], Any] | None = None,
     class_names: ClassNames = None,
     title: str = "Label cleaning report",
     max_images: int = 200,
+    compare_samples: bool = True,
 ) -> Path:
     """Write a report of a cleaning run: one HTML file without any other, also for printing.
 
-    It contains a summary; score and answers of each round; given, verified and changed labels of
-    each class; every changed label with image, old and new value, annotator, time, round and
-    comment; and the parameters and versions to repeat the run. Data are shown as text, never as
-    markup.
+    It answers in words: how many labels are probably still wrong among those that nobody verified
+    (see `remaining_errors`); which labels were changed to which; what could not be told, and why;
+    what the answers have brought and cost; what each person did, and how far those agree who have
+    answered for the same samples; which samples are there twice, or are unlike all others. It lists
+    every changed label with image, old and new value, annotator, time, round and comment, and the
+    parameters and versions to repeat the run. Data are shown as text, never as markup.
 
     Parameters
     ----------
-    cleaner : ActiveLabelCleaner
+    cleaner : ActiveLabelCleaner or Journal
         After `start` or `fit`; the run may still go on. Answers that other processes wrote to the
-        journal are included after `query` or `wait` has read them.
+        journal are included after `query` or `wait` has read them. Of a journal alone, without the
+        cleaner, what needs samples or a model is left out.
     path : path
         The file. An existing one is replaced when the new one is complete.
     images : path or callable, default=None
@@ -54,7 +67,10 @@ def to_html(
         Heading of the report.
     max_images : int, default=200
         Number of changed labels that are shown with an image of at most 96 by 96 pixels; the rest
-        are listed without an image.
+        are listed without an image. As many of those that could not be told.
+    compare_samples : bool, default=True
+        Whether all samples are read and compared, to find duplicates and outliers as
+        `noisyactive.audit` does.
 
     Returns
     -------
@@ -86,44 +102,66 @@ def to_html(
     ...     report = to_html(cleaner, f"{folder}/report.html")
     ...     report.read_text(encoding="utf-8")[:15]
     '<!DOCTYPE html>'
+
+    Later, from the journal that a cleaner has kept: ``to_html(Journal("run.db"), "report.html")``.
     """
-    check_cleaner(cleaner)
+    record = record_of(cleaner)
     path = as_path(path, "path")
     max_images = check_int(max_images, "max_images", 0)
+    check_switch(compare_samples, "compare_samples")
     if not isinstance(title, str):
         raise TypeError(f"title must be text, got {described(title)}.")
-    keys = class_keys(cleaner.classes_, class_names)
+    keys = class_keys(record.classes, class_names)
     names = [visible(label_text(key)) for key in keys]
-    find = image_finder(images, cleaner.X_train_)
+    find = image_finder(images, record.X)
     require_matplotlib("to_html")
     template = page_template(__package__, "report.html", "to_html")
 
-    changes = changes_of(cleaner)
+    def picture_of(row: int, wanted: bool = True) -> Thumbnail:
+        if find is None or not wanted:
+            return Thumbnail("", False, "")
+        return thumbnail(find, row, str(record.ids[row]))
+
+    left, scores, changes = remaining_of(record), scores_of(record), changes_of(record)
+    untold = not_told(record)
     n_shown = 0 if find is None else min(len(changes), max_images)
+    problems = None
+    if compare_samples and record.X is not None:
+        problems = content.problems(
+            record, data_problems(record), names, picture_of, _MAX_PROBLEMS, _MAX_OF_SET
+        )
     page = template.render(
         title=visible(str(title)),
         written=now(),
-        summary=content.summary(cleaner),
-        figures=figures_of(cleaner),
-        rounds=content.rounds(cleaner),
-        classes=content.classes(cleaner, names),
-        people=content.people(cleaner),
+        summary=content.summary(record, left, scores),
+        remaining=content.remaining(record, left),
+        parts=content.parts(record, left),
+        n_samples=len(record.ids),
+        figures=figures_of(record, scores),
+        matrix=content.matrix(record, names),
+        classes=content.classes(record, left, names),
+        untold=[
+            content.described_not_told(one, names, picture_of(one.row, number < max_images))
+            for number, one in enumerate(untold)
+        ],
+        rounds=content.rounds(record, scores),
+        cost=content.cost(record, scores),
+        n_validation=scores.n_samples,
+        class_scores=content.class_scores(scores, names),
+        people=content.people(people_of(record)),
+        agreements=content.agreements(agreements_of(record)),
+        problems=problems,
         changes=[
-            content.described(
-                change,
-                names,
-                thumbnail(find, change.row, change.item)
-                if find is not None and number < n_shown
-                else Thumbnail("", False, ""),
-            )
+            content.described(change, names, picture_of(change.row, number < n_shown))
             for number, change in enumerate(changes)
         ],
         side=SIDE,
+        has_images=find is not None,
         n_shown=n_shown,
         n_left_out=0 if find is None else len(changes) - n_shown,
         has_comments=any(change.comments for change in changes),
-        parameters=content.parameters(cleaner),
-        provenance=content.provenance(cleaner),
+        parameters=content.parameters(record),
+        provenance=content.provenance(record),
     )
     file = Path(path)
     write_whole(file, page.encode("utf-8", "backslashreplace"), overwrite=True)

@@ -10,6 +10,7 @@ from ._journal import Journal
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
 from ._state import CleaningState, fold
 from ._tables import now
+from ._why import percent
 from ._writer import JournalWriter
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "now",
     "open_items",
     "open_rows",
+    "percent",
     "progress",
     "rows_of",
 ]

@@ -12,17 +12,26 @@ from ._events import Answered, Asked, Closed, Ended, Event, Refitted, Settled, S
 from ._run import Run, listed, number, parsed, text, whole
 from ._schema import Damaged
 
+#: Fields that events lack while they are as by default: journals of before had none of them.
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "asked": {"runner_up": [], "runner_up_probability": [], "n_by_chance": 0},
+    "answered": {"charged": True},
+}
 _FIELDS = {
     kind.__name__.lower(): {field.name for field in fields(kind)}
     for kind in (Started, Asked, Settled, Closed, Refitted, Ended)
-} | {"answered": set[str]()}  # see the table ``answers``
+} | {"answered": {"charged"}}  # for the rest, see the table ``answers``
 _LARGEST = sys.float_info.max
 
 
 def encode(event: Event) -> tuple[str, str]:
     """Kind and payload of an event."""
     kind = type(event).__name__.lower()
+    usual = _OPTIONAL.get(kind, {})
     payload = {name: getattr(event, name) for name in sorted(_FIELDS[kind])}
+    for name, value in usual.items():
+        if payload[name] == (tuple(value) if isinstance(value, list) else value):
+            del payload[name]
     if isinstance(event, Refitted) and math.isnan(event.score):
         payload["score"] = None
     return kind, json.dumps(payload)
@@ -37,10 +46,14 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
         If no event of this run is written so.
     """
     content = parsed(payload, "its payload")
-    if not isinstance(content, dict) or content.keys() != _FIELDS.get(kind):
+    usual = _OPTIONAL.get(kind, {}) if isinstance(kind, str) else {}
+    if not isinstance(content, dict) or (usual | content).keys() != _FIELDS.get(kind):
         raise Damaged("it has an unknown kind or payload")
+    content = usual | content
     if kind == "answered":
-        return _answered(run, answers)
+        if not isinstance(content["charged"], bool):
+            raise Damaged("whether it was charged is no truth value")
+        return _answered(run, answers, content["charged"])
     if answers:
         raise Damaged("it has answers")
     match kind:
@@ -48,16 +61,13 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
             return Started(whole(content["seed"], "its seed", 0))
         case "asked":
             rows = run.rows(content["rows"])
-            probability = listed(content["probability"], "the list of probabilities")
-            n_suggested = len(rows) if probability else 0
-            if len(probability) != n_suggested:
-                raise Damaged(f"there are {len(probability)} probabilities of {len(rows)} rows")
             return Asked(
                 rows,
-                run.labels(content["suggested"], n_suggested),
-                tuple(number(p, "a probability", -_LARGEST, _LARGEST) for p in probability),
+                *_classes(run, content, "suggested", "probability", len(rows)),
                 whole(content["budget_left"], "its budget", 0),
                 text(content["reason"], "its reason"),
+                *_classes(run, content, "runner_up", "runner_up_probability", len(rows)),
+                whole(content["n_by_chance"], "its number of rows by chance", 0),
             )
         case "settled":
             rows = run.rows(content["rows"])
@@ -70,9 +80,22 @@ def decode(run: Run, kind: Any, payload: Any, answers: list[tuple[Any, ...]]) ->
     return Ended()
 
 
-def _answered(run: Run, answers: list[tuple[Any, ...]]) -> Answered:
+def _classes(
+    run: Run, content: dict[str, Any], name: str, probability: str, n_rows: int
+) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    """A class for each row and its probability, or nothing."""
+    numbers = listed(content[probability], "the list of probabilities")
+    n_known = n_rows if numbers else 0
+    if len(numbers) != n_known:
+        raise Damaged(f"there are {len(numbers)} probabilities of {n_rows} rows")
+    return run.labels(content[name], n_known), tuple(
+        number(value, "a probability", -_LARGEST, _LARGEST) for value in numbers
+    )
+
+
+def _answered(run: Run, answers: list[tuple[Any, ...]], charged: bool) -> Answered:
     if not answers:
-        return Answered((), ())
+        return Answered((), (), charged=charged)
     rows, labels, annotators, times, seconds, comments = zip(
         *(answer_columns(run, *answer) for answer in answers), strict=True
     )
@@ -85,6 +108,7 @@ def _answered(run: Run, answers: list[tuple[Any, ...]]) -> Answered:
         seconds if any(value is not None for value in seconds) else (),
         comments if any(value is not None for value in comments) else (),
         times[0],
+        charged,
     )
 
 

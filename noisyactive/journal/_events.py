@@ -34,7 +34,13 @@ class Asked:
     budget_left : int, default=0
         Answers that might still be bought, those to this round included.
     reason : str, default=""
-        How the rows were picked, for people.
+        How the rows were picked.
+    runner_up : tuple, default=()
+        The class that the model held next probable for each row; empty if it is not known.
+    runner_up_probability : tuple of float, default=()
+        Its probability of that.
+    n_by_chance : int, default=0
+        Rows at the end that chance picked.
     """
 
     rows: tuple[int, ...]
@@ -42,6 +48,9 @@ class Asked:
     probability: tuple[float, ...] = ()
     budget_left: int = 0
     reason: str = ""
+    runner_up: tuple[Any, ...] = ()
+    runner_up_probability: tuple[float, ...] = ()
+    n_by_chance: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,9 @@ class Answered:
         Remark on each row, or None; empty if there is none.
     time : str, default=""
         When, in UTC as ISO 8601.
+    charged : bool, default=True
+        Whether they count against the budget; not if they replace answers that their annotator
+        took back at once.
     """
 
     rows: tuple[int, ...]
@@ -70,6 +82,7 @@ class Answered:
     seconds: tuple[float | None, ...] = ()
     comments: tuple[str | None, ...] = ()
     time: str = field(default="", compare=False)
+    charged: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 #: Parameters of the cleaner, and those at any depth, that may differ when a run is resumed.
 FREE = {"journal", "n_rounds"}
-FREE_ANYWHERE = {"n_jobs", "verbose", "device"}
+FREE_ANYWHERE = {"n_jobs", "verbose", "device", "cache", "num_workers"}
 
 _LONG = 100
 
@@ -50,6 +50,10 @@ def _parts(data: Any) -> Iterator[bytes]:
         for position, name in enumerate(data.columns):
             yield repr(name).encode()
             yield from _parts(np.asarray(data.iloc[:, position]))
+    elif all(hasattr(type(data), one) for one in ("of", "chunks")):  # rows that are read in chunks
+        yield f"{data.dtype.str} {data.shape}".encode()
+        for piece in data.chunks():
+            yield np.ascontiguousarray(piece).tobytes()
     elif isinstance(data, (np.ndarray, list)) or hasattr(data, "__array__"):
         if hasattr(data, "detach"):
             data = data.detach().cpu()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -17,6 +18,7 @@ from . import _sqlite as file
 from . import _tables as tables
 from ._answers import check_answers, check_remarks, rows_of
 from ._events import Answered, Event
+from ._lock import is_held, lock_of
 from ._queue import OpenItem, Progress, first_answers, open_items, open_rows, progress
 from ._state import CleaningState
 from ._view import JournalView
@@ -139,6 +141,7 @@ class Journal:
         seconds: Any = None,
         comments: Any = None,
         only_open: bool = False,
+        charged: bool = True,
     ) -> list[int]:
         """Write answers, all of them or, if it raises, none.
 
@@ -158,6 +161,9 @@ class Journal:
         only_open : bool, default=False
             Ignore answers to rows that do not wait for one (of this annotator); otherwise they
             are corrections. So what is sent twice is counted once.
+        charged : bool, default=True
+            Whether the answers count against the budget. False is for corrections of what was
+            answered a moment ago, as the labelling page's undo makes them.
 
         Returns
         -------
@@ -167,16 +173,20 @@ class Journal:
         Raises
         ------
         ValueError
-            If a row, an answer or a remark is not as described.
+            If a row, an answer or a remark is not as described, or an answer that is not charged
+            corrects none of its annotator.
         OSError
             If the file cannot be written.
         """
         check_switch(only_open, "only_open")
+        check_switch(charged, "charged")
         rows = rows_of(rows, self._find, "of the journal")
         index, labels = check_answers(rows, answers, self.n_samples, self.run.class_array)
         remarks = check_remarks(len(index), self.answers_per_item, annotator, seconds, comments)
-        answered = Answered(index, labels, *remarks, tables.now())
+        answered = Answered(index, labels, *remarks, tables.now(), charged)
         with self._view.writing() as (connection, state):
+            if not charged and not set(index) <= self._view.latest.get(annotator, {}).keys():
+                raise ValueError("charged must be True for rows that the annotator answers first.")
             first = first_answers(state, answered) if only_open else answered
             if first is None:
                 return []
@@ -191,6 +201,11 @@ class Journal:
                 item: self.classes[state.codes[row]] if state.verified[row] else label
                 for row, item, label in given
             }
+
+    def given_labels(self) -> dict[str, Any]:
+        """The label that each item had at the start, by its id, in the order of the rows."""
+        with self._view.reading() as (connection, _):
+            return {item: label for _, item, label in tables.read_items(connection, self.run)}
 
     def item(self, row: int) -> str | None:
         """Id of a row that waits for an answer or was answered; None for any other row.
@@ -250,6 +265,27 @@ class Journal:
             if row not in latest:
                 return None, len(latest)
             return tables.read_answer(connection, self.run, latest[row], row), len(latest)
+
+    def seconds_per_item(self, annotator: str | None = None) -> float | None:
+        """Median time of an annotator's last 50 answers.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Who answered; None for answers without a name.
+
+        Returns
+        -------
+        float or None
+            In seconds; None if no time was recorded.
+        """
+        with self._view.reading():
+            spent = self._view.seconds.get(annotator)
+            return statistics.median(spent) if spent else None
+
+    def is_running(self) -> bool:
+        """Whether a process is there that runs the rounds of this journal."""
+        return is_held(lock_of(self.path))
 
     def events(self) -> list[Event]:
         """Events in order; answers that the cleaner has not read yet are the last."""

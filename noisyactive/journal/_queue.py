@@ -8,6 +8,7 @@ from typing import Any
 
 from ._events import Answered
 from ._state import CleaningState
+from ._why import why
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class OpenItem:
     annotators : tuple of str or None
         Who has answered so far.
     reason : str
-        Why it is asked about, for people.
+        Why it is asked about, in words for people: "the model disagrees with the label: 87%
+        melanoma". It may tell the label and what the model takes the row for.
     """
 
     row: int
@@ -58,7 +60,7 @@ class Progress:
     answered : int
         Those of them that wait no more.
     cost : int
-        Answers in all, each of which is charged.
+        Charged answers in all.
     budget_left : int or None
         Answers that may still be bought; None before the first round.
     finished : bool
@@ -117,16 +119,24 @@ def open_items(
         return []
     found = []
     for row in rows:
-        reason = f"round {state.round}: its annotators disagree"
-        suggested, probability = None, None
+        suggested, probability, runner_up, next_probability = None, None, None, None
         place = state.open_rows.place.get(row)
-        if place is not None:
-            reason = f"round {state.round}: {place + 1} of {len(asked.rows)} {asked.reason}"
-            if asked.suggested:
-                suggested, probability = asked.suggested[place], asked.probability[place]
-        who = tuple(state.answers.get(row, ()))
+        if place is not None and asked.suggested:
+            suggested, probability = asked.suggested[place], asked.probability[place]
+        if place is not None and asked.runner_up:
+            runner_up, next_probability = asked.runner_up[place], asked.runner_up_probability[place]
+        said = state.answers.get(row, {})
+        reason = why(
+            labels[row],
+            suggested,
+            probability,
+            runner_up,
+            next_probability,
+            by_chance=place is not None and place >= len(asked.rows) - asked.n_by_chance,
+            is_tie=place is None or len(said) >= state.answers_per_item > 1,
+        )
         found.append(
-            OpenItem(row, items[row], labels[row], suggested, probability, who, reason.rstrip())
+            OpenItem(row, items[row], labels[row], suggested, probability, tuple(said), reason)
         )
     return found
 

@@ -12,8 +12,9 @@ the schema. Labels and payloads are JSON; nothing in the file is ever executed.
 
             ============ ========================================================================
             ``started``  seed; the first event, and no other
-            ``asked``    rows, suggested (labels), probability, budget_left, reason
-            ``answered`` nothing: see the table ``answers``
+            ``asked``    rows, suggested (labels), probability, budget_left, reason; where they
+                         are known runner_up (labels), runner_up_probability, n_by_chance
+            ``answered`` charged (false) if it was not; for the rest, see the table ``answers``
             ``settled``  rows, labels (null for a tie): answers of several annotators, aggregated
             ``closed``   nothing: a round ended before all answers were in
             ``refitted`` score (null for NaN)

@@ -47,11 +47,13 @@ class CleaningState:
     answers : dict of dict
         Row, annotator, and the annotator's latest answer; whoever answered last comes last.
     n_answers : dict of int
-        Answers of each annotator; each is charged, also None and corrections.
+        Charged answers of each annotator, also None and corrections.
     unsettled : set of int
         Rows with enough answers, and a new one since they were settled last.
     cost : int
-        Answers so far.
+        Charged answers so far.
+    n_recorded : int
+        Answers so far, charged or not.
     up_to_date : bool
         Whether the model knows of everything that was answered.
     ended : bool
@@ -73,7 +75,7 @@ class CleaningState:
         self.answers: dict[int, dict[str | None, Any]] = {}
         self.n_answers: dict[str | None, int] = {}
         self.unsettled: set[int] = set()
-        self.cost = 0
+        self.cost = self.n_recorded = 0
         self.up_to_date = self.ended = False
         columns = ("round", "asked", "changed", "cost", "score")
         self.history: dict[str, list[Any]] = {column: [] for column in columns}
@@ -81,13 +83,18 @@ class CleaningState:
         self.skipped = np.zeros(n_samples, dtype=bool)
         self.relabelled_round = np.full(n_samples, -1)
         self.given_codes = self.codes.copy()
-        self._asked = self._changed = self._cost_before = 0
+        self._asked = self._changed = self._cost_before = self._n_learned = 0
 
     @property
     def budget_left(self) -> int | None:
         """Answers that may still be bought, as the latest question has it; None before any."""
         spent = self.cost - self._cost_before
         return None if self.asked is None else max(0, self.asked.budget_left - spent)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether an answer came in since the model was brought up to date."""
+        return self.n_recorded > self._n_learned
 
     def apply(self, event: Event) -> None:
         """Bring the state up to date with one more event."""
@@ -101,8 +108,8 @@ class CleaningState:
                 self._asked += len(rows)
                 self._cost_before = self.cost
                 self.up_to_date = self.ended = False
-            case Answered(rows, labels, annotator):
-                self._answer(rows, labels, annotator)
+            case Answered(rows, labels, annotator, charged=charged):
+                self._answer(rows, labels, annotator, charged)
             case Settled(rows, labels):
                 self._settle(rows, labels)
             case Closed():
@@ -114,16 +121,19 @@ class CleaningState:
                 for column, value in zip(self.history.values(), entry, strict=True):
                     column.append(value)
                 self._asked = self._changed = 0
+                self._n_learned = self.n_recorded
                 self.up_to_date = True
             case Ended():
                 self.ended = True
 
     def _answer(
-        self, rows: tuple[int, ...], labels: tuple[Any, ...], annotator: str | None
+        self, rows: tuple[int, ...], labels: tuple[Any, ...], annotator: str | None, charged: bool
     ) -> None:
         find_codes(_given(labels), self.classes, name="answers")  # first: it may refuse
-        self.n_answers[annotator] = self.n_answers.get(annotator, 0) + len(rows)
-        self.cost += len(rows)
+        n_charged = len(rows) if charged else 0
+        self.n_answers[annotator] = self.n_answers.get(annotator, 0) + n_charged
+        self.cost += n_charged
+        self.n_recorded += len(rows)
         self.up_to_date = self.ended = False
         complete = []
         for row, label in zip(rows, labels, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from . import _tables as tables
 from ._events import Answered
 from ._run import Run
 from ._state import CleaningState
+
+_N_SECONDS = 50  # answers of which the time is kept: enough to say how quick somebody is
 
 
 class JournalView:
@@ -37,6 +40,8 @@ class JournalView:
     ----------
     latest : dict of dict
         Annotator, row, and the event of the latest answer; rows answered last come last.
+    seconds : dict of deque
+        Annotator, and the time that each of the last answers took, in seconds.
     """
 
     def __init__(self, path: Path, run: Run):
@@ -51,6 +56,7 @@ class JournalView:
         given = np.zeros(self._run.n_samples, dtype=np.intp)
         self._state = CleaningState(self._run.class_array, given, self._run.answers_per_item)
         self.latest: dict[str | None, dict[int, int]] = {}
+        self.seconds: dict[str | None, deque[float]] = {}
         self._last_id = 0  # of the events that are folded
         self._last: tuple[str, str, str] | None = None  # kind, payload and time of that one
         self._n_placed = 0  # folded events that have a position
@@ -127,6 +133,8 @@ class JournalView:
             for row in record.event.rows:
                 latest.pop(row, None)
                 latest[row] = record.id
+            spent = self.seconds.setdefault(record.event.annotator, deque(maxlen=_N_SECONDS))
+            spent.extend(value for value in record.event.seconds if value is not None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_path": self._path, "_run": self._run}  # a copy reads the file by itself

@@ -15,7 +15,7 @@ from . import _tables as tables
 from ._events import Answered, Event
 from ._fingerprint import differences
 from ._journal import Journal
-from ._lock import RunnerLock
+from ._lock import RunnerLock, lock_of
 from ._queue import first_answers
 from ._run import Run
 
@@ -49,9 +49,7 @@ class JournalWriter:
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"journal: there is no folder {self.path.parent}.")
         try:
-            self._lock: RunnerLock | None = RunnerLock(
-                self.path.with_name(f"{self.path.name}.lock")
-            )
+            self._lock: RunnerLock | None = RunnerLock(lock_of(self.path))
         except BlockingIOError:
             raise
         except OSError as error:

@@ -1,5 +1,6 @@
-"""Well-known architectures, with or without pretrained weights, as modules of our classifiers."""
+"""Well-known architectures, with or without pretrained weights: trained, or for their features."""
 
+from ._frozen import FrozenFeatures
 from ._torchvision import torchvision_classifier
 
-__all__ = ["torchvision_classifier"]
+__all__ = ["FrozenFeatures", "torchvision_classifier"]

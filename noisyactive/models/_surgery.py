@@ -78,6 +78,17 @@ def replace_head(network: nn.Module, num_classes: int) -> None:
     )
 
 
+def drop_head(network: nn.Module) -> None:
+    """Let a network return the input of its head, in place.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A network of torchvision whose head `replace_head` has made.
+    """
+    _replace_layer(network, output_layer(network), nn.Identity())
+
+
 def set_in_channels(network: nn.Module, in_channels: int, *, keep_weights: bool) -> None:
     """Let a network see images with another number of channels, in place.
 

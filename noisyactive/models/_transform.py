@@ -17,10 +17,12 @@ class EvalTransform(nn.Module):
 
     Parameters
     ----------
-    resize : int or None
-        Length of the shorter side after resizing, in pixels; None leaves the images as they are.
-    crop : int or None
-        Side of the square that is cut out of the middle, in pixels; None leaves the images whole.
+    resize : int, tuple of int (height, width) or None
+        Length of the shorter side after resizing, in pixels, or both sides, whatever the aspect;
+        None leaves the images as they are.
+    crop : int, tuple of int (height, width) or None
+        Side of the square that is cut out of the middle, in pixels, or both sides of a rectangle;
+        None leaves the images whole.
     mean, std : sequence of 3 floats
         What is subtracted from red, green and blue, from 0 to 1, and what they are divided by.
     interpolation : torchvision.transforms.InterpolationMode
@@ -31,8 +33,8 @@ class EvalTransform(nn.Module):
 
     def __init__(
         self,
-        resize: int | None,
-        crop: int | None,
+        resize: int | tuple[int, int] | None,
+        crop: int | tuple[int, int] | None,
         mean: Sequence[float],
         std: Sequence[float],
         interpolation: Any,
@@ -48,7 +50,11 @@ class EvalTransform(nn.Module):
 
     def extra_repr(self) -> str:
         """Parameters that the repr shows."""
-        return f"resize={self.resize}, crop={self.crop}, mean={self.mean}, std={self.std}"
+        smooth = "" if self.antialias else ", antialias=False"
+        return (
+            f"resize={self.resize}, crop={self.crop}, mean={self.mean}, std={self.std}, "
+            f"interpolation={self.interpolation.value!r}{smooth}"
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Transform a batch.
@@ -73,10 +79,13 @@ class EvalTransform(nn.Module):
         check_image_batch(images)
         if self.resize is not None:
             images = F.resize(
-                images, [self.resize], interpolation=self.interpolation, antialias=self.antialias
+                images,
+                _sides(self.resize),
+                interpolation=self.interpolation,
+                antialias=self.antialias,
             )
         if self.crop is not None:
-            images = F.center_crop(images, [self.crop])
+            images = F.center_crop(images, _sides(self.crop))
         images = F.convert_image_dtype(images, torch.float32)
         return F.normalize(images, *self._statistics(images.shape[1]))
 
@@ -84,3 +93,7 @@ class EvalTransform(nn.Module):
         if channels == 3:
             return list(self.mean), list(self.std)
         return [sum(self.mean) / 3] * channels, [sum(self.std) / 3] * channels
+
+
+def _sides(size: int | tuple[int, int]) -> list[int]:
+    return [size] if isinstance(size, int) else list(size)

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods
 
-from .._samples import as_numeric, asking
+from .._arrays import naming
+from .._samples import as_native, as_numeric, asking
 from ._rate import BaseRateLabelNoise
 
 
@@ -33,7 +36,7 @@ class InstanceDependentLabelNoise(BaseRateLabelNoise):
         integers 0 to n_classes - 1 that stand for the classes, and its `predict_proba` used. It
         should be too simple to learn every sample by heart. None is a strongly regularised
         logistic regression, with balanced class weights, on the standardised features: `X` may
-        then be any array of numbers, of which all axes but the first are flattened.
+        then be any array of numbers, of which all axes but the first are flattened, or sparse.
     exact : bool, default=False
         Replace exactly ``round(noise_rate * n_c)`` labels of each class, `n_c` being the number
         of its samples in the `y` transformed (halves round to even), instead of each label
@@ -131,7 +134,8 @@ class InstanceDependentLabelNoise(BaseRateLabelNoise):
     def _fit_noise(self, codes: NDArray[np.intp], X: Any) -> None:
         super()._fit_noise(codes, X)
         _check_samples(X)
-        estimator = _simple_classifier() if self.estimator is None else clone(self.estimator)
+        own = self.estimator is None
+        estimator = _simple_classifier(issparse(X)) if own else clone(self.estimator)
         with asking("X or y"):
             self.estimator_ = estimator.fit(X, codes)
 
@@ -160,6 +164,7 @@ class InstanceDependentLabelNoise(BaseRateLabelNoise):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         return tags
 
 
@@ -168,10 +173,11 @@ def _check_samples(X: Any) -> None:
         raise ValueError("InstanceDependentLabelNoise needs the samples: pass X beside y.")
 
 
-def _simple_classifier() -> Any:
+def _simple_classifier(sparse: bool) -> Any:
+    """Logistic regression, to which it makes no difference that sparse columns keep their means."""
     return make_pipeline(
-        FunctionTransformer(_flatten),
-        StandardScaler(),
+        FunctionTransformer(_as_sparse_rows if sparse else _flatten, accept_sparse=True),
+        StandardScaler(with_mean=not sparse),
         LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000),
     )
 
@@ -179,6 +185,14 @@ def _simple_classifier() -> Any:
 def _flatten(X: Any) -> NDArray[Any]:
     array = as_numeric(X, ensure_2d=False)
     return array.reshape(len(array), -1)
+
+
+def _as_sparse_rows(X: Any) -> Any:
+    with naming("X"):
+        rows = check_array(X, accept_sparse="csr")
+    rows = rows if issparse(rows) else csr_array(rows)
+    as_native(rows.data)
+    return rows
 
 
 def _scaled_to_mean(weights: NDArray[np.float64], mean: float) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,14 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.utils.data import DataLoader, Dataset
 
-from .._arrays import described
+from .._arrays import as_array, described
 from .._interrupts import shielded
 from .._numbers import check_int
 from .._pipeline import last_step
-from .._proba import check_proba, predicted_proba
+from .._proba import predicted_proba
 from .._random import isolated_rng, private_random_state
-from ._request import best_first, check_request
-from ._uncertainty import entropy_scores
+from ._request import best_first, check_request, scores_in_blocks
+from ._uncertainty import entropies, entropy_scores
 
 
 def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
@@ -62,17 +63,27 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     if odd or not isinstance(draws, Iterable) or getattr(draws, "ndim", 1) == 0:
         raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
-        proba = check_proba(draw)
-        if n_draws and proba.shape != total.shape:
+        proba = as_array(draw, "proba")
+        if not n_draws:
+            total = np.zeros(proba.shape)
+        elif proba.shape != total.shape:
             raise ValueError(
                 f"All draws must have the same shape, got {total.shape} and {proba.shape}."
             )
-        total = total + proba
-        total_entropy = total_entropy + entropy_scores(proba)
+        total_entropy = total_entropy + scores_in_blocks(proba, partial(_entropy_added, total))
         n_draws += 1
     if not n_draws:
         raise ValueError("draws holds no class probabilities.")
-    return np.maximum(entropy_scores(total / n_draws) - total_entropy / n_draws, 0)
+    total /= n_draws
+    return np.maximum(entropy_scores(total) - total_entropy / n_draws, 0)
+
+
+def _entropy_added(
+    total: NDArray[np.float64], proba: NDArray[np.float64], rows: slice
+) -> NDArray[np.float64]:
+    """Entropy of a block of a draw, which is added to the total."""
+    total[rows] += proba
+    return entropies(proba)
 
 
 def bald_sampling(

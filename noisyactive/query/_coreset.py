@@ -27,8 +27,8 @@ def coreset_sampling(
     Greedy k-center [1]_ with ``classifier.X_training`` as the first centres: see
     `k_center_greedy`, which does the work. Distances are Euclidean, between what the estimator's
     ``extract_features`` returns; without such a method, between the samples themselves, one row
-    of numbers each. Of a Pipeline this holds for the last step, on samples transformed by the
-    steps before it.
+    of numbers each; sparse rows with more than 512 columns are first projected at random. Of a
+    Pipeline this holds for the last step, on samples transformed by the steps before it.
 
     Parameters
     ----------

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse
 
 from .._random import private_random_state
 from .._samples import as_numeric
+from .._sparse import projected
 from ._request import check_request
 
 _BLOCK = 2048  # samples and points of one block of distances
-_N_CANDIDATES = 1024  # samples whose distances are kept up to date
+_N_CANDIDATES = 8192  # samples whose distances are kept up to date
 _N_SCOUTS = 1024  # centres that give every distance its first upper bound
 
 
@@ -30,9 +32,10 @@ def k_center_greedy(
 
     Parameters
     ----------
-    features : array-like of shape (n_samples, n_features)
-        The samples to pick from. Not written to.
-    centres : array-like of shape (n_centres, n_features) or None
+    features : array-like or sparse matrix of shape (n_samples, n_features)
+        The samples to pick from. Not written to. Of sparse rows with more than 512 columns, random
+        projections to 512 dimensions are compared.
+    centres : array-like or sparse matrix of shape (n_centres, n_features) or None
         What is covered already. None, or no rows: the first pick is the sample farthest from the
         mean of `features`.
     n_instances : int
@@ -85,7 +88,11 @@ def k_center_greedy(
     rng = private_random_state(random_state, "k_center_greedy") if random_tie_break else None
     picks: list[int] = []
     if not len(centres):
-        from_mean = _squared_distances(features, features.mean(axis=0, keepdims=True))
+        mean = features.mean(axis=0, keepdims=True)
+        from_mean = np.empty(len(features), dtype=features.dtype)
+        for start in range(0, len(features), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            from_mean[some] = _squared_distances(features[some], mean)
         picks.append(_farthest(from_mean, rng))
         centres = features[picks]
     cover = _Cover(features, centres, n_instances)
@@ -217,17 +224,33 @@ class _Cover:
 
 def _as_matrices(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both arrays as matrices of the same floating-point type, float32 or float64."""
+    if issparse(features):
+        return _of_sparse(features, centres)
     features = as_numeric(features, "features", allow_nd=False)
     if centres is None or _has_no_rows(centres):
         centres = np.empty((0, features.shape[1]), dtype=features.dtype)
     centres = as_numeric(centres, "centres", allow_nd=False, ensure_min_samples=0)
+    _check_widths(features, centres)
+    dtype = np.result_type(features, centres, np.float32)
+    return features.astype(dtype, copy=False), centres.astype(dtype, copy=False)
+
+
+def _of_sparse(features: Any, centres: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sparse features, and sparse or dense centres beside them, as matrices of few columns."""
+    if centres is None or _has_no_rows(centres):
+        centres = csr_array((0, features.shape[1]))
+    elif not issparse(centres):
+        centres = csr_array(as_numeric(centres, "centres", allow_nd=False))
+    _check_widths(features, centres)
+    return _as_matrices(projected(features, "features"), projected(centres, "centres"))
+
+
+def _check_widths(features: Any, centres: Any) -> None:
     if centres.shape[1] != features.shape[1]:
         raise ValueError(
             f"features and centres must have as many features each, got {features.shape[1]} and "
             f"{centres.shape[1]}."
         )
-    dtype = np.result_type(features, centres, np.float32)
-    return features.astype(dtype, copy=False), centres.astype(dtype, copy=False)
 
 
 def _has_no_rows(centres: Any) -> bool:

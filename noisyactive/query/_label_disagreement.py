@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._proba import check_proba, codes_of_proba, predicted_proba, warn_of_memory
-from ._request import best_first, check_request
-from ._uncertainty import entropy_scores
+from .._proba import check_proba, codes_of_proba, predicted_proba, proba_table, warn_of_memory
+from .._rows import large_as_rows
+from ._request import best_first, check_request, scores_in_blocks
+from ._uncertainty import entropies
 
 
 def label_disagreement_scores(
@@ -55,11 +56,25 @@ def label_disagreement_scores(
     >>> label_disagreement_scores(["cat", "cat", "dog"], proba).round(2).tolist()
     [-0.22, 0.0, 1.98]
     """
-    numbers = check_proba(proba)
+    return _scores_and_agreement(y, proba, classes)[0]
+
+
+def _scores_and_agreement(
+    y: ArrayLike, proba: ArrayLike, classes: ArrayLike | None
+) -> tuple[NDArray[np.float64], int]:
+    """Scores, and how many labels are the most probable class."""
+    array = proba_table(proba)
+    check_proba(array[:1] if array.ndim else array)  # before anything is said about y
     _, codes = codes_of_proba(y, proba, classes)
-    proba = numbers
-    p_label = proba[np.arange(len(proba)), codes]
-    return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropy_scores(proba)
+    n_agreeing = 0
+
+    def score(block: NDArray[np.float64], rows: slice) -> NDArray[np.float64]:
+        nonlocal n_agreeing
+        n_agreeing += int((block.argmax(axis=1) == codes[rows]).sum())
+        p_label = block[np.arange(len(block)), codes[rows]]
+        return -np.log(np.maximum(p_label, np.finfo(np.float64).tiny)) - entropies(block)
+
+    return scores_in_blocks(proba, score), n_agreeing
 
 
 def rank_suspects(
@@ -98,10 +113,8 @@ def rank_suspects(
     >>> rank_suspects(["cat", "cat", "dog"], [[0.9, 0.1], [0.5, 0.5], [0.9, 0.1]]).tolist()
     [2, 1, 0]
     """
-    scores = label_disagreement_scores(y, proba, classes=classes)
-    _, codes = codes_of_proba(y, proba, classes)
-    agreeing = np.asarray(proba, dtype=np.float64).argmax(axis=1) == codes
-    warn_of_memory(int(agreeing.sum()), len(codes))
+    scores, n_agreeing = _scores_and_agreement(y, proba, classes)
+    warn_of_memory(n_agreeing, len(scores))
     return best_first(scores, len(scores), False, None, "rank_suspects")
 
 
@@ -161,7 +174,7 @@ def label_disagreement_sampling(
     if y is None:
         raise ValueError("label_disagreement_sampling needs y, the current labels of the pool X.")
     owner = classifier if hasattr(classifier, "classes_") else classifier.estimator
-    proba = predicted_proba(classifier, X)
+    proba = predicted_proba(classifier, large_as_rows(X))
     scores = label_disagreement_scores(y, proba, classes=owner.classes_)
     stream = "label_disagreement_sampling"
     return best_first(scores, n_instances, random_tie_break, random_state, stream)

@@ -29,6 +29,8 @@ class Learner:
 
     # modAL's own strategies read this: whether to work on transformed samples.
     on_transformed = False
+    # Whoever predicts here decides how rows of a file are read.
+    reads_rows = True
 
     def __init__(
         self,

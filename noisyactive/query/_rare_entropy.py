@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._proba import check_proba, predicted_proba
-from ._request import best_first, check_request
-from ._uncertainty import entropy_scores
+from .._issues import BLOCK
+from .._proba import predicted_proba, proba_table
+from .._rows import large_as_rows
+from ._request import best_first, check_request, scores_in_blocks
+from ._uncertainty import entropies
 
 
 def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
@@ -47,9 +49,20 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     >>> rare_entropy_scores(proba).round(3).tolist()
     [0.466, 0.466, 0.133, 0.0]
     """
-    proba = check_proba(proba)
-    expected = np.maximum(proba.sum(axis=0), 1)
-    return entropy_scores(proba) * (proba @ (1 / expected))
+    sizes: list[NDArray[np.float64]] = []
+
+    def entropy(block: NDArray[np.float64], rows: slice) -> NDArray[np.float64]:
+        # After the sum of the blocks before, as if all rows were added one after the other.
+        sizes[:] = [np.concatenate([*(size[None] for size in sizes), block]).sum(axis=0)]
+        return entropies(block)
+
+    scores = scores_in_blocks(proba, entropy)
+    weights = 1 / np.maximum(sizes[0], 1)
+    table = proba_table(proba)
+    for start in range(0, len(scores), BLOCK):
+        rows = slice(start, start + BLOCK)
+        scores[rows] *= np.ascontiguousarray(table[rows], dtype=np.float64) @ weights
+    return scores
 
 
 def rare_entropy_sampling(
@@ -96,7 +109,7 @@ def rare_entropy_sampling(
     True
     """
     n_wanted = check_request(X, n_instances, random_tie_break)
-    proba = predicted_proba(classifier, X) if posterior is None else posterior
+    proba = predicted_proba(classifier, large_as_rows(X)) if posterior is None else posterior
     scores = rare_entropy_scores(proba)
     if len(scores) != (n_samples := _num_samples(X)):
         raise ValueError(f"posterior must have {n_samples} rows, as X; got {len(scores)}.")

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._proba import check_proba, predicted_proba
-from ._request import best_first, check_request
+from ._request import best_first, check_request, pool_scores, scores_in_blocks
 
 
 def entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
@@ -42,7 +41,11 @@ def entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
     >>> entropy_scores([[1.0, 0.0], [0.5, 0.5]]).round(3).tolist()
     [0.0, 0.693]
     """
-    proba = check_proba(proba)
+    return scores_in_blocks(proba, lambda block, rows: entropies(block))
+
+
+def entropies(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy of each row of class probabilities that are checked, of shape (n_samples,)."""
     logarithm = np.log(proba, out=np.zeros_like(proba), where=proba > 0)
     return np.maximum(0 - np.einsum("ij,ij->i", proba, logarithm), 0)
 
@@ -97,7 +100,7 @@ def entropy_sampling(
     True
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = entropy_scores(predicted_proba(classifier, X))
+    scores = pool_scores(classifier, X, entropy_scores)
     return best_first(scores, n_instances, random_tie_break, random_state, "entropy_sampling")
 
 
@@ -133,7 +136,10 @@ def margin_scores(proba: ArrayLike) -> NDArray[np.float64]:
     >>> margin_scores([[0.9, 0.1, 0.0], [0.4, 0.35, 0.25]]).round(2).tolist()
     [0.2, 0.95]
     """
-    proba = check_proba(proba)
+    return scores_in_blocks(proba, lambda block, rows: _closeness(block))
+
+
+def _closeness(proba: NDArray[np.float64]) -> NDArray[np.float64]:
     if proba.shape[1] == 1:
         return np.zeros(len(proba))
     top = np.partition(proba, -2, axis=1)
@@ -166,7 +172,7 @@ def margin_sampling(
         As `entropy_sampling`.
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = margin_scores(predicted_proba(classifier, X))
+    scores = pool_scores(classifier, X, margin_scores)
     return best_first(scores, n_instances, random_tie_break, random_state, "margin_sampling")
 
 
@@ -201,7 +207,7 @@ def least_confidence_scores(proba: ArrayLike) -> NDArray[np.float64]:
     >>> least_confidence_scores([[0.9, 0.1], [0.5, 0.5]]).round(2).tolist()
     [0.1, 0.5]
     """
-    return 1 - check_proba(proba).max(axis=1)
+    return scores_in_blocks(proba, lambda block, rows: 1 - block.max(axis=1))
 
 
 def least_confidence_sampling(
@@ -230,7 +236,7 @@ def least_confidence_sampling(
         As `entropy_sampling`.
     """
     n_instances = check_request(X, n_instances, random_tie_break)
-    scores = least_confidence_scores(predicted_proba(classifier, X))
+    scores = pool_scores(classifier, X, least_confidence_scores)
     return best_first(
         scores, n_instances, random_tie_break, random_state, "least_confidence_sampling"
     )

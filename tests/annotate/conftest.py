@@ -1,5 +1,7 @@
 """Runs whose first round waits for answers, and the labelling page served for them."""
 
+import os
+import shutil
 from urllib.parse import urlsplit
 
 import httpx
@@ -121,3 +123,62 @@ def visit():
     yield go
     for visitor in visitors:
         visitor.http.close()
+
+
+CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """Open an address in a browser that nobody has used, or in that of another tab."""
+    faults, contexts = [], []
+
+    def heed(message):
+        text = message.text
+        if message.type == "error" and "Failed to load resource" not in text:
+            faults.append(text)
+
+    def open_(url, like=None, **options):
+        if like is None:
+            contexts.append(browser.new_context(**options))
+        context = contexts[-1] if like is None else like.context
+        tab = context.new_page()
+        tab.set_default_timeout(1000 * PATIENCE)
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.on("console", heed)  # what the content security policy forbids is told here
+        tab.on("dialog", lambda dialog: faults.append(dialog.message))
+        tab.goto(url)
+        return tab
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def ready():
+    """Wait until an item can be answered."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+    def wait(tab, item):
+        sync_api.expect(tab.locator("#item")).to_have_text(item, timeout=1000 * PATIENCE)
+        sync_api.expect(tab.locator("#panel")).to_have_attribute(
+            "aria-busy", "false", timeout=1000 * PATIENCE
+        )
+
+    return wait

@@ -108,9 +108,9 @@ class TestWriting:
         tasks, _ = written(cleaner)
         items = cleaner.open_items()
         assert len(tasks) == 4
-        for found, item in zip(tasks, items, strict=True):
+        for place, (found, item) in enumerate(zip(tasks, items, strict=True), 1):
             expected = {"item": item.item, "label": item.label, "reason": item.reason}
-            assert found["data"] == expected
+            assert found["data"] == {**expected, "round": 1, "place": place}
             [prediction] = found["predictions"]
             assert prediction["score"] == item.probability
             assert prediction["model_version"] == "noisyactive"
@@ -181,6 +181,85 @@ class TestWriting:
         assert "b" not in {found["data"]["item"] for found in written(cleaner)[0]}
         cleaner.teach(["a/1", "c d", "e"], [None] * 3)
         assert written(cleaner)[0] == []
+
+
+class Project:
+    """A project of Label Studio: what is imported is added, nothing is noticed, order is kept."""
+
+    def __init__(self, folder):
+        self.folder, self.tasks = folder, []
+
+    def load(self, folder):
+        for found in json.loads((folder / "tasks.json").read_text(encoding="utf-8")):
+            self.tasks.append({"id": len(self.tasks) + 1, **found, "annotations": []})
+
+    def answer(self, n, by):
+        """The first open tasks, with the model's suggestion or the label."""
+        for found in [one for one in self.tasks if not one["annotations"]][:n]:
+            found["annotations"] = [said(found["data"]["label"], by=by)]
+
+    def export(self):
+        path = self.folder / "export.json"
+        path.write_text(json.dumps(self.tasks), encoding="utf-8")
+        return path
+
+    def questions(self):
+        return [(found["data"]["round"], found["data"]["item"]) for found in self.tasks]
+
+
+class TestSeveralRounds:
+    """Files that are written, imported and read again and again."""
+
+    def test_nothing_is_doubled_and_the_order_is_kept(self, tmp_path):
+        rng = np.random.default_rng(0)
+        cleaner = ActiveLabelCleaner(
+            LogisticRegression(), n_rounds=3, round_budget=4, trust="all", random_state=0
+        ).start(rng.normal(size=(40, 2)), ["a", "b"] * 20, ids=[f"i{row}" for row in range(40)])
+        project, asked = Project(tmp_path), []
+        while len(rows := cleaner.query()):
+            asked += [(cleaner.state_.round, cleaner.ids_[row]) for row in rows]
+            for n_answered in (1, 3):  # in between all files are written and imported again
+                write_label_studio(tmp_path, cleaner, imported=project.export())
+                project.load(tmp_path)
+                assert project.questions() == asked
+                project.answer(n_answered, by=1)
+                for _ in range(2):
+                    for batch in read_label_studio(project.export(), cleaner):
+                        cleaner.teach(**batch, only_open=True)
+        assert len(asked) == cleaner.state_.cost == 12
+        assert all(len(found["predictions"]) == 1 for found in project.tasks)
+
+    def test_a_sample_that_is_asked_about_again_is_a_new_question(self, tmp_path, written, cleaner):
+        first, _ = written(cleaner)
+        known = tmp_path / "tasks.json"
+        for found in first:
+            found["data"]["round"] = 0
+        known.write_text(json.dumps(first), encoding="utf-8")
+        assert len(written(cleaner, imported=known)[0]) == 4
+
+    def test_tasks_of_an_import_or_of_either_export(self, tmp_path, written, cleaner):
+        tasks, _ = written(cleaner)
+        flat = [{**tasks[0]["data"], "id": 1}]
+        for number, known in enumerate([tasks[:1], [{"id": 3, **tasks[0]}], flat]):
+            path = tmp_path / f"{number}.json"
+            path.write_text(json.dumps(known), encoding="utf-8")
+            again, _ = written(cleaner, imported=path)
+            assert again == tasks[1:]
+        assert [found["data"]["place"] for found in again] == [2, 3, 4]
+
+    def test_a_journal_knows_its_round(self, tmp_path, written):
+        cleaner = make_cleaner(journal=tmp_path / "run.db")
+        ours, _ = written(cleaner)
+        cleaner.close()
+        assert written(Journal(tmp_path / "run.db"))[0] == ours
+
+    @pytest.mark.parametrize("text", ["[3]", "{}", "no json", '[{"data": 3}]', '[{"item": 1}]'])
+    def test_what_is_no_file_of_tasks_is_refused(self, tmp_path, cleaner, text):
+        path = tmp_path / "other.json"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match="other.json"):
+            write_label_studio(tmp_path / "out", cleaner, imported=path)
+        assert not (tmp_path / "out").exists()
 
 
 class TestImages:

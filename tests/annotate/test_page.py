@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from noisyactive.annotate import images_of
+from noisyactive.annotate import _service, images_of
 from noisyactive.journal import Journal, _sqlite
 
 
@@ -139,6 +139,48 @@ def test_two_browsers_get_different_items_until_one_is_left(start_run, serving, 
     assert offered(second, "b") == [run.rows[0]]  # better twice than never
 
 
+def test_an_answer_brings_what_comes_next(start_run, serving, visit):
+    run = start_run()
+    visitor = visit(serving(run.journal, annotator="Ada"))
+    told = visitor.post(row=run.rows[0], answer=0, tab="one").json()
+    assert told["outcome"] == "recorded"
+    assert told["state"] == visitor.http.get("/api/state", params={"tab": "one"}).json()
+    assert [item["row"] for item in told["state"]["items"]] == run.rows[1:4]
+
+
+def test_the_time_that_answers_take_is_told(start_run, serving, visit):
+    run = start_run()
+    visitor = visit(serving(run.journal))
+    assert visitor.state("Ada")["seconds_per_item"] is None
+    for row, seconds in zip(run.rows[:3], [2.0, 400.0, 4.0], strict=True):
+        visitor.answer(row, 0, annotator="Ada", seconds=seconds)
+    assert visitor.state("Ada")["seconds_per_item"] == 4.0
+    assert visitor.state("Bob")["seconds_per_item"] is None
+
+
+def test_whether_rounds_are_run_is_told(start_run, serving, visit):
+    run = start_run()
+    visitor = visit(serving(run.journal))
+    assert visitor.state()["running"] is True
+    run.cleaner.close()
+    assert visitor.state()["running"] is False
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_sitting(start_run, serving, visit, blind):
+    run = start_run()
+    visitor = visit(serving(run.journal, blind=blind))
+    same = sorted(set(run.noisy)).index(run.noisy[run.rows[0]])
+    visitor.answer(run.rows[0], same, annotator="Ada", seconds=2)
+    visitor.answer(run.rows[1], None, annotator="Ada", seconds=5)
+    visitor.answer(run.rows[2], 0, annotator="Bob")
+    found = visitor.http.get("/api/sitting", params={"annotator": "Ada"}).json()
+    labels = {} if blind else {"kept": 1, "changed": 0}
+    assert found == {
+        "items": 2, "skipped": 1, "corrections": 0, "seconds": 7, "median_seconds": 3.5, **labels
+    }  # fmt: skip
+
+
 class TestUndo:
     def test_steps_back_through_ones_own_answers(self, start_run, serving, visit):
         run = start_run()
@@ -155,7 +197,8 @@ class TestUndo:
         assert visitor.state()["classes"][back[0]["label"]] == run.noisy[run.rows[2]]
         assert visitor.previous(4, annotator="Ada") is None
 
-    def test_a_correction_is_charged_and_counts(self, start_run, serving, visit):
+    def test_a_correction_is_charged_and_counts(self, start_run, serving, visit, monkeypatch):
+        monkeypatch.setattr(_service, "UNDO_SECONDS", -1.0)  # no answer is as fresh as that
         run = start_run()
         visitor = visit(serving(run.journal))
         visitor.answer(run.rows[0], 0)
@@ -165,6 +208,40 @@ class TestUndo:
         assert visitor.previous()["answer"] == 1
         run.cleaner.wait(timeout=0)
         assert run.cleaner.labels_[run.rows[0]] == "melanoma"
+
+    def test_what_is_taken_back_at_once_is_not_charged(self, start_run, serving, visit):
+        run = start_run()
+        visitor = visit(serving(run.journal))
+        visitor.answer(run.rows[0], 0)
+        before = visitor.previous()
+        assert before["free"]
+        assert visitor.answer(run.rows[0], 1, corrects=before["time"]) == "recorded"
+        assert visitor.state()["progress"]["cost"] == 1
+        assert [a["new_label"] for a in Journal(run.journal).answers()] == ["benign", "melanoma"]
+        run.cleaner.wait(timeout=0)
+        assert run.cleaner.labels_[run.rows[0]] == "melanoma"
+        assert run.cleaner.state_.cost == 1
+
+    def test_it_stays_free_once_it_was_taken_back_in_time(
+        self, start_run, serving, visit, monkeypatch
+    ):
+        run = start_run()
+        visitor = visit(serving(run.journal))
+        visitor.answer(run.rows[0], 0)
+        time = visitor.previous()["time"]
+        monkeypatch.setattr(_service, "UNDO_SECONDS", -1.0)  # while somebody thinks
+        assert visitor.previous()["free"]
+        visitor.answer(run.rows[0], 1, corrects=time)
+        assert not visitor.previous()["free"]
+        assert visitor.state()["progress"]["cost"] == 1
+
+    def test_a_page_cannot_declare_a_change_free(self, start_run, serving, visit):
+        run = start_run()
+        visitor = visit(serving(run.journal))
+        visitor.answer(run.rows[0], 0)
+        time = Journal(run.journal).answers()[0]["time"]  # without having taken it back
+        visitor.answer(run.rows[0], 1, corrects=time, free=True, charged=False)
+        assert visitor.state()["progress"]["cost"] == 2
 
     def test_cannot_tell_takes_the_label_back(self, start_run, serving, visit):
         run = start_run()
@@ -230,6 +307,7 @@ def test_blind_keeps_labels_and_suggestions_back(start_run, serving, visit):
     visitor = visit(serving(run.journal, blind=True))
     before = visitor.state()
     assert all(set(item) == {"row", "item", "reason"} for item in before["items"])
+    assert all(item["reason"] == "" for item in before["items"])
     visitor.answer(run.rows[0], 0)
     assert "label" not in visitor.previous()
 
@@ -245,7 +323,7 @@ def test_the_rounds_go_on(start_run, serving, visit):
     second = run.cleaner.query().tolist()
     state = visitor.state()
     assert state["progress"]["round"] == 2
-    assert [item["row"] for item in state["items"]] == second[:2]
+    assert [item["row"] for item in state["items"]] == second[:3]
     for row in second:
         visitor.answer(row, None)
     assert not len(run.cleaner.query())
@@ -291,6 +369,7 @@ BAD_ANSWERS = {
     "a name too long": {"annotator": "x" * 101},
     "a name with a line break": {"annotator": "Ada\nBob"},
     "a time that is a number": {"corrects": 5},
+    "a tab that is a number": {"tab": 5},
 }
 
 

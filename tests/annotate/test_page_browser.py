@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,51 +19,9 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
 PATIENCE = 120_000  # milliseconds; a machine that is not busy needs a few
 expect.set_options(timeout=PATIENCE)
-
-CHROMIUM = os.environ.get("NOISYACTIVE_CHROMIUM") or next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM"
-)
+NO_DOUBLE_TAP = 450  # milliseconds between two taps at the same place
 
 MEASURE_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_tab(browser):
-    """Open an address in a browser that nobody has used, or in that of another tab."""
-    faults, contexts = [], []
-
-    def heed(message):
-        text = message.text
-        if message.type == "error" and "Failed to load resource" not in text:
-            faults.append(text)
-
-    def open_(url, like=None, **options):
-        if like is None:
-            contexts.append(browser.new_context(**options))
-        context = contexts[-1] if like is None else like.context
-        tab = context.new_page()
-        tab.set_default_timeout(PATIENCE)
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", heed)  # what the content security policy forbids is told here
-        tab.on("dialog", lambda dialog: faults.append(dialog.message))
-        tab.goto(url)
-        return tab
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 @pytest.fixture
@@ -157,11 +114,13 @@ def test_a_run_by_keyboard(start_run, command, open_tab, tmp_path):
     expect(tab.locator("#comment")).to_have_value("Blurred 123?")
     tab.keyboard.press("u")
     ready(tab, asked[0])
-    expect(tab.locator("#correcting")).to_contain_text("charged as another answer")
+    expect(tab.locator("#correcting")).to_contain_text("A change is")
+    # It is on a quick machine, where the server has seen the answer a moment ago.
+    is_free = "free" in tab.locator("#correcting").inner_text()
     expect(tab.locator(".class.answered")).to_contain_text("melanoma")
     tab.keyboard.press("3")
     ready(tab, asked[2])
-    expect(tab.locator("#budget")).to_have_text("5 answers left")
+    expect(tab.locator("#budget")).to_have_text(f"{6 if is_free else 5} answers left")
     assert answers(run)[-1] == (asked[0], "nevus")
     tab.keyboard.press("u")
     ready(tab, asked[0])
@@ -173,7 +132,7 @@ def test_a_run_by_keyboard(start_run, command, open_tab, tmp_path):
     ready(tab, asked[3])
     tab.keyboard.press("1")
     expect(tab.locator("#pause-title")).to_have_text("The next round is being computed")
-    second_round = [run.ids[row] for row in run.cleaner.query()]  # 3 are left in the budget
+    second_round = [run.ids[row] for row in run.cleaner.query()]  # what is left in the budget
     ready(tab, second_round[0])
     for item in second_round:
         ready(tab, item)
@@ -181,7 +140,7 @@ def test_a_run_by_keyboard(start_run, command, open_tab, tmp_path):
     expect(tab.locator("#pause-title")).to_have_text("The budget is spent")
     assert not len(run.cleaner.query())
     expect(tab.locator("#pause-title")).to_have_text("All questions are answered")
-    expect(tab.locator("#pause-text")).to_contain_text(f"{len(answers(run))} answers")
+    expect(tab.locator("#pause-text")).to_contain_text("8 answers")
 
 
 @pytest.mark.slow
@@ -427,8 +386,11 @@ def test_many_classes_are_found_by_typing(start_run, serving, open_tab):
     expect(tab.locator("#matches")).to_have_text("0 of 14 classes")
     tab.keyboard.press("Escape")
     expect(tab.locator("#classes .class:visible")).to_have_count(14)
-    tab.keyboard.press("Enter")
-    tab.locator("#classes .class").nth(13).click()
+    names = tab.locator("#classes bdi").all_text_contents()
+    assert names == [f"class {number:02}" for number in range(11)] + [
+        "Lentigo", "Melanoma", "Ménière"
+    ]  # fmt: skip
+    tab.locator("#classes .class").nth(10).click()
     ready(tab, run.ids[run.rows[2]])
     assert [label for _, label in answers(run)] == ["Ménière", "class 10"]
 
@@ -536,7 +498,7 @@ class TestForEverybody:
         tab.keyboard.press("1")  # an answer would be in the journal at the end
         reached = []
         tab.locator("body").press("Tab")
-        for _ in range(25):
+        for _ in range(30):
             focus = tab.evaluate(
                 "() => { const e = document.activeElement, s = getComputedStyle(e);"
                 "return [e.id || e.className, s.outlineStyle, parseFloat(s.outlineWidth)]; }"
@@ -547,7 +509,7 @@ class TestForEverybody:
         wanted = {"stage", "zoom-in", "zoom-out", "brightness", "contrast", "reset", "class",
                   "skip", "comment", "undo", "help-button"}  # fmt: skip
         assert wanted <= set(reached)
-        tab.get_by_role("button", name="melanoma").focus()
+        tab.locator("#classes").get_by_role("button", name="melanoma").focus()
         tab.keyboard.press("Enter")
         ready(tab, asked[1])
         assert answers(run) == [(asked[0], "melanoma")]
@@ -635,7 +597,7 @@ class TestForEverybody:
             assert wide == [width, width]
             small = tab.locator("button:visible").evaluate_all(
                 "all => all.map(e => [e.id || e.className, e.getBoundingClientRect()])"
-                ".filter(([name, box]) => box.height < 24 || box.width < 24 || box.left < 0"
+                ".filter(([name, box]) => box.height < 44 || box.width < 44 || box.left < 0"
                 " || box.right > innerWidth).map(([name]) => name)"
             )
             assert small == []
@@ -658,6 +620,7 @@ class TestForEverybody:
         for item in ids[1:]:
             tab.locator("#skip").tap()
             ready(tab, item)
+            tab.wait_for_timeout(NO_DOUBLE_TAP)
         tab.locator("#skip").tap()
         expect(tab.locator("#pause")).to_be_visible()
         check()

@@ -20,23 +20,40 @@ N_ROWS = int(float(os.environ.get("NOISYACTIVE_GIGABYTES", 1)) * 1e9) // (4 * N_
 STEPS = ("fit", "start", "round", "predict")
 
 
+def open_rows(path, *, new=False):
+    """Rows in a file, mapped into memory or in HDF5."""
+    shape = (N_ROWS, N_FEATURES)
+    if path.suffix == ".npy":
+        if new:
+            return np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        return np.load(path, mmap_mode="r")
+    import h5py
+
+    if new:
+        return h5py.File(path, "w").create_dataset("X", shape, np.float32)
+    return h5py.File(path, "r")["X"]
+
+
 def write_rows(path):
-    """Rows of four classes, mapped into memory as they are written."""
-    X = np.lib.format.open_memmap(path, "w+", np.float32, (N_ROWS, N_FEATURES))
+    """Rows of four classes."""
+    X = open_rows(path, new=True)
     y = np.arange(N_ROWS) % 4
     rng = np.random.default_rng(0)
     for start in range(0, N_ROWS, 5_000):
         part = y[start : start + 5_000]
-        X[start : start + 5_000] = rng.standard_normal((len(part), N_FEATURES), dtype=np.float32)
-        X[start : start + 5_000, :40] += np.repeat(np.eye(4), 10, axis=1)[part]
+        rows = rng.standard_normal((len(part), N_FEATURES), dtype=np.float32)
+        rows[:, :40] += np.repeat(np.eye(4), 10, axis=1)[part]
+        X[start : start + 5_000] = rows
     X.flush()
+    if path.suffix == ".h5":
+        X.file.close()
     return y
 
 
 def work(path, y, pipe):
     """One step for each message; the process ends with the last."""
     torch.set_num_threads(2)
-    X = np.load(path, mmap_mode="r")
+    X = open_rows(path)
     y_noisy = UniformLabelNoise(0.2, random_state=0).fit_transform(y)
     net = CoTeachingVOGClassifier(
         max_epochs=3, warmup_epochs=1, vog_window=2, vog_gradient="activation", random_state=0
@@ -62,8 +79,11 @@ def work(path, y, pipe):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.filterwarnings("ignore:.*never used:UserWarning")
-def test_rows_in_a_file(tmp_path, figure):
-    path = tmp_path / "X.npy"
+@pytest.mark.parametrize("kind", ["npy", "h5"])
+def test_rows_in_a_file(tmp_path, figure, kind):
+    if kind == "h5":
+        pytest.importorskip("h5py")
+    path = tmp_path / f"X.{kind}"
     y = write_rows(path)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -79,7 +99,7 @@ def test_rows_in_a_file(tmp_path, figure):
         assert ours.recv() == step
         n_gigabytes = path.stat().st_size / 1e9
         added = f"{(peak - before) / 1e6:.0f}"
-        figure(f"{step} on {n_gigabytes:.1f} GB in a file, MB added", added, "")
+        figure(f"{step} on {n_gigabytes:.1f} GB in {kind}, MB added", added, "")
         figure("... of the whole process", f"{peak / 1e6:.0f}", "< 600")
     process.join()
     path.unlink()

@@ -89,7 +89,7 @@ class Stop(Callback):
         if len(net.history) == 2 and net.accelerator.process_index == 1:
             if self.how == "dies":
                 os._exit(7)
-            time.sleep(60)
+            time.sleep(400)
 
 
 def cases():

@@ -192,13 +192,13 @@ def test_a_lost_process_ends_the_training_of_the_others(tmp_path, how):
         for rank in "01"
     ]
     try:
-        processes[0].wait(timeout=100)
+        processes[0].wait(timeout=300)
     finally:
         for process in processes:
             process.kill()
             process.wait()
     seconds, sentence = (tmp_path / "error").read_text().split(" ", 1)
-    assert float(seconds) < 40
+    assert float(seconds) < 300
     assert sentence.startswith("Training on 2 processes stopped: another process has ended")
 
 

@@ -15,6 +15,7 @@ from skactiveml.classifier import SklearnClassifier
 from skactiveml.pool import RandomSampling
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from torch.nn import Flatten
 
 import noisyactive
 from noisyactive import (
@@ -331,6 +332,7 @@ add(
     of_function(inspection.selection_report, y=y, clean_mask=lambda: y() > 0, y_clean=y),
 )
 add("cleaning_report", of_function(inspection.cleaning_report, cleaner=done))
+add("remaining_errors", of_function(inspection.remaining_errors, cleaner=done))
 add(
     "TransitionMatrixDisplay.from_predictions",
     of_function(inspection.TransitionMatrixDisplay.from_predictions, y_noisy=y, y_clean=y),
@@ -442,6 +444,16 @@ add(
         {"name": lambda: "squeezenet1_1", "weights": None, "image_size": None},
     ),
 )
+
+
+def frozen(**given):
+    return models.FrozenFeatures(**{"backbone": Flatten(), **given})
+
+
+call, names = params_of(frozen, models.FrozenFeatures, SAMPLES, skip=("cache", "num_workers"))
+add("FrozenFeatures", (call, names))
+for method in ("fit", "fit_transform", "transform"):
+    add(f"FrozenFeatures.{method}", methods_of(frozen, {method: SAMPLES})[method])
 add(
     "write_queries",
     of_function(annotate.write_queries, path=lambda: "out.csv", cleaner=started_once),
@@ -612,8 +624,8 @@ EXCLUDED = {
     "CrossFit": "checked by ActiveLabelCleaner, see test_crossfit.py",
     "CrossFitEnsemble": "made by ActiveLabelCleaner",
     **dict.fromkeys(
-        ["NoiseEstimate", "OpenItem", "Progress", "Answered", "Asked", "Closed", "Ended",
-         "Refitted", "Settled", "Started"],
+        ["NoiseEstimate", "RemainingErrors", "OpenItem", "Progress", "Answered", "Asked",
+         "Closed", "Ended", "Refitted", "Settled", "Started"],
         "a record that others make, of values that they have checked",
     ),
     **dict.fromkeys(

@@ -264,3 +264,16 @@ def test_progress():
     assert progress(state) == Progress(1, 3, 3, 3, 3, True)
     state.apply(Answered((5,), ("a",)))
     assert not progress(state).finished  # the model does not know of it yet
+
+
+def test_an_answer_that_is_not_charged_counts_all_the_same():
+    state = CleaningState(CLASSES, np.zeros(5, dtype=int))
+    state.apply(Asked((0, 1), budget_left=5))
+    state.apply(Answered((0,), (CLASSES[1],), "Ada"))
+    state.apply(Refitted(0.5))
+    state.apply(Answered((0,), (CLASSES[2],), "Ada", charged=False))
+    assert (state.cost, state.n_recorded, state.n_answers) == (1, 2, {"Ada": 1})
+    assert state.codes[0] == 2 and state.budget_left == 4
+    assert state.has_news and not state.up_to_date
+    state.apply(Refitted(0.5))
+    assert not state.has_news

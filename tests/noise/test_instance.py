@@ -203,13 +203,25 @@ def test_samples_are_needed():
     [
         ([[1.0], [np.nan]], "NaN"),
         ([["red"], ["blue"]], "X holds text"),
-        (sp.csr_array([[0], [1]]), "Sparse data was passed"),
+        (sp.csr_array([[np.inf], [1]]), "X.* infinity"),
         ([[0]], "inconsistent numbers of samples"),
     ],
 )
 def test_bad_samples(X, message):
     with pytest.raises((ValueError, TypeError), match=message):
         InstanceDependentLabelNoise(0.2).fit([0, 1], X)
+
+
+@pytest.mark.parametrize("convert", [sp.csr_array, sp.coo_matrix])
+def test_sparse_samples_are_as_dense_ones(convert):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 30)) * (rng.random((200, 30)) < 0.2)
+    y = (X[:, :15].sum(axis=1) > 0).astype(int)
+    noise = InstanceDependentLabelNoise(0.3, exact=True, random_state=0)
+    expected = noise.fit_transform(y, X)
+    probability = noise.flip_probability_
+    np.testing.assert_array_equal(noise.fit_transform(y, convert(X)), expected)
+    np.testing.assert_allclose(noise.flip_probability_, probability, atol=1e-2)
 
 
 def test_estimator_must_predict_probabilities():

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances_argmin_min
 
 from noisyactive import CoTeachingClassifier
 from noisyactive.query import Learner, _k_center, coreset_sampling, k_center_greedy, utilities_of
@@ -190,3 +192,36 @@ def test_utilities_where_nothing_is_trusted(iris, nothing):
     from_mean = np.linalg.norm(iris.X_pool - iris.X_pool.mean(axis=0), axis=1)
     np.testing.assert_allclose(utilities[0], from_mean)
     np.testing.assert_allclose(utilities[1], cdist(iris.X_pool, iris.X_pool[picks[:1]])[:, 0])
+
+
+class TestSparse:
+    def test_narrow_rows_are_as_dense_ones(self):
+        X = np.random.default_rng(0).poisson(0.3, (200, 40)).astype(float)
+        expected = k_center_greedy(X, X[:3], 20)
+        S = sp.csr_array(X)
+        for centres in (sp.coo_array(X[:3]), X[:3]):
+            np.testing.assert_array_equal(k_center_greedy(S, centres, 20), expected)
+        np.testing.assert_array_equal(
+            k_center_greedy(sp.csr_array(X), None, 20), k_center_greedy(X, None, 20)
+        )
+
+    def test_wide_rows_are_covered_about_as_well(self):
+        S = sp.random(300, 5000, density=0.01, format="csr", random_state=0)
+        X = S.toarray()
+
+        def radius(picks):
+            return pairwise_distances_argmin_min(X, X[picks])[1].max()
+
+        assert radius(k_center_greedy(S, S[:2], 30)) < 1.1 * radius(k_center_greedy(X, X[:2], 30))
+
+    @pytest.mark.parametrize(
+        "features, centres, message",
+        [
+            (sp.csr_array([[np.nan, 1]]), None, "features contains NaN"),
+            (sp.csr_array([[0, 1]]), sp.csr_array([[0, 1, 2]]), "as many features each"),
+            (sp.csr_array([[0, 1]]), sp.csr_array([[np.nan, 1]]), "centres contains NaN"),
+        ],
+    )
+    def test_bad_ones(self, features, centres, message):
+        with pytest.raises(ValueError, match=message):
+            k_center_greedy(features, centres, 1)

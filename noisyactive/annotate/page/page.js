@@ -1,14 +1,20 @@
 // The labelling page: one item after another, each answer on disk before the next one shows.
 // Whatever comes from the data gets into the page as text, never as markup.
 
+import { buttonOf, clearSearch, markClasses, nameOf, setClasses, setText, startSearch } from "./classes.js";
+import { setKeys, startKeys } from "./keys.js";
+import { dropImages, fetchAhead, imageOf } from "./prefetch.js";
+import { getJson, Gone, postAnswer, Trouble } from "./server.js";
+import { store, tab } from "./store.js";
+import { sittingText, timeLeft, visible, wellFormed } from "./words.js";
 import * as viewer from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks while there is nothing to answer
 const RETRY = 4000;
-const PATIENCE = 60000; // a locked journal makes the server wait for half a minute
+const SECOND_TAP = 350; // a double tap answers one item, not the next one as well
+const MARGIN = 1; // seconds that a request may take: what is called free has to be free
 
 const $ = (id) => document.getElementById(id);
-const store = safeStorage();
 
 let state = null; // what the server said last
 let shown = null; // the item on the page; one with a time is an answer that may be changed
@@ -16,66 +22,12 @@ let ready = false; // whether it has been seen and nothing is on its way
 let sending = false;
 let failed = null; // an answer that could not be saved, to be sent again
 let keptSent = false;
+let resting = false; // whether the sitting was ended by hand
 let timer = 0;
+let readySince = 0;
+let freeUntil = 0; // when taking back the last answer begins to cost
+let freeTimer = 0;
 const clock = { spent: 0, since: null }; // time at the item, while the page could be seen
-const tab = tabName();
-const images = new Map(); // row -> promise of an image; the current one and the next
-
-class Trouble extends Error {
-  constructor(message, again) {
-    super(message);
-    this.again = again; // whether sending it again may help
-  }
-}
-
-class Gone extends Trouble {}
-
-// --- the server -------------------------------------------------------------------------------
-
-async function request(url, options = {}) {
-  let response;
-  try {
-    response = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE) });
-  } catch {
-    throw new Gone("The server does not answer. Start it again where it ran, with the same command.", true);
-  }
-  if (response.ok) return response;
-  if (response.status === 403) {
-    throw new Trouble("The server was started anew and has a new address. Open the address that it printed.", true);
-  }
-  const told = await response.json().then((body) => body.error, () => `The server failed (${response.status}).`);
-  throw new Trouble(told, response.status >= 500 || response.status === 408);
-}
-
-const getJson = async (url) => (await request(url)).json();
-
-function postAnswer(answer) {
-  const headers = { "Content-Type": "application/json" };
-  return request("/api/answers", { method: "POST", headers, body: JSON.stringify(answer) }).then((response) => response.json());
-}
-
-async function fetchImage(row) {
-  const response = await request(`/api/images/${row}`);
-  const [width, height] = response.headers.get("X-Original-Size").split("x").map(Number);
-  return { url: URL.createObjectURL(await response.blob()), width, height };
-}
-
-function imageOf(row) {
-  if (!images.has(row)) {
-    const promise = fetchImage(row);
-    promise.catch(() => images.delete(row)); // it may be there the next time
-    images.set(row, promise);
-  }
-  return images.get(row);
-}
-
-function dropImages(kept) {
-  for (const [row, promise] of images) {
-    if (kept.has(row)) continue;
-    images.delete(row);
-    promise.then(({ url }) => URL.revokeObjectURL(url), () => {});
-  }
-}
 
 // --- what comes next --------------------------------------------------------------------------
 
@@ -94,17 +46,26 @@ const getState = () => getJson(withName(`/api/state?tab=${tab}`));
 async function refresh() {
   clearTimeout(timer);
   try {
-    state = await getState();
+    const found = await getState();
+    state = found;
     if (!keptSent && (await sendKept())) state = await getState();
   } catch (error) {
     if (error instanceof Gone && !shown && state?.progress.budget_left === 0 && !unsent().length) showEnd();
     else showTrouble(error);
     return;
   }
+  await goOn();
+}
+
+// Show what the state says is next.
+async function goOn() {
+  clearTimeout(timer);
   hideTrouble();
+  if (setClasses(state.classes, choose)) setKeys(state.run);
   showHeader();
   if (isNameMissing()) askName();
-  else if (state.items.length) showItem(state.items[0]);
+  else if (resting) showRest();
+  else if (state.items.length) await showItem(state.items[0]);
   else showPause();
 }
 
@@ -138,9 +99,9 @@ async function send(answer) {
   store.set(key, JSON.stringify(answer)); // until it is on disk
   const what = answer.answer === null ? "cannot tell" : nameOf(answer.answer);
   const where = visible(shown.item);
-  let outcome;
+  let told;
   try {
-    outcome = (await postAnswer(answer)).outcome;
+    told = await postAnswer(answer);
   } catch (error) {
     sending = false;
     failed = error.again ? answer : null;
@@ -155,17 +116,21 @@ async function send(answer) {
     }
     return;
   }
+  const { outcome } = told;
   sending = false;
   failed = shown = null;
   store.remove(key);
   if (outcome === "elsewhere") say(`Not counted: ${where} was answered elsewhere in the meantime.`, true);
   else if (outcome === "already" && answer.corrects !== null) say(`Unchanged: ${where}, ${what}.`);
   else say(`Saved: ${where}, ${what}.`);
-  await refresh();
+  if (outcome === "recorded") startFree();
+  state = told.state;
+  await goOn();
 }
 
-function choose(code) {
+function choose(code, event = null) {
   if (!ready || !shown) return;
+  if (event?.detail > 1 && event.timeStamp - readySince < SECOND_TAP) return;
   send({
     run: state.run,
     row: shown.row,
@@ -174,7 +139,36 @@ function choose(code) {
     seconds: Math.round(stopClock() / 100) / 10,
     comment: wellFormed($("comment").value.trim()),
     corrects: shown.time ?? null,
+    tab,
   });
+}
+
+function keepLabel(event) {
+  if ((shown?.label ?? null) !== null && !state.blind) choose(shown.label, event);
+}
+
+function acceptSuggestion(event) {
+  if ((shown?.suggested ?? null) !== null && !state.blind) choose(shown.suggested, event);
+}
+
+// --- undo -------------------------------------------------------------------------------------
+
+function startFree() {
+  freeUntil = performance.now() + 1000 * (state.undo_seconds - MARGIN);
+  showFree();
+}
+
+// Taking an answer back is free for some seconds; the button says so.
+function showFree() {
+  clearTimeout(freeTimer);
+  const left = Math.ceil((freeUntil - performance.now()) / 1000);
+  const corrects = shown?.time !== undefined;
+  for (const button of document.querySelectorAll(".undo")) {
+    button.firstElementChild.textContent = corrects ? "One before" : "Undo";
+    button.querySelector("small").textContent = corrects ? "" : left > 0 ? `free for ${left} s` : "charged";
+    button.classList.toggle("free", !corrects && left > 0);
+  }
+  if (left > 0) freeTimer = setTimeout(showFree, 250);
 }
 
 async function undo() {
@@ -187,6 +181,7 @@ async function undo() {
     showTrouble(error);
     return;
   }
+  resting = false;
   if (found) showItem(found);
   else say(back === 1 ? "There is no answer of yours yet." : "There is no earlier answer of yours.");
 }
@@ -197,7 +192,35 @@ function leaveCorrection() {
   refresh();
 }
 
+function showCorrecting() {
+  const corrects = shown?.time !== undefined;
+  $("correcting").hidden = !corrects;
+  $("question").textContent = corrects ? "What should it be?" : "Which is it?";
+  showFree();
+  if (!corrects) return;
+  const what = shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
+  const cost = shown.free ? "A change is free now" : "A change is charged as another answer";
+  const skip = shown.answer === null ? "" : "; “Cannot tell” takes your label back";
+  $("correcting").firstElementChild.textContent = `You answered ${what}. ${cost}${skip}.`;
+  say("");
+}
+
 // --- showing ----------------------------------------------------------------------------------
+
+// Draw what is looked at for an item; resolves when it can be seen.
+async function drawItem(item) {
+  if (!state.images) {
+    viewer.showText("There is no image here; look the item up under this name.", visible(item.item));
+    return;
+  }
+  try {
+    const picture = await imageOf(item.row);
+    if (shown?.row === item.row) viewer.show(picture);
+  } catch (error) {
+    if (shown?.row !== item.row) return;
+    viewer.showText(`This image cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} You can still answer, or say that you cannot tell.`);
+  }
+}
 
 async function showItem(item) {
   clearTimeout(timer);
@@ -205,41 +228,34 @@ async function showItem(item) {
   const current = { ...item };
   shown = current;
   ready = false;
+  showReady();
   $("pause").hidden = true;
-  $("viewer").hidden = $("panel").hidden = false;
+  $("viewer").hidden = $("panel").hidden = $("finish").hidden = false;
   if ($("status").textContent === "Loading …") say("");
   document.body.classList.toggle("without-images", !state.images);
   const name = visible(item.item);
+  if (state.images) fetchAhead([item.row]); // on its way while the rest is written
   setText($("item"), name);
   $("item").classList.toggle("long", name.length > 40);
   $("reason").textContent = item.reason ?? "";
   $("comment").value = item.comment ?? "";
-  showLabels();
-  showClasses();
-  clearFilter();
+  $("panel").classList.toggle("commenting", $("comment").value !== "");
+  markClasses(shown, state.blind);
+  clearSearch();
   showCorrecting();
-  showReady();
+  $("answers").scrollTop = 0;
   $("now").textContent = `${item.time === undefined ? $("place").textContent : "Changing"}: ${name}`;
   viewer.describe(name);
-  const rows = [item.row, ...state.items.map((other) => other.row)];
-  dropImages(new Set(rows));
-  if (!state.images) viewer.showText("There is no image here; look the item up under this name.", name);
-  else {
-    try {
-      const picture = await imageOf(item.row);
-      if (shown !== current) return;
-      await viewer.show(picture);
-    } catch (error) {
-      if (shown !== current) return;
-      viewer.showText(`This image cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} You can still answer, or say that you cannot tell.`);
-    }
-    for (const other of state.items) imageOf(other.row).catch(() => {});
-  }
+  const ahead = state.items.map((other) => other.row);
+  dropImages(new Set([item.row, ...ahead]));
+  await drawItem(item);
   if (shown !== current) return;
   ready = true;
+  readySince = performance.now();
   clock.spent = 0;
   startClock();
   showReady();
+  if (state.images) fetchAhead(ahead);
 }
 
 function showHeader() {
@@ -248,14 +264,18 @@ function showHeader() {
   setText($("run"), visible(state.name));
   $("round").textContent = round ? `Round ${round}` : "";
   $("place").textContent = state.waiting ? `${done + 1} of ${asked}` : asked ? `${done} of ${asked} answered` : "";
-  $("bar").setAttribute("aria-valuemax", asked);
+  const pace = state.seconds_per_item;
+  $("left").textContent = state.waiting && pace !== null ? timeLeft(pace * state.waiting) : "";
+  $("bar").setAttribute("aria-valuemax", Math.max(asked, 1));
   $("bar").setAttribute("aria-valuenow", done);
   $("bar").firstElementChild.style.width = `${asked ? (100 * done) / asked : 0}%`;
   $("budget").replaceChildren();
   if (left !== null) {
     const number = document.createElement("b");
     number.textContent = left.toLocaleString();
-    $("budget").append(number, left === 1 ? " answer left" : " answers left");
+    const unit = document.createElement("span");
+    unit.textContent = left === 1 ? " answer left" : " answers left";
+    $("budget").append(number, unit);
   }
   $("who").hidden = false;
   $("who").disabled = state.annotator !== null;
@@ -264,127 +284,110 @@ function showHeader() {
   document.title = state.waiting ? `(${state.waiting}) ${visible(state.name)}` : visible(state.name);
 }
 
-function showLabels() {
-  const corrects = shown.time !== undefined;
-  const hasSuggestion = (shown.suggested ?? null) !== null;
-  $("labels").hidden = state.blind || (shown.label ?? null) === null;
-  if ($("labels").hidden) return;
-  $("label-title").textContent = corrects ? "Label before" : "Label now";
-  setText($("label"), nameOf(shown.label));
-  $("suggestion-box").hidden = !hasSuggestion;
-  $("labels").classList.toggle("differ", hasSuggestion && shown.suggested !== shown.label);
-  if (!hasSuggestion) return;
-  setText($("suggested"), nameOf(shown.suggested));
-  const percent = shown.probability === null ? "" : `${Math.round(100 * shown.probability)} %`;
-  $("probability").textContent = percent;
-  $("meter").style.width = percent.replace(" ", "") || "0";
-}
-
-function showClasses() {
-  const group = $("classes");
-  if (group.childElementCount !== state.classes.length) {
-    group.replaceChildren(...state.classes.map((_, code) => classButton(code)));
-    const many = state.classes.length > 9;
-    $("filter-label").hidden = $("filter-help").hidden = !many;
-    group.classList.toggle("many", many);
-  }
-  [...group.children].forEach((button, code) => {
-    const answered = shown.time !== undefined && shown.answer === code;
-    button.classList.toggle("answered", answered);
-    const tags = [];
-    if (answered) tags.push("your answer");
-    if (shown.label === code && shown.time === undefined) tags.push("label now");
-    if ((shown.suggested ?? null) === code) tags.push("model");
-    button.lastElementChild.textContent = tags.join(" · ");
-  });
-  $("skip").classList.toggle("answered", shown.time !== undefined && shown.answer === null);
-}
-
-function classButton(code) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "class";
-  const key = document.createElement("kbd");
-  if (code < 9) {
-    key.textContent = code + 1;
-    button.setAttribute("aria-keyshortcuts", code + 1);
-  } else key.className = "none";
-  const name = document.createElement("span");
-  const isolated = document.createElement("bdi");
-  isolated.textContent = nameOf(code);
-  name.append(isolated);
-  const tag = document.createElement("small");
-  button.append(key, name, tag);
-  button.addEventListener("click", () => choose(code));
-  return button;
-}
-
-function showCorrecting() {
-  const corrects = shown?.time !== undefined;
-  $("correcting").hidden = !corrects;
-  $("question").textContent = corrects ? "What should it be?" : "Which is it?";
-  $("undo-text").textContent = corrects ? "The answer before that" : "Change my last answer";
-  if (!corrects) return;
-  const what = shown.answer === null ? "“cannot tell”" : `“${nameOf(shown.answer)}”`;
-  const skip = shown.answer === null ? "" : "; “Cannot tell” takes your label back";
-  $("correcting").firstElementChild.textContent = `You answered ${what}. A change is charged as another answer${skip}.`;
-  say("");
-}
-
 function showReady() {
   const off = !ready;
-  for (const button of document.querySelectorAll(".class")) {
+  for (const button of document.querySelectorAll(".class, .pin")) {
     button.setAttribute("aria-disabled", off);
     button.classList.remove("unsaved");
   }
-  if (failed) (failed.answer === null ? $("skip") : $("classes").children[failed.answer]).classList.add("unsaved");
+  if (failed) buttonOf(failed.answer).classList.add("unsaved");
   $("panel").setAttribute("aria-busy", off);
 }
 
-function showPause() {
+function hideItem() {
   shown = null;
   ready = false;
-  dropImages(new Set());
+  dropImages();
   viewer.clear();
-  $("viewer").hidden = $("panel").hidden = true;
+  $("viewer").hidden = $("panel").hidden = $("finish").hidden = true;
   $("pause").hidden = false;
+  $("undo-pause").hidden = !state.progress.cost;
+  showFree();
+}
+
+// --- pauses -----------------------------------------------------------------------------------
+
+function showPause() {
+  hideItem();
+  $("go-on").hidden = true;
   const { round, asked, answered, cost, budget_left: left, finished } = state.progress;
   const counted = `${cost.toLocaleString()} ${cost === 1 ? "answer was" : "answers were"} counted.`;
+  const idle = "No program runs the rounds at the moment. Start it again where it ran, with the same command: it goes on from here. All answers are saved.";
   let title = "The next round is being computed";
-  let text = "The program that runs the rounds learns from your answers now. This page looks for new questions by itself. If nothing comes for long, see whether that program is still running.";
+  let text = "The program that runs the rounds learns from your answers now. This page looks for new questions by itself.";
+  let waits = state.running;
   if (finished) {
     title = "All questions are answered";
     text = `${counted} Thank you; you may close this page.`;
+    waits = false;
   } else if (!round) {
-    title = "The first round is being computed";
-    text = "This page looks for questions by itself.";
+    title = state.running ? "The first round is being computed" : "Nothing is asked yet";
+    text = state.running ? "This page looks for questions by itself." : idle;
   } else if (answered < asked) {
     title = "You are done with this round";
     const others = asked - answered;
-    text = `${others} of ${asked} ${others === 1 ? "waits" : "wait"} for other annotators. The next round follows by itself.`;
+    text = `${others} of ${asked} ${others === 1 ? "waits" : "wait"} for other annotators.`;
+    if (state.running) text += " The next round follows by itself.";
+    waits = true;
   } else if (left === 0) {
     title = "The budget is spent";
-    text = `${counted} The program that runs the rounds learns from the last ones now; you may close this page.`;
+    text = `${counted} ${state.running ? "The program that runs the rounds learns from the last ones now; you may close this page." : idle}`;
+  } else if (!state.running) {
+    title = "This round is answered";
+    text = idle;
   }
-  $("undo-pause").hidden = !cost;
-  showWords(title, text, finished);
+  showWords(title, text, finished, waits);
+  showSitting();
   timer = setTimeout(refresh, POLL);
+}
+
+// The sitting was ended by hand: what it came to, and the way back.
+function showRest() {
+  hideItem();
+  $("go-on").hidden = false;
+  const { waiting } = state;
+  const rest = waiting ? `${waiting} ${waiting === 1 ? "item waits" : "items wait"} for you, now or later.` : "Nothing waits for you.";
+  showWords("Thank you", `All your answers are saved. ${rest} You may close this page.`, true, false);
+  showSitting();
+}
+
+function finish() {
+  if (sending || failed) return;
+  resting = true;
+  refresh();
+}
+
+function goBackToWork() {
+  resting = false;
+  refresh();
+}
+
+async function showSitting() {
+  if (!state.progress.cost) return;
+  try {
+    $("sitting").textContent = sittingText(await getJson(withName("/api/sitting?")));
+  } catch (error) {
+    showTrouble(error);
+  }
 }
 
 // The program that served the page has ended, and had nothing more to ask.
 function showEnd() {
   hideTrouble();
   $("undo-pause").hidden = true;
-  showWords("The run has ended", "All your answers are saved, and the budget is spent. You may close this page.", true);
+  showWords("The run has ended", "All your answers are saved, and the budget is spent. You may close this page.", true, false);
   timer = setTimeout(refresh, RETRY);
 }
 
-function showWords(title, text, done) {
+function showWords(title, text, done, waits) {
   $("pause").classList.toggle("done", done);
+  $("pause").classList.toggle("waits", waits);
   if ($("pause-title").textContent !== title) say(title);
   $("pause-title").textContent = title;
   $("pause-text").textContent = text;
 }
+
+// --- trouble ----------------------------------------------------------------------------------
 
 function showTrouble(error) {
   let kept = state && !shown ? " All your answers are saved." : "";
@@ -451,96 +454,52 @@ $("name-dialog").addEventListener("close", () => {
 });
 $("who").addEventListener("click", askName);
 
-// --- filter -----------------------------------------------------------------------------------
+// --- keys and buttons -------------------------------------------------------------------------
 
-const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-function filter() {
-  const wanted = plain($("filter").value.trim());
-  const matching = [...$("classes").children].filter((button, code) => {
-    button.hidden = !plain(state.classes[code]).includes(wanted);
-    button.classList.remove("first");
-    return !button.hidden;
-  });
-  if (wanted && matching.length) matching[0].classList.add("first");
-  $("matches").textContent = wanted ? `${matching.length} of ${state.classes.length} classes` : "";
-  return wanted ? matching : [];
+function comment() {
+  if ($("panel").hidden) return;
+  $("panel").classList.add("commenting");
+  $("comment").focus();
 }
 
-function clearFilter() {
-  if ($("filter-label").hidden) return;
-  $("filter").value = "";
-  filter();
-  if (document.activeElement === $("filter")) $("filter").blur();
+function escape(target) {
+  if (target === $("filter")) clearSearch();
+  else if (target.matches("textarea, input[type=text]")) target.blur();
+  else leaveCorrection();
 }
 
-$("filter").addEventListener("input", filter);
-$("filter").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.repeat || event.isComposing) return;
-  event.preventDefault();
-  filter()[0]?.click();
-});
-
-// --- keyboard ---------------------------------------------------------------------------------
-
-const KEYS = {
-  s: () => choose(null),
-  u: undo,
-  c: () => $("comment").focus(),
-  "?": openHelp,
-  "/": () => ($("filter-label").hidden ? false : $("filter").focus()),
-  "+": () => viewer.zoomBy(1.4),
-  "=": () => viewer.zoomBy(1.4),
-  "-": () => viewer.zoomBy(1 / 1.4),
-  0: viewer.reset,
-  "[": () => viewer.adjust("brightness", -10),
-  "]": () => viewer.adjust("brightness", 10),
-  "{": () => viewer.adjust("contrast", -10),
-  "}": () => viewer.adjust("contrast", 10),
-  ArrowLeft: () => viewer.moveBy(60, 0),
-  ArrowRight: () => viewer.moveBy(-60, 0),
-  ArrowUp: () => viewer.moveBy(0, 60),
-  ArrowDown: () => viewer.moveBy(0, -60),
+const DEEDS = {
+  accept: acceptSuggestion,
+  keep: keepLabel,
+  skip: () => choose(null),
+  undo,
+  comment,
+  escape,
+  help: () => $("help").showModal(),
 };
-const ONCE = new Set(["s", "u", "c", "?", "/"]); // a key that is held down answers once
 
-document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.isComposing) return;
-  const target = event.target;
-  const typing = target.matches("textarea, input[type=text]");
-  if (event.key === "Escape") {
-    if (target === $("filter")) clearFilter();
-    else if (typing) target.blur();
-    else leaveCorrection();
-    return;
-  }
-  const altGraph = event.getModifierState("AltGraph"); // brackets on many keyboards
-  if (typing || !$("shortcuts").checked || event.metaKey || (!altGraph && (event.ctrlKey || event.altKey))) return;
-  if (target.matches("input[type=range]") && event.key.startsWith("Arrow")) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (/^[1-9]$/.test(key)) {
-    if (!event.repeat && state && Number(key) <= state.classes.length) choose(Number(key) - 1);
-  } else if (Object.hasOwn(KEYS, key)) {
-    if ((event.repeat && ONCE.has(key)) || KEYS[key]() === false) return;
-    event.preventDefault();
-  }
+startKeys((action, target) => {
+  if (action.startsWith("class ")) choose(Number(action.slice(6)));
+  else DEEDS[action](target);
 });
-
-function openHelp() {
-  $("help").showModal();
-}
-
-$("shortcuts").checked = store.get("shortcuts") !== "off";
-$("shortcuts").addEventListener("change", () => store.set("shortcuts", $("shortcuts").checked ? "on" : "off"));
-$("help-button").addEventListener("click", openHelp);
+startSearch(choose, acceptSuggestion);
+$("help-button").addEventListener("click", DEEDS.help);
 $("help-close").addEventListener("click", () => $("help").close());
-$("skip").addEventListener("click", () => choose(null));
+$("keep").addEventListener("click", keepLabel);
+$("accept").addEventListener("click", acceptSuggestion);
+$("skip").addEventListener("click", (event) => choose(null, event));
 $("undo").addEventListener("click", undo);
 $("undo-pause").addEventListener("click", undo);
 $("back").addEventListener("click", leaveCorrection);
 $("again").addEventListener("click", tryAgain);
+$("finish").addEventListener("click", finish);
+$("go-on").addEventListener("click", goBackToWork);
+$("comment-button").addEventListener("click", () => {
+  if (!$("panel").classList.toggle("commenting")) return;
+  $("comment").focus();
+});
 
-// --- small things -----------------------------------------------------------------------------
+// --- the clock --------------------------------------------------------------------------------
 
 function startClock() {
   if (!document.hidden) clock.since = performance.now();
@@ -556,68 +515,6 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) stopClock();
   else if (ready) startClock();
 });
-
-function setText(element, text) {
-  element.querySelector("bdi").textContent = text;
-}
-
-function nameOf(code) {
-  return visible(state.classes[code]) || "(empty)";
-}
-
-// Characters that turn the writing around or hide could make one name look like another.
-function visible(text) {
-  return text.replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => `⟨${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-}
-
-function wellFormed(text) {
-  return text.replace(/\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-}
-
-// Different tabs get different items; a reload keeps its own.
-function tabName() {
-  const fresh = Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
-  try {
-    const name = sessionStorage.getItem("noisyactive:tab") ?? fresh;
-    sessionStorage.setItem("noisyactive:tab", name);
-    return name;
-  } catch {
-    return fresh;
-  }
-}
-
-// Browsers may forbid storage; then a reload forgets the name.
-function safeStorage() {
-  const prefix = "noisyactive:";
-  const memory = new Map();
-  let storage = null;
-  try {
-    storage = window.localStorage;
-    storage.setItem(`${prefix}test`, "");
-    storage.removeItem(`${prefix}test`);
-  } catch {
-    storage = null;
-  }
-  return {
-    get: (key) => (storage ? storage.getItem(prefix + key) : (memory.get(key) ?? null)),
-    set(key, value) {
-      memory.set(key, value);
-      try {
-        storage?.setItem(prefix + key, value);
-      } catch {
-        storage = null; // it is full
-      }
-    },
-    remove(key) {
-      memory.delete(key);
-      storage?.removeItem(prefix + key);
-    },
-    keys: () =>
-      (storage ? Object.keys(storage) : [...memory.keys()].map((key) => prefix + key))
-        .filter((key) => key.startsWith(prefix))
-        .map((key) => key.slice(prefix.length)),
-  };
-}
 
 history.replaceState(null, "", "/"); // the token is in a cookie by now
 refresh();

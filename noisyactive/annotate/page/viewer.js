@@ -1,13 +1,14 @@
 // The image: zoom, move, brightness and contrast. It knows nothing of labels.
 
 const stage = document.getElementById("stage");
-const image = document.getElementById("image");
+let image = document.getElementById("image");
 const noImage = document.getElementById("no-image");
 const tools = document.getElementById("tools");
 const zoomText = document.getElementById("zoom");
 const brightness = document.getElementById("brightness");
 const contrast = document.getElementById("contrast");
 const sizeText = document.getElementById("size");
+const toggle = document.getElementById("tools-toggle");
 const resetButton = document.getElementById("reset");
 
 const MAX_ZOOM = 32;
@@ -19,18 +20,25 @@ let y = 0;
 let shrunk = 1; // pixels sent for one of the original
 const pointers = new Map();
 
-// Show an image that has been fetched: {url, width, height}, the size of the original in pixels.
-export async function show({ url, width, height }) {
-  image.src = url;
-  await image.decode();
+// Show an image that is decoded: its element, and the size of the original in pixels.
+export function show({ element, width, height }) {
+  exchange(element);
   shrunk = image.naturalWidth / width;
   sizeText.textContent = `${width} × ${height}${shrunk < 1 ? ", reduced" : ""}`;
   zoom = 1;
   x = y = 0;
   image.hidden = false;
   noImage.hidden = true;
-  tools.hidden = false;
+  tools.hidden = toggle.hidden = false;
   draw();
+}
+
+function exchange(element) {
+  element.id = "image";
+  element.alt = image.alt;
+  element.draggable = false;
+  image.replaceWith(element);
+  image = element;
 }
 
 // Show words where the image would be: a name to look the item up by, or what is wrong.
@@ -45,8 +53,8 @@ export function showText(text, name = "") {
 }
 
 export function clear() {
-  image.hidden = noImage.hidden = tools.hidden = true;
-  image.removeAttribute("src");
+  exchange(new Image());
+  image.hidden = noImage.hidden = tools.hidden = toggle.hidden = true;
 }
 
 export function describe(text) {
@@ -149,7 +157,9 @@ for (const kind of ["pointerup", "pointercancel", "pointerleave"]) {
   stage.addEventListener(kind, (event) => pointers.delete(event.pointerId));
 }
 stage.addEventListener("dblclick", (event) => zoomBy(zoom > 1 ? 1 / zoom : 3, ...fromCentre(event)));
-image.addEventListener("dragstart", (event) => event.preventDefault());
+toggle.addEventListener("click", () => {
+  toggle.setAttribute("aria-expanded", document.body.classList.toggle("with-tools"));
+});
 document.getElementById("zoom-in").addEventListener("click", () => zoomBy(1.4));
 document.getElementById("zoom-out").addEventListener("click", () => zoomBy(1 / 1.4));
 resetButton.addEventListener("click", reset);

@@ -43,18 +43,39 @@ def read_image(
     Exception
         Whatever the decoder says of a file that it cannot read.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(path) if loader is None else loader(path) as image:
         if size is not None and image.format == "JPEG":
             # A photograph is decoded at a fraction of its size, if that leaves twice what we need.
             image.draft(None, (2 * size[1], 2 * size[0]))
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        image = _in_mode(image, mode)
-        if size is not None:
-            image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(image))
+        return pixels_of(image, mode=mode, size=size)
+
+
+def pixels_of(
+    image: Any, *, mode: str = "RGB", size: tuple[int, int] | None = None
+) -> torch.Tensor:
+    """Pixels of a PIL image, upright, in one colour mode and one size.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The image.
+    mode, size
+        As for `read_image`.
+
+    Returns
+    -------
+    tensor of uint8 of shape (channels, height, width)
+        The pixels.
+    """
+    from PIL import Image, ImageOps
+
+    image.load()
+    image = _in_mode(ImageOps.exif_transpose(image), mode)
+    if size is not None:
+        image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(image))
     return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
 
 
