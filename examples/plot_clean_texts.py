@@ -1,4 +1,5 @@
 """Clean the labels of texts: which topic is a text about?
+=======================================================
 
 The texts are real: what SciPy's documentation says of each of its functions and classes, a sentence
 or some. The label is the subpackage that it belongs to, of twelve: 339 are about special functions,

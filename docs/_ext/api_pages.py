@@ -75,7 +75,7 @@ def constant(package, name):
     text = [f".. py:data:: {package}.{name}", ""]
     text += [f"   {line}" for line in comment_on(package, name)]
     plain = dict(value) if hasattr(value, "items") else value
-    shown = pprint.pformat(plain, sort_dicts=False)
+    shown = pprint.pformat(plain, sort_dicts=False, width=80)
     text += ["   .. code-block:: python", ""]
     text += [f"      {line}" for line in shown.splitlines()]
     return "\n".join(text) + "\n\n"

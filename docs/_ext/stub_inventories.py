@@ -8,15 +8,33 @@ import zlib
 
 #: For each project: its address, and names with their role and page. "$" stands for the name.
 PROJECTS = {
+    "python": (
+        "https://docs.python.org/3/",
+        {
+            "None": ("py:data", "library/constants.html#$"),
+            "True": ("py:data", "library/constants.html#$"),
+            "False": ("py:data", "library/constants.html#$"),
+            "dict": ("py:class", "library/stdtypes.html#$"),
+            "list": ("py:class", "library/stdtypes.html#$"),
+            "str": ("py:class", "library/stdtypes.html#$"),
+            "tuple": ("py:class", "library/stdtypes.html#$"),
+            "float": ("py:class", "library/functions.html#$"),
+            "int": ("py:class", "library/functions.html#$"),
+            "callable": ("py:function", "library/functions.html#$"),
+            "bltin-boolean-values": ("std:label", "library/stdtypes.html#boolean-type-bool"),
+            "generator": ("std:term", "glossary.html#term-$"),
+            "iterable": ("std:term", "glossary.html#term-$"),
+            "sequence": ("std:term", "glossary.html#term-$"),
+        },
+    ),
     "numpy": (
         "https://numpy.org/doc/stable/",
         {
             "numpy.load": ("py:function", "reference/generated/numpy.load.html#$"),
             "numpy.ndarray": ("py:class", "reference/generated/numpy.ndarray.html#$"),
-            "numpy.random.RandomState": (
-                "py:class",
-                "reference/random/legacy.html#$",
-            ),
+            "numpy.random.RandomState": ("py:class", "reference/random/legacy.html#$"),
+            "array_like": ("std:term", "glossary.html#term-$"),
+            "arrays.scalars": ("std:label", "reference/arrays.scalars.html"),
         },
     ),
     "pandas": (
