@@ -29,6 +29,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -60,6 +61,8 @@ for package in public_packages():
 numpydoc_xref_aliases |= {name: f"noisyactive.{name}" for name in noisyactive.__all__}
 numpydoc_xref_ignore = "all"  # words that are no name of an alias stay text
 intersphinx_mapping = write_inventories(BUILD / "inventories")
+
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 
 # -- Gallery ----------------------------------------------------------------------------------
 

@@ -142,7 +142,9 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    return {path.resolve(): Links(path) for path in site.rglob("*.html") if "_static" not in str(path)}
+    return {
+        path.resolve(): Links(path) for path in site.rglob("*.html") if "_static" not in str(path)
+    }
 
 
 @pytest.mark.slow

@@ -46,10 +46,7 @@ def is_object_with_page(value):
 
 
 def own_methods(package, name):
-    """Public methods of a class that noisyactive defines: those of libraries have their pages there.
-
-    Also said of methods of a private base class.
-    """
+    """Public methods of a class that noisyactive defines, also those of a private base class."""
     members = inspect.getmembers(getattr(import_module(package), name), inspect.isroutine)
     return [
         member
