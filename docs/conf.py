@@ -34,7 +34,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_*", "sg_execution_times.rst"]
+exclude_patterns = ["_*"]
 templates_path = ["_templates"]
 default_role = "literal"
 suppress_warnings = ["config.cache"]  # a function in autosummary_context is not pickled
@@ -51,6 +51,7 @@ write_pages(DOCS / "api")
 autosummary_generate = True
 autosummary_imported_members = True
 autosummary_context = {"own_methods": own_methods}
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # docstrings tell types
 numpydoc_show_class_members = False  # the template lists our own methods
 numpydoc_xref_param_type = True
@@ -90,6 +91,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib",),
     "plot_gallery": pattern != "none",
     "remove_config_comments": True,
+    "write_computation_times": False,  # its tables load scripts from a network
 }
 
 # -- Looks ------------------------------------------------------------------------------------

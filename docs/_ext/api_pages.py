@@ -2,6 +2,7 @@
 
 import inspect
 import pprint
+import re
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -69,10 +70,10 @@ def comment_on(package, name):
 def constant(package, name):
     """What is said of a constant: its comment and its value."""
     value = getattr(import_module(package), name)
-    text = [f".. py:data:: {package}.{name}", ""]
+    text = [f".. py:data:: {name}", ""]
     text += [f"   {line}" for line in comment_on(package, name)]
     plain = dict(value) if hasattr(value, "items") else value
-    shown = pprint.pformat(plain, sort_dicts=False, width=80)
+    shown = re.sub(r"noisyactive[\w.]*\._\w+\.", "", pprint.pformat(plain, sort_dicts=False))
     text += ["   .. code-block:: python", ""]
     text += [f"      {line}" for line in shown.splitlines()]
     return "\n".join(text) + "\n\n"
@@ -90,8 +91,8 @@ def package_page(package):
             described.append(name)
         else:
             elsewhere.append(name)
-    text = f"{package}\n{'=' * len(package)}\n\n{inspect.getdoc(module)}\n\n"
-    text += f".. py:module:: {package}\n\n.. currentmodule:: {package}\n\n"
+    text = f"{package}\n{'=' * len(package)}\n\n"
+    text += f".. py:module:: {package}\n\n{inspect.getdoc(module)}\n\n"
     if described:
         text += ".. autosummary::\n   :toctree: generated/\n   :nosignatures:\n\n"
         text += "".join(f"   {name}\n" for name in described) + "\n"
@@ -101,7 +102,7 @@ def package_page(package):
         for name in elsewhere:
             kind = "class" if inspect.isclass(getattr(module, name)) else "function"
             home = home_of(package, name)
-            text += f".. py:{kind}:: {package}.{name}\n   :no-index-entry:\n\n"
+            text += f".. py:{kind}:: {name}\n   :no-index-entry:\n\n"
             text += f"   The same as :py:obj:`{home}.{name}`.\n\n"
     return text
 
