@@ -93,6 +93,7 @@ def package_page(package):
             elsewhere.append(name)
     text = f"{package}\n{'=' * len(package)}\n\n"
     text += f".. py:module:: {package}\n\n{inspect.getdoc(module)}\n\n"
+    text += f".. currentmodule:: {package}\n\n"  # the directive before is not read for tables
     if described:
         text += ".. autosummary::\n   :toctree: generated/\n   :nosignatures:\n\n"
         text += "".join(f"   {name}\n" for name in described) + "\n"
