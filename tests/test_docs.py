@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import noisyactive
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+HTML = runpy.run_path(str(ROOT / "tests" / "html_page.py"))
 PAGES = sorted(
     page
     for page in DOCS.rglob("*.md")
@@ -71,6 +73,12 @@ def test_quoted_errors_are_those_of_the_code():
     unknown = [quote for quote in quoted if not any(quote in string for string in strings)]
     assert len(quoted) >= 25
     assert unknown == []
+
+
+def test_tests_that_hold_promises_exist():
+    named = re.findall(r"`(tests/[^`]+)`", (DOCS / "how" / "promises.md").read_text("utf-8"))
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def load(name):
@@ -168,6 +176,25 @@ def test_internal_links_lead_somewhere(site, pages):
 def test_nothing_is_loaded_from_a_network(pages):
     loaded = {address for page in pages.values() for address in page.loaded}
     assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
+
+
+@pytest.mark.slow
+@HTML["needs_chromium"]
+@pytest.mark.parametrize("width", [1300, 360])
+def test_pages_fit_the_screen_and_ask_for_nothing_else(site, width):
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ["index", "guide/fix_labels", "how/design", "how/method", "gallery/index", "errors"]
+    names += ["api/noisyactive.audit", "api/generated/noisyactive.CoTeachingVOGClassifier"]
+    asked = []
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=HTML["CHROMIUM"], args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("request", lambda request: asked.append(request.url))
+        for name in names:
+            page.goto((site / f"{name}.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
 @pytest.mark.slow
