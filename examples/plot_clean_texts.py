@@ -127,7 +127,7 @@ def ask_people(model, texts, given, journal):
 
 def main():
     """Audit, clean, report, plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--encoder", help="folder or name of a text encoder")
     parser.add_argument("--serve", action="store_true", help="answer yourself, on a page")
     parser.add_argument("--journal", default="texts.db", help="keeps your answers (%(default)s)")

@@ -93,7 +93,7 @@ def study(seed, n_rounds=4, fine_tune_epochs=10, **settings):
 
 def main():
     """Run the study, print its tables and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)
     if parser.parse_args().quick:

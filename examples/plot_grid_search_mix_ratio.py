@@ -116,7 +116,7 @@ def plot(results):
 
 def main():
     """Search, print the table and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--n-jobs", type=int, default=2, help="processes; the numbers are the same")
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     arguments = parser.parse_args()

@@ -30,7 +30,7 @@ from noisyactive.inspection import LossVOGDisplay, SelectionDisplay, selection_r
 
 def main():
     """Train both, print what they trusted, and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     quick = parser.parse_args().quick
     settings = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if quick else {}

@@ -113,7 +113,7 @@ def plot(train, y, rows, suggested):
 
 def main():
     """Load, train, report, plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=Path, help="folder of images; default: digits")
     parser.add_argument("--labels", type=Path, help="CSV file with the columns image and label")
     parser.add_argument("--group-column", help="column of patients or lesions")
