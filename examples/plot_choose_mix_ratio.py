@@ -1,4 +1,5 @@
 """Choose `mix_ratio` when few labels, or none, are known to be right.
+===================================================================
 
 A grid search scores its candidates on held-out labels, and here 40% of these are wrong too. What
 can be done, and what does it bring? On the long-tailed digits of plot_quickstart.py, candidates for
@@ -217,7 +218,7 @@ def plot(draws, tables, mix_ratios):
 
 def main():
     """Run the study, print its table and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", help="the study proper, on these draws")
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)  # networks this small are no quicker on several

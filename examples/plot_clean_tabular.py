@@ -1,4 +1,5 @@
 """Clean the labels of a table with gradient boosting.
+===================================================
 
 What a reader learns: the cleaner needs no network. Any scikit-learn classifier will do. By default
 three clones of it judge, after every round, the labels that they do not know, and ask first about
@@ -84,7 +85,7 @@ def study(seed, n_rounds=6, **settings):
 
 def main():
     """Run the study, print its table and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     if parser.parse_args().quick:
         results = [study(0, n_rounds=2, max_iter=5, max_bins=15)]

@@ -1,4 +1,5 @@
 """Clean the labels of texts: which topic is a text about?
+=======================================================
 
 The texts are real: what SciPy's documentation says of each of its functions and classes, a sentence
 or some. The label is the subpackage that it belongs to, of twelve: 339 are about special functions,
@@ -124,7 +125,7 @@ def ask_people(model, texts, given, journal):
 
 def main():
     """Audit, clean, report, plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--encoder", help="folder or name of a text encoder")
     parser.add_argument("--serve", action="store_true", help="answer yourself, on a page")
     parser.add_argument("--journal", default="texts.db", help="keeps your answers (%(default)s)")

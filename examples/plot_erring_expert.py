@@ -1,4 +1,5 @@
 """An expert who errs, and what to do about it.
+============================================
 
 What a reader learns: answers are labels, and labels are noisy. With the same number of answers, an
 expert who is wrong in one case of five still helps, only less. Asking three annotators for each row
@@ -92,7 +93,7 @@ def study(seed, n_rounds=4, fine_tune_epochs=10, **settings):
 
 def main():
     """Run the study, print its tables and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)
     if parser.parse_args().quick:

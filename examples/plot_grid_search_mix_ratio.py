@@ -1,4 +1,5 @@
 """Choose `mix_ratio` by a grid search whose training labels are noisy and whose scores are clean.
+===============================================================================================
 
 How much of the choice of clean samples should Co-teaching VOG leave to VOG? On the long-tailed
 digits of plot_quickstart.py, a `GridSearchCV` tries some values, each on 40% wrong labels.
@@ -115,7 +116,7 @@ def plot(results):
 
 def main():
     """Search, print the table and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--n-jobs", type=int, default=2, help="processes; the numbers are the same")
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     arguments = parser.parse_args()

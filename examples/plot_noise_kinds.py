@@ -1,4 +1,5 @@
 """Kinds of label noise, and the matrices behind them.
+===================================================
 
 What a reader learns: "40% of the labels are wrong" says little about what is wrong with them. With
 uniform noise every other class is as likely. With pair noise each class is taken for one other, as

@@ -1,4 +1,5 @@
 """Compare query strategies: what do an expert's answers bring, asked for in different ways?
+=========================================================================================
 
 What a reader learns: a strategy's curve means nothing without two controls. Tuning alone changes a
 network, here for the worse, so "nobody answers" shows what the epochs do; and picks at random among
@@ -68,7 +69,7 @@ def study(seed, n_rounds=6, fine_tune_epochs=10, **settings):
 
 def main():
     """Run the study, print its table and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     torch.set_num_threads(1)
     if parser.parse_args().quick:

@@ -1,4 +1,5 @@
 """Learn from labels of which 40% are wrong, see which ones to trust, and clean a few.
+===================================================================================
 
 scikit-learn's digits, made long-tailed (the most frequent digit is ten times as frequent as the
 rarest) and given 40% wrong labels. First, three ways to learn from them:
@@ -219,7 +220,7 @@ def plot(result):
 
 def main(argv=None):
     """Run the study, print its tables and plot; return what was found for each seed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="mean over several draws")
     parser.add_argument("--quick", action="store_true", help="a sixth of the time")
     arguments = parser.parse_args(argv)

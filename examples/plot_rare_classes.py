@@ -1,4 +1,5 @@
 """Why small losses drop rare classes, and when the Variance of Gradients does not.
+================================================================================
 
 What a reader learns: Co-teaching trusts labels of small loss. Early on, a network is bad at rare
 classes, so their correct labels have large losses, just as wrong labels have. The Variance of
@@ -29,7 +30,7 @@ from noisyactive.inspection import LossVOGDisplay, SelectionDisplay, selection_r
 
 def main():
     """Train both, print what they trusted, and plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs")
     quick = parser.parse_args().quick
     settings = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if quick else {}

@@ -1,4 +1,5 @@
 """From a folder of image files to the labels that deserve a second look.
+======================================================================
 
 Photographs of skin lesions, say, and a CSV file with a label for each, of which some are wrong:
 
@@ -112,7 +113,7 @@ def plot(train, y, rows, suggested):
 
 def main():
     """Load, train, report, plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=Path, help="folder of images; default: digits")
     parser.add_argument("--labels", type=Path, help="CSV file with the columns image and label")
     parser.add_argument("--group-column", help="column of patients or lesions")

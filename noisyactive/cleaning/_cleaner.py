@@ -208,7 +208,7 @@ class ActiveLabelCleaner(
         The seed in use, drawn from `random_state`.
     n_features_in_ : int
         Number of features, where `estimator_` says so.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where `estimator_` says so.
 
     See Also

@@ -103,7 +103,7 @@ class TrainingDynamicsDisplay:
             Fitted network, or a Pipeline or cleaner with one.
         scores : sequence of str, default=None
             Keys of its `history` that are scores from 0 to 1. None takes all numbers whose names
-            begin with "valid_", except the loss.
+            begin with ``"valid_"``, except the loss.
         ax : pair of matplotlib Axes, default=None
             Axes to draw on. None makes a figure.
 

@@ -133,4 +133,5 @@ class Ended:
     """Nothing was left to ask: rounds, budget or pool had run out."""
 
 
+#: What a journal holds: one of these.
 Event = Started | Asked | Answered | Settled | Closed | Refitted | Ended

@@ -64,7 +64,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The labels that `estimator_` was fitted to.
     n_features_in_ : int
         Number of features, where `estimator_` says so.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where `estimator_` says so.
 
     See Also
