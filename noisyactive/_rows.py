@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from torch.utils.data import Dataset, Subset
+
+from ._kinds import is_dataset
 
 # Rows of arrays of at least so many bytes are not copied before they are needed.
 _LARGE = 2**26
@@ -70,7 +71,11 @@ class RowsOf:
 
 def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:
     """Rows of an array, DataFrame, list, tensor or torch Dataset, in their order."""
-    return Subset(X, rows.tolist()) if isinstance(X, Dataset) else _safe_indexing(X, rows)
+    if not is_dataset(X):
+        return _safe_indexing(X, rows)
+    from torch.utils.data import Subset
+
+    return Subset(X, rows.tolist())
 
 
 def view_rows(X: Any, rows: NDArray[np.intp]) -> Any:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -21,8 +20,6 @@ from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
 from .._like import row_index
 from .._neighbours import Neighbours
-from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
-from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
 from .._proba import check_proba, classes_of_columns, codes_of_proba, warn_of_memory
@@ -33,14 +30,23 @@ from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
 if TYPE_CHECKING:
+    import torch
     from typing_extensions import Self
+
+    from .._noise_model import RateEstimate
+    from .._noise_posterior import NoiseModel
 
 _PRECOMPUTED = "precomputed"
 # What the noise model is fitted to; more rows make it no better.
 _MAX_FITTED = 20_000
-# With this prior, the density has one mode wherever probabilities tell anything of the classes, so
-# one start finds it.
-_fit_noise = partial(fit_noise, start=(0.3, 2.0), prior=AUDIT_PRIOR)
+
+
+def _fit_noise(proba: torch.Tensor, codes: torch.Tensor) -> NoiseModel:
+    from .._noise_model import AUDIT_PRIOR, fit_noise
+
+    # With this prior, the density has one mode wherever probabilities tell anything of the classes,
+    # so one start finds it.
+    return fit_noise(proba, codes, start=(0.3, 2.0), prior=AUDIT_PRIOR)
 
 
 class LabelAudit(CheckedParams, BaseEstimator):
@@ -314,6 +320,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     def _fitted(self, fit: Callable[[torch.Tensor, torch.Tensor], Any]) -> Any:
         """What is fitted to the held-out probabilities, or to so many of them as are enough."""
+        import torch
+
         rows: Any = slice(None)
         if len(self._codes) > _MAX_FITTED:
             chosen = np.random.default_rng(0).choice(len(self._codes), _MAX_FITTED, replace=False)
@@ -327,6 +335,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     def _posterior_of(self, rows: slice) -> NDArray[np.float64]:
         if hasattr(self, "annotators_"):
             return self.annotators_.posterior_[rows]
+        import torch
+
         codes = torch.from_numpy(self._codes[rows].astype(np.int64))
         noise: NoiseModel = self._noise
         return noise.posterior(torch.from_numpy(self._proba_of(rows)), codes).numpy()
@@ -363,4 +373,6 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     @cached_property
     def _rate(self) -> RateEstimate:
+        from .._noise_model import estimate_rate
+
         return self._fitted(estimate_rate)
