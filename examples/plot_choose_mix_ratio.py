@@ -32,7 +32,6 @@ import argparse
 import numpy as np
 import sklearn
 import torch
-from plot_quickstart import macro_f1, make_data
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_validate
 
@@ -44,6 +43,7 @@ from noisyactive.model_selection import (
     noise_corrected_scorer,
     verified_scorer,
 )
+from noisyactive.quickstart import macro_f1, make_data
 
 CLASSES = np.arange(10)  # a rare one may be missing from a fold
 DEFAULT = 0.2

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
-from skorch import NeuralNet
 
 from ._arrays import as_array, as_numbers, naming
 from ._codes import find_codes
+from ._kinds import is_net
 from ._labels import find_classes, merge_classes
 from ._rows import RowsOf, as_rows
 from ._samples import asking, for_estimator
@@ -98,7 +98,7 @@ def in_chunks(estimator: Any, method: str, X: Any) -> Any:
         What it returns.
     """
     ask = getattr(estimator, method)
-    reads = isinstance(estimator, NeuralNet) or getattr(estimator, "reads_rows", False)
+    reads = is_net(estimator) or getattr(estimator, "reads_rows", False)
     if reads or not isinstance(X, RowsOf):
         return ask(X)
     return np.concatenate([ask(part) for part in X.chunks()])

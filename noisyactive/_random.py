@@ -8,11 +8,14 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ._interrupts import shielded
+
+if TYPE_CHECKING:
+    import torch
 
 
 def private_random_state(
@@ -87,6 +90,8 @@ def isolated_rng(seed: int, device: str | torch.device | None = "cpu") -> Iterat
     device : str, torch.device or None, default="cpu"
         Device in use.
     """
+    import torch
+
     computes_on = torch.device("cpu" if device is None else device)
     cuda_devices = [computes_on] if computes_on.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda_devices):

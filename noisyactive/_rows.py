@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from torch.utils.data import Dataset, Subset
 
 from ._arrays import native_type
+from ._kinds import is_dataset
 from ._stored import as_stored
 
 # Rows of arrays of at least so many bytes are not copied before they are needed.
@@ -138,7 +138,7 @@ def as_rows(X: Any, name: str = "X") -> Any:
     TypeError, ValueError
         As `as_stored`.
     """
-    if isinstance(X, (np.ndarray, RowsOf, Dataset)):
+    if isinstance(X, (np.ndarray, RowsOf)) or is_dataset(X):
         return X
     stored = as_stored(X, name)
     return X if stored is None else RowsOf(stored)
@@ -149,7 +149,11 @@ def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:
     X = as_rows(X)
     if isinstance(X, RowsOf):
         return X[rows]
-    return Subset(X, rows.tolist()) if isinstance(X, Dataset) else _safe_indexing(X, rows)
+    if not is_dataset(X):
+        return _safe_indexing(X, rows)
+    from torch.utils.data import Subset
+
+    return Subset(X, rows.tolist())
 
 
 def view_rows(X: Any, rows: NDArray[np.intp]) -> Any:

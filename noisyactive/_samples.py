@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_array
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ._arrays import described, naming, native_type, refuse_masked
+from ._kinds import is_dataset, is_iterable_dataset, is_loader, is_tensor
 from ._rows import RowsOf, as_rows, large_as_rows
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
 
 
 def check_samples(X: Any, name: str = "X") -> None:
@@ -38,14 +41,14 @@ def check_samples(X: Any, name: str = "X") -> None:
     as_rows(X, name)  # what cannot be read from a file is said here
     if isinstance(X, np.matrix):
         raise TypeError(f"{name} is a np.matrix: pass np.asarray({name}).")
-    if isinstance(X, DataLoader):
+    if is_loader(X):
         raise TypeError(f"{name} is a DataLoader: pass its dataset, {name}.dataset.")
-    if isinstance(X, IterableDataset):
+    if is_iterable_dataset(X):
         raise TypeError(
             f"{name} is an IterableDataset, whose samples have no row numbers: pass a Dataset with "
             "__getitem__ and __len__."
         )
-    if isinstance(X, Dataset) and not hasattr(X, "__len__"):
+    if is_dataset(X) and not hasattr(X, "__len__"):
         raise TypeError(f"{name} is a Dataset without __len__: give its class one.")
     odd = isinstance(X, (str, bytes, Mapping, Set, type)) and not hasattr(X, "toarray")
     several = any(hasattr(X, one) for one in ("shape", "__len__", "__array__"))
@@ -54,7 +57,7 @@ def check_samples(X: Any, name: str = "X") -> None:
             f"{name} must hold samples along its first axis, got {described(X)}: pass an array, a "
             "DataFrame, a tensor or a Dataset."
         )
-    if isinstance(X, torch.Tensor) and (remedy := _remedy_for_tensor(X)):
+    if is_tensor(X) and (remedy := _remedy_for_tensor(X)):
         raise TypeError(f"{name} is a {remedy}.")
     columns = getattr(X, "columns", None)
     if columns is not None and hasattr(X, "iloc") and not columns.is_unique:
@@ -63,6 +66,8 @@ def check_samples(X: Any, name: str = "X") -> None:
 
 
 def _remedy_for_tensor(X: torch.Tensor) -> str | None:
+    import torch
+
     if X.is_nested:
         return "nested tensor: pad its samples to one shape, X.to_padded_tensor(0)"
     if X.is_quantized:
@@ -141,7 +146,7 @@ def in_memory(X: Any, name: str = "X") -> Any:
     """
     X = as_rows(X, name)
     check_samples(X, name)
-    if isinstance(X, Dataset):
+    if is_dataset(X):
         raise TypeError(
             f"{name} is a Dataset, whose samples are read one by one: pass an array of all of them."
         )
@@ -151,7 +156,7 @@ def in_memory(X: Any, name: str = "X") -> Any:
             f"{name} is a list of items of a torch Dataset; scikit-learn takes a Dataset apart "
             "unless it is wrapped: skorch.helper.SliceDataset(dataset)."
         )
-    return _detached(X).numpy() if isinstance(X, torch.Tensor) else X
+    return _detached(X).numpy() if is_tensor(X) else X
 
 
 @contextmanager
@@ -242,6 +247,8 @@ def checked_rows(X: Any, name: str = "X") -> Any:
 
 def _detached(X: torch.Tensor) -> torch.Tensor:
     """A tensor that NumPy can read."""
+    import torch
+
     X = X.detach().cpu() if X.requires_grad or X.device.type != "cpu" else X
     return X.float() if X.dtype == torch.bfloat16 else X
 
@@ -285,11 +292,11 @@ def for_estimator(X: Any, name: str = "X") -> Any:
     """
     X = as_rows(X, name)
     check_samples(X, name)
-    if isinstance(X, torch.Tensor):
+    if is_tensor(X):
         return _detached(X)
     if type(X) is np.ndarray and X.dtype.kind in "iuf":
         return _native(X)
-    if not isinstance(X, Dataset):
+    if not is_dataset(X):
         return X
     try:
         X[len(X)]  # type: ignore[arg-type]
@@ -297,6 +304,8 @@ def for_estimator(X: Any, name: str = "X") -> Any:
         return X
     except Exception:  # noqa: BLE001  # a Dataset's own code may raise anything else: no end then
         pass
+    from torch.utils.data import Subset
+
     return Subset(X, range(len(X)))  # type: ignore[arg-type]
 
 

@@ -29,7 +29,6 @@ def run(tmp_path, monkeypatch):
 
     yield run
     plt.close("all")
-    sys.modules.pop("plot_quickstart", None)  # that some of them import
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

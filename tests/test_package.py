@@ -71,6 +71,39 @@ for name in noisyactive.__all__:
     assert result.returncode == 0, result.stderr
 
 
+NETWORKS = {"skorch", "torch"}
+OF_FEW = {"imblearn", "matplotlib", "modAL", "torchvision"}
+WITH_NETWORKS = {
+    "ActiveLabelCleaner",
+    "CoTeachingClassifier",
+    "CoTeachingVOGClassifier",
+    "GroundTruthOracle",
+}
+WITHOUT = ", ".join(sorted({*noisyactive.__all__} - WITH_NETWORKS))
+USE = """
+from noisyactive import LongTailSampler, UniformLabelNoise
+from sklearn.datasets import load_digits
+X, y = LongTailSampler(10).fit_resample(*load_digits(return_X_y=True))
+UniformLabelNoise(0.4).fit_transform(y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import noisyactive", NETWORKS | OF_FEW | {"numpy", "pandas", "scipy", "sklearn"}),
+        (f"from noisyactive import {WITHOUT}", NETWORKS | OF_FEW),
+        (USE, NETWORKS | OF_FEW),
+        ("from noisyactive import *", OF_FEW),
+    ],
+    ids=["the package", "without networks", "used without networks", "everything"],
+)
+def test_what_is_not_imported(code, unwanted):
+    code += f"\nimport sys\nassert not (found := {unwanted!r} & {{*sys.modules}}), found\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_packages_are_documented(package):
     summary = package.__doc__.split("\n\n")[0]

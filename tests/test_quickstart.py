@@ -1,6 +1,7 @@
 """What the quickstart shows: one quick draw; over several draws, those marked ``statistical``."""
 
-from importlib.util import module_from_spec, spec_from_file_location
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -9,23 +10,27 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+from noisyactive import quickstart
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plot_quickstart.py"
 SEEDS = range(10, 15)  # other than those its settings were chosen on
 
 matplotlib.use("Agg")
-pytestmark = pytest.mark.slow
 
 
-def load_example(name):
-    spec = spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize("command", [[EXAMPLE], ["-m", "noisyactive.quickstart"]], ids=str)
+def test_it_starts_from_any_folder(command, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, *command, "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "--quick" in ran.stdout and "which ones to trust" in ran.stdout
 
 
+@pytest.mark.slow
 def test_one_quick_draw(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (study,) = load_example("plot_quickstart").main(["--quick", "--seeds", "11"])
+    (study,) = quickstart.main(["--quick", "--seeds", "11"])
     learning, cleaning = study["learning"], study["cleaning"]
     vog, plain = learning["Co-teaching VOG"], learning["Co-teaching"]
     assert vog["found, rare"] > plain["found, rare"] + 0.1
@@ -53,7 +58,6 @@ def test_one_quick_draw(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def studies():
-    quickstart = load_example("plot_quickstart")
     return [quickstart.study(seed) for seed in SEEDS]
 
 
@@ -78,6 +82,7 @@ def cleaning(studies):
     return by_method([study["cleaning"] for study in studies])
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_vog_finds_more_of_the_rare_classes(results):
     vog = results["Co-teaching VOG"]["found, rare"]
@@ -86,6 +91,7 @@ def test_vog_finds_more_of_the_rare_classes(results):
     assert ttest_rel(vog, plain, alternative="greater").pvalue < 0.05, (vog, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_both_are_well_above_plain_cross_entropy(results):
     plain = results["Cross-entropy"]["macro F1"]
@@ -97,6 +103,7 @@ def test_both_are_well_above_plain_cross_entropy(results):
     assert ttest_rel(vog, plain, alternative="greater").pvalue < 0.05, (vog, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("method", ["Co-teaching", "Co-teaching VOG"])
 def test_what_is_trusted_is_mostly_correct(results, method):
@@ -105,6 +112,7 @@ def test_what_is_trusted_is_mostly_correct(results, method):
     assert results[method]["found"].mean() > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_answers_are_worth_more_than_tuning_and_than_random_picks(cleaning):
     coreset = cleaning["coreset"]["macro F1"]
@@ -117,6 +125,7 @@ def test_answers_are_worth_more_than_tuning_and_than_random_picks(cleaning):
     assert coreset.mean() < cleaning["all labels clean"]["macro F1"].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_the_defaults_come_nearer_to_clean_labels_for_as_many_answers(cleaning):
     defaults = cleaning["the defaults"]["macro F1"]

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
-from torch.utils.data import Dataset
 
 from .._arrays import naming
 from .._codes import is_missing
+from .._kinds import is_dataset, is_tensor
 from .._neighbours import comparable
 from .._rows import RowsOf
 from .._samples import as_native, check_samples, in_memory
@@ -76,7 +75,7 @@ def contents_of(X: Any) -> Contents:
         return _of_sparse(X)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return Contents(_keys_of_columns(X), comparable(X))
-    if isinstance(X, Dataset) or (isinstance(X, Sequence) and _holds_items(X)):
+    if is_dataset(X) or (isinstance(X, Sequence) and _holds_items(X)):
         return _of_items(X)
     X = in_memory(X)
     with naming("X"):
@@ -172,7 +171,7 @@ def _of_items(X: Any) -> Contents:
     for row in range(len(X)):
         item = X[row]
         item = item[0] if isinstance(item, (tuple, list)) else item
-        if isinstance(item, torch.Tensor):
+        if is_tensor(item):
             item = item.detach().cpu()
         array = np.asarray(item)
         if array.dtype.kind not in "biuf":
@@ -196,7 +195,7 @@ def _holds_items(X: Sequence[Any]) -> bool:
         return False
     first = X[0]
     first = first[0] if isinstance(first, tuple) and first else first
-    return hasattr(first, "__array_interface__") or isinstance(first, torch.Tensor)
+    return hasattr(first, "__array_interface__") or is_tensor(first)
 
 
 def _keys_of_columns(frame: Any) -> NDArray[np.intp]:
@@ -233,6 +232,8 @@ def _numbered(values: list[Any]) -> NDArray[np.intp]:
 
 def _small(images: NDArray[Any]) -> NDArray[np.float32]:
     """Images as rows of averages, of shape (n, channels * height * width)."""
+    import torch
+
     pixels = torch.from_numpy(as_native(images).astype(np.float32))
     if pixels.ndim == 3:
         pixels = pixels[:, None]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -21,27 +20,33 @@ from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
 from .._like import row_index
 from .._neighbours import Neighbours
-from .._noise_model import AUDIT_PRIOR, RateEstimate, estimate_rate, fit_noise
-from .._noise_posterior import NoiseModel
 from .._params import CheckedParams
 from .._pipeline import last_step
 from .._proba import check_proba, classes_of_columns, codes_of_proba, proba_table, warn_of_memory
 from .._random import draw_seed
 from .._samples import checked_rows, for_estimator
 from .._templates import seeded_clone
-from ..coteaching import CoTeachingClassifier
 from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
 if TYPE_CHECKING:
+    import torch
     from typing_extensions import Self
+
+    from .._noise_model import RateEstimate
+    from .._noise_posterior import NoiseModel
 
 _PRECOMPUTED = "precomputed"
 # What the noise model is fitted to; more rows make it no better.
 _MAX_FITTED = 20_000
-# With this prior, the density has one mode wherever probabilities tell anything of the classes, so
-# one start finds it.
-_fit_noise = partial(fit_noise, start=(0.3, 2.0), prior=AUDIT_PRIOR)
+
+
+def _fit_noise(proba: torch.Tensor, codes: torch.Tensor) -> NoiseModel:
+    from .._noise_model import AUDIT_PRIOR, fit_noise
+
+    # With this prior, the density has one mode wherever probabilities tell anything of the classes,
+    # so one start finds it.
+    return fit_noise(proba, codes, start=(0.3, 2.0), prior=AUDIT_PRIOR)
 
 
 class LabelAudit(CheckedParams, BaseEstimator):
@@ -282,7 +287,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         X = for_estimator(X)
         classes, codes = check_labels(X, y, known, None)
         groups = check_groups(groups, len(codes))
-        if isinstance(self.estimator, CoTeachingClassifier):
+        if getattr(self.estimator, "reads_rows", False):
             X = checked_rows(X)
         if self.estimator is None:
             remedy = "features of the samples as X, or a classifier as the estimator"
@@ -318,6 +323,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     def _fitted(self, fit: Callable[[torch.Tensor, torch.Tensor], Any]) -> Any:
         """What is fitted to the held-out probabilities, or to so many of them as are enough."""
+        import torch
+
         rows: Any = slice(None)
         if len(self._codes) > _MAX_FITTED:
             chosen = np.random.default_rng(0).choice(len(self._codes), _MAX_FITTED, replace=False)
@@ -331,6 +338,8 @@ class LabelAudit(CheckedParams, BaseEstimator):
     def _posterior_of(self, rows: slice) -> NDArray[np.float64]:
         if hasattr(self, "annotators_"):
             return self.annotators_.posterior_[rows]
+        import torch
+
         codes = torch.from_numpy(self._codes[rows].astype(np.int64))
         noise: NoiseModel = self._noise
         return noise.posterior(torch.from_numpy(self._proba_of(rows)), codes).numpy()
@@ -367,4 +376,6 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     @cached_property
     def _rate(self) -> RateEstimate:
+        from .._noise_model import estimate_rate
+
         return self._fitted(estimate_rate)

@@ -84,6 +84,9 @@ class CheckedInputs(NeuralNetClassifier):
     Not for direct use.
     """
 
+    #: Rows of files and large arrays are read batch by batch.
+    reads_rows = True
+
     _validation: IndexedDataset | None = None
     _generator: torch.Generator | None = None
     _shard: Shard  # while there is a training

@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
 
 from .._interrupts import interrupts_raised
+from .._kinds import is_net
 from .._labels import plain_numbers
 from .._pipeline import last_step
 from .._proba import predicted_proba
@@ -143,7 +143,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         sampler = LabelNoiseSampler(self.noise)
         _, self.y_noisy_ = sampler.fit_resample(X, y)
         self.noise_ = sampler.noise_
-        if not isinstance(last_step(self.estimator), NeuralNet):
+        if not is_net(last_step(self.estimator)):
             self.y_noisy_ = plain_numbers(self.y_noisy_)
         with asking("X or y"), interrupts_raised():
             self.estimator_ = clone(self.estimator).fit(X, self.y_noisy_, **fit_params)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
-from torch.nn.modules.dropout import _DropoutNd
-from torch.utils.data import DataLoader, Dataset
 
 from .._arrays import as_array, described
 from .._interrupts import shielded
+from .._kinds import is_dataset, is_loader, is_module
 from .._numbers import check_int
 from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._random import isolated_rng, private_random_state
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies, entropy_scores
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
@@ -59,7 +60,7 @@ def bald_scores(draws: Iterable[ArrayLike]) -> NDArray[np.float64]:
     total: Any = 0
     total_entropy: Any = 0
     n_draws = 0
-    odd = isinstance(draws, (str, bytes, Mapping, Set, Dataset, DataLoader))
+    odd = isinstance(draws, (str, bytes, Mapping, Set)) or is_dataset(draws) or is_loader(draws)
     if odd or not isinstance(draws, Iterable) or getattr(draws, "ndim", 1) == 0:
         raise TypeError(f"draws must be arrays of class probabilities, got {described(draws)}.")
     for draw in draws:
@@ -180,7 +181,7 @@ def _scores_with_dropout(
     n_draws = check_int(n_draws, "n_draws", 2)
     net = last_step(classifier.estimator)
     module: Any = getattr(net, "module_", None)
-    layers = _dropout_layers(module) if isinstance(module, nn.Module) else []
+    layers = _dropout_layers(module) if is_module(module) else []
     if not layers:
         raise ValueError(
             "bald_sampling needs a fitted neural network with dropout layers (torch.nn.Dropout or "
@@ -192,6 +193,8 @@ def _scores_with_dropout(
 
 
 def _dropout_layers(module: nn.Module) -> list[nn.Module]:
+    from torch.nn.modules.dropout import _DropoutNd
+
     return [part for part in module.modules() if isinstance(part, _DropoutNd)]
 
 

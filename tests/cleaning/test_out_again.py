@@ -159,7 +159,7 @@ class TestForm:
 
     def test_labels_are_memory_of_their_own(self, blobs):
         X, _, noisy = blobs
-        for y in (noisy.copy(), pd.Series(noisy)):
+        for y in (noisy.copy(), pd.Series(noisy.copy())):
             cleaner = make("all").start(X, y)
             labels = cleaner.labels_
             labels[:] = 7

@@ -1,19 +1,13 @@
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from noisyactive.datasets import load_long_tailed_digits
+from noisyactive.quickstart import make_data
 
 
 def test_is_what_the_quickstart_builds():
-    path = Path(__file__).resolve().parents[2] / "examples" / "plot_quickstart.py"
-    spec = spec_from_file_location("quickstart", path)
-    quickstart = module_from_spec(spec)
-    spec.loader.exec_module(quickstart)
-    X_train, y_train, _, X_test, y_test = quickstart.make_data(7)
+    X_train, y_train, _, X_test, y_test = make_data(7)
     digits = load_long_tailed_digits(validation_size=0, test_size=0.3, random_state=7)
     np.testing.assert_array_equal(digits.X_train, X_train)
     np.testing.assert_array_equal(digits.y_train, y_train)
