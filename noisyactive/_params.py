@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Number, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
+    """scikit-learn's `_fit_context`, without hiding the signature of `fit` from type checkers.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        As in scikit-learn.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 
 class CheckedParams:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
 from ._interrupts import shielded
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ModuleNotFoundError:  # scikit-learn before 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing to look after (`object` itself could not stand before other base classes)."""
 
-    def with_callbacks(method: Any) -> Any:
+    def _with_callbacks(method: Any) -> Any:
         """Nothing to look after."""
         return method
 
 
 __all__ = ["CallbackSupportMixin", "Hooks", "progress", "report", "with_callbacks"]
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+def with_callbacks(method: Method) -> Method:
+    """scikit-learn's decorator of `fit`, without hiding its signature from type checkers."""
+    return _with_callbacks(method)
 
 
 class Hooks:

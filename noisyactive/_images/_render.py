@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Samples
 from ._dicom import is_dicom, read_dicom
 from ._not_shown import NotShown
 from ._window import window_of
@@ -179,7 +180,7 @@ def to_image(pixels: Any, limits: tuple[float, float] | None = None) -> Any:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def images_of(X: Any) -> Callable[[int], Any] | None:
+def images_of(X: Samples) -> Callable[[int], Any] | None:
     """Make a function that returns the image of each sample of a data set.
 
     Parameters
@@ -207,17 +208,18 @@ def images_of(X: Any) -> Callable[[int], Any] | None:
     if hasattr(X, "paths") and hasattr(X, "loader"):  # an ImageTable, which needs torch
         loader = X.loader or Path
         return lambda row: loader(str(X.paths[row]))
-    if len(getattr(X, "shape", ())) not in (3, 4) or not hasattr(X, "dtype"):
+    array: Any = X
+    if len(getattr(array, "shape", ())) not in (3, 4) or not hasattr(array, "dtype"):
         return None
 
     @cache
     def limits() -> tuple[float, float]:  # one pass over all data, for the first image only
-        share = max(1, int(np.prod(X.shape)) // _N_PIXELS)
-        parts = (_as_array(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK))
+        share = max(1, int(np.prod(array.shape)) // _N_PIXELS)
+        parts = (_as_array(array[start : start + _CHUNK]) for start in range(0, len(array), _CHUNK))
         return window_of(np.concatenate([part.reshape(-1)[::share] for part in parts]))
 
-    is_bytes = str(X.dtype) in ("uint8", "torch.uint8")
-    return lambda row: to_image(X[row], None if is_bytes else limits())
+    is_bytes = str(array.dtype) in ("uint8", "torch.uint8")
+    return lambda row: to_image(array[row], None if is_bytes else limits())
 
 
 def _as_array(pixels: Any) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from .._labels import find_classes
 from .._numbers import check_int
 from .._params import CheckedParams
 from .._proba import check_proba, classes_of_columns
+from .._typing import Labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,7 @@ class AnnotatorConsensus(CheckedParams, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
 
-    def fit(self, labels: Any, proba: ArrayLike | None = None) -> Self:
+    def fit(self, labels: Labels, proba: ArrayLike | None = None) -> Self:
         """Find what is true, and who is right how often.
 
         Parameters

@@ -13,6 +13,7 @@ from .._labels import check_labels
 from .._nearest import nearest
 from .._numbers import check_int
 from .._samples import check_samples
+from .._typing import Samples
 from ._contents import compared
 from ._tables import index_of, labels_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def contradicting_rows(
-    X: Any, y: ArrayLike, rows: ArrayLike | None = None, *, n_neighbours: int = 5
+    X: Samples, y: ArrayLike, rows: ArrayLike | None = None, *, n_neighbours: int = 5
 ) -> pd.DataFrame:
     """Show the most similar samples that have another label.
 

@@ -15,6 +15,7 @@ from scipy.special import betaincinv
 from .._arrays import described
 from .._nearest import nearest
 from .._samples import check_samples
+from .._typing import Samples
 from ._contents import Contents, contents_of
 from ._tables import index_of, labels_of, length_of, names_of
 
@@ -30,7 +31,7 @@ _FAR_BELOW = 0.5
 
 
 def find_duplicates(
-    X: Any,
+    X: Samples,
     y: ArrayLike | None = None,
     *,
     groups: ArrayLike | None = None,

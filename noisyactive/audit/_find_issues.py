@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._typing import Classifier, Folds, Labels, Samples
 from ._label_audit import LabelAudit
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def find_label_issues(
-    estimator: Any,
-    X: Any,
-    y: ArrayLike,
+    estimator: Classifier | None,
+    X: Samples,
+    y: Labels,
     *,
-    cv: Any = 5,
+    cv: Folds = 5,
     groups: ArrayLike | None = None,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
@@ -82,7 +83,7 @@ def find_label_issues(
 
 
 def issues_from_proba(
-    y: ArrayLike, proba: ArrayLike, *, classes: ArrayLike | None = None
+    y: Labels, proba: Samples, *, classes: ArrayLike | None = None
 ) -> pd.DataFrame:
     """Find labels that are probably wrong, by class probabilities computed anywhere.
 

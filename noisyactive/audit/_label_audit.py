@@ -26,6 +26,7 @@ from .._proba import check_proba, classes_of_columns, codes_of_proba, proba_tabl
 from .._random import draw_seed
 from .._samples import checked_rows, for_estimator
 from .._templates import seeded_clone
+from .._typing import Classifier, Folds, Labels, Samples
 from ._annotators import AnnotatorConsensus
 from ._contents import compared
 
@@ -179,9 +180,9 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator: Classifier | str | None = None,
         *,
-        cv: Any = 5,
+        cv: Folds = 5,
         classes: ArrayLike | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -193,7 +194,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None, **fit_params: Any
+        self, X: Samples, y: Labels, *, groups: ArrayLike | None = None, **fit_params: Any
     ) -> Self:
         """Judge the labels.
 
@@ -262,7 +263,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         )
         return self
 
-    def _known_classes(self, X: Any, annotations: Annotations | None) -> Any:
+    def _known_classes(self, X: Samples, annotations: Annotations | None) -> Any:
         """Every possible label, if that is known: also those that are no sample's consensus."""
         precomputed = isinstance(self.estimator, str)
         known = self.classes
@@ -277,7 +278,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
 
     def _held_out(
         self,
-        X: Any,
+        X: Samples,
         y: ArrayLike,
         known: Any,
         groups: ArrayLike | None,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._nearest import nearest
 from .._numbers import check_int
 from .._samples import check_samples
+from .._typing import Samples
 from ._contents import compared
 from ._tables import index_of, labels_of, length_of, names_of
 
@@ -26,7 +27,9 @@ _LEAST_SPREAD = 0.05
 _WIDER = 10
 
 
-def find_outliers(X: Any, y: ArrayLike | None = None, *, n_neighbours: int = 10) -> pd.DataFrame:
+def find_outliers(
+    X: Samples, y: ArrayLike | None = None, *, n_neighbours: int = 10
+) -> pd.DataFrame:
     """Find samples that are unlike all others.
 
     The mean distance to a sample's nearest neighbours is compared with that of the samples around,

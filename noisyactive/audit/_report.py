@@ -19,6 +19,7 @@ from .._numbers import check_int
 from .._rows import as_rows
 from .._samples import check_samples
 from .._text import visible
+from .._typing import Samples
 from . import _report_content as content
 from ._contents import Contents, contents_of, standardised
 from ._contradictions import nearest_others
@@ -35,7 +36,7 @@ _N_NEIGHBOURS = 3
 def write_report(
     audit: LabelAudit,
     path: str | os.PathLike[str],
-    X: Any = None,
+    X: Samples | None = None,
     *,
     groups: ArrayLike | None = None,
     split: ArrayLike | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from types import MappingProxyType, SimpleNamespace
@@ -28,6 +28,7 @@ from .._proba import accuracy, aligned_proba, in_chunks
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
 from .._rows import RowsOf, take_rows
 from .._samples import asking, check_samples, for_estimator
+from .._typing import Classifier, Comments, Labels, Oracle, Samples, Seconds, Strategy
 from ..journal import (
     Answered,
     CleaningState,
@@ -290,8 +291,8 @@ class ActiveLabelCleaner(
 
     def __init__(
         self,
-        estimator: Any,
-        query_strategy: str | Callable[..., Any] = "rare_entropy",
+        estimator: Classifier,
+        query_strategy: str | Strategy = "rare_entropy",
         *,
         n_rounds: int = 8,
         round_budget: int | float = 0.02,
@@ -336,14 +337,14 @@ class ActiveLabelCleaner(
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: ArrayLike | None = None,
+        X: Samples,
+        y: Labels | None = None,
         *,
-        oracle: Callable[[NDArray[np.intp], Any], Sequence[Any]] | None = None,
+        oracle: Oracle | None = None,
         y_clean: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Samples, Labels] | None = None,
         **fit_params: Any,
     ) -> Self:
         """Run all rounds with an oracle; without one, the first phase alone.
@@ -418,12 +419,12 @@ class ActiveLabelCleaner(
 
     def start(
         self,
-        X: Any,
-        y: ArrayLike | None = None,
+        X: Samples,
+        y: Labels | None = None,
         *,
         ids: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Samples, Labels] | None = None,
         **fit_params: Any,
     ) -> Self:
         """Run the first phase; after it, `query` and `teach` take turns.
@@ -481,11 +482,11 @@ class ActiveLabelCleaner(
     def teach(
         self,
         rows: ArrayLike,
-        answers: Sequence[Any] | NDArray[Any],
+        answers: Labels,
         *,
         annotator: str | None = None,
-        seconds: Any = None,
-        comments: Any = None,
+        seconds: Seconds | None = None,
+        comments: Comments | None = None,
         only_open: bool = False,
     ) -> Self:
         """Record an expert's answers; the model learns of them at the next `query`.
@@ -647,7 +648,7 @@ class ActiveLabelCleaner(
 
     def _start(
         self,
-        X: Any,
+        X: Samples,
         y: ArrayLike | None,
         y_clean: Any,
         fit_params: dict[str, Any],
@@ -696,7 +697,7 @@ class ActiveLabelCleaner(
 
     # --- results --------------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Predict the most probable class of each sample.
 
         Parameters
@@ -713,7 +714,7 @@ class ActiveLabelCleaner(
         with asking():
             return in_chunks(self.estimator_, "predict", for_estimator(X))
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Predict class probabilities.
 
         Parameters
@@ -729,7 +730,7 @@ class ActiveLabelCleaner(
         check_is_fitted(self, "estimator_")
         return aligned_proba(self.estimator_, X, self.classes_)
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Share of samples whose class is predicted right.
 
         Parameters

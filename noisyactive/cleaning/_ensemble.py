@@ -18,6 +18,7 @@ from .._pipeline import features_of, last_step
 from .._proba import aligned_proba, predicted_proba
 from .._rows import view_rows
 from .._samples import asking, for_estimator
+from .._typing import Samples
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
 
 # Of the labels of a class that are expected to be right, so many are trusted in any case.
@@ -138,17 +139,17 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         """The last classifiers, one for each fold: those that the next training goes on from."""
         return self.models[-self.n_folds :]
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
         X = self._prepared(X)
         return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Most probable class of each sample, of shape (n_samples,)."""
         return self.classes[predicted_proba(self, X).argmax(axis=1)]
 
     @available_if(lambda self: all(hasattr(last_step(m), "extract_features") for m in self.models))
-    def extract_features(self, X: Any) -> NDArray[Any]:
+    def extract_features(self, X: Samples) -> NDArray[Any]:
         """Features of the `latest` classifiers side by side, of shape (n_samples, n_features)."""
         X = self._prepared(X)
         return np.concatenate([features_of(model, X) for model in self.latest], axis=1)
@@ -176,7 +177,7 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
         with asking():
             return self.before.transform(for_estimator(X))
 
-    def predict_held_out(self, X: Any, models: list[Any] | None = None) -> CrossFitEnsemble:
+    def predict_held_out(self, X: Samples, models: list[Any] | None = None) -> CrossFitEnsemble:
         """Set `held_out_proba_`.
 
         Parameters

@@ -1,7 +1,8 @@
 """Co-teaching: two networks that pick for each other what to learn from."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,9 +14,13 @@ from .._params import check_params
 from .._proba import accuracy
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
 from .._samples import labels_of_dataset
+from .._typing import Labels, Samples
 from ._pair import AverageLogits
 from ._sklearn_net import SKORCH_PARAMS
 from ._training import CoTraining
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
@@ -181,7 +186,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
     def __init__(
         self,
-        module: Any = None,
+        module: Callable[..., torch.nn.Module] | None = None,
         *,
         forget_rate: float | str = "auto",
         ramp_epochs: int | str = "auto",
@@ -190,14 +195,14 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         lr: float | str = "auto",
-        train_transform: Any = None,
-        eval_transform: Any = None,
+        train_transform: Callable[[Any], Any] | None = None,
+        eval_transform: Callable[[Any], Any] | None = None,
         head: str | None = None,
         autocast: str | None = None,
         channels_last: bool = False,
         preload: bool = False,
         accelerator: Any = None,
-        classes: Any = None,
+        classes: Labels | None = None,
         random_state: int | np.random.RandomState | None = None,
         **kwargs: Any,
     ):
@@ -241,13 +246,13 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: Samples,
+        y: Labels | None = None,
+        sample_weight: Labels | None = None,
         *,
-        validation_data: Any = None,
+        validation_data: tuple[Samples, Labels] | None = None,
         epochs: int | None = None,
-    ) -> "CoTeachingClassifier":
+    ) -> "Self":
         """Build both networks and train them, anew unless `warm_start` is set.
 
         Parameters
@@ -298,14 +303,14 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
     def partial_fit(
         self,
-        X: Any,
-        y: Any = None,
-        classes: Any = None,
-        sample_weight: Any = None,
+        X: Samples,
+        y: Labels | None = None,
+        classes: Labels | None = None,
+        sample_weight: Labels | None = None,
         *,
-        validation_data: Any = None,
+        validation_data: tuple[Samples, Labels] | None = None,
         epochs: int | None = None,
-    ) -> "CoTeachingClassifier":
+    ) -> "Self":
         """Continue to train the fitted networks; without any, do the same as `fit`.
 
         The forget rate does not ramp up again, unless the networks were loaded from a file. The
@@ -347,14 +352,14 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
     def refine(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: Samples,
+        y: Labels | None = None,
+        sample_weight: Labels | None = None,
         *,
-        validation_data: Any = None,
+        validation_data: tuple[Samples, Labels] | None = None,
         epochs: int = 25,
         lr: float | None = None,
-    ) -> "CoTeachingClassifier":
+    ) -> "Self":
         """Train both fitted networks further, with the plain criterion on all labels given.
 
         The optimizer is fresh; `clean_mask_` and the other attributes of the training labels stay.
@@ -393,7 +398,9 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         finally:
             self._initialize_optimizer()  # what comes after has its own learning rate
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Samples, y: Labels | None = None, sample_weight: Labels | None = None
+    ) -> float:
         """Share of samples whose class is predicted right.
 
         Parameters
@@ -416,7 +423,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
 
     # --- what the networks have learned ---------------------------------------------------------
 
-    def extract_features(self, X: Any) -> NDArray[Any]:
+    def extract_features(self, X: Samples) -> NDArray[Any]:
         """Input of the linear heads, both networks' side by side.
 
         The average of the two networks is one linear head on these features.

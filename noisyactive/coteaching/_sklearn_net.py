@@ -20,6 +20,7 @@ from .._arrays import naming
 from .._loggers import copy_with_loggers
 from .._params import check_params
 from .._random import child_seed, draw_seed, isolated_rng
+from .._typing import Samples
 from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
 from ._html import html_of
@@ -374,7 +375,7 @@ class PairClassifier(CheckedInputs):
                 logits = self.evaluation_step(batch, training=training)
             yield logits.to(device)
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Class probabilities: softmax of the average of both networks' logits.
 
         Parameters
@@ -396,7 +397,7 @@ class PairClassifier(CheckedInputs):
             )
         return proba
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Most probable class of each sample.
 
         Parameters

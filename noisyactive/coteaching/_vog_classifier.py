@@ -1,7 +1,7 @@
 """Co-teaching regularised by the Variance of Gradients."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._typing import Labels
 from ._classifier import CoTeachingClassifier
 from ._schedule import PAPER_EPOCHS, PAPER_LR
 from ._selection import select_clean
@@ -118,7 +119,7 @@ module_, schedule_, history, seed_, n_features_in_
 
     def __init__(
         self,
-        module: Any = None,
+        module: Callable[..., torch.nn.Module] | None = None,
         *,
         mix_ratio: float = 0.2,
         vog_window: int = 5,
@@ -131,14 +132,14 @@ module_, schedule_, history, seed_, n_features_in_
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         lr: float | str = "auto",
-        train_transform: Any = None,
-        eval_transform: Any = None,
+        train_transform: Callable[[Any], Any] | None = None,
+        eval_transform: Callable[[Any], Any] | None = None,
         head: str | None = None,
         autocast: str | None = None,
         channels_last: bool = False,
         preload: bool = False,
         accelerator: Any = None,
-        classes: Any = None,
+        classes: Labels | None = None,
         random_state: int | np.random.RandomState | None = None,
         **kwargs: Any,
     ):

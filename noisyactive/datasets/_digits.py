@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def load_long_tailed_digits(
     *,
     validation_size: float = 0.1,
     test_size: float = 0.2,
-    order: Any = None,
+    order: Iterable[Any] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     """scikit-learn's 8x8 digits with a long-tailed training part.

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval
 
 from .._arrays import as_list, naming
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
-from .._params import CheckedParams
+from .._params import CheckedParams, fit_context
 from .._random import private_random_state
 from .._rows import RowsOf, as_rows
 from .._samplers import BaseSampler
 from .._samples import check_samples
+from .._typing import Labels, Samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -100,8 +100,8 @@ class LongTailSampler(CheckedParams, BaseSampler):
         self.order = order
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> Self:
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Samples, y: Labels) -> Self:
         """Choose the samples to keep.
 
         Parameters
@@ -142,7 +142,7 @@ class LongTailSampler(CheckedParams, BaseSampler):
         self.sample_indices_ = np.flatnonzero(ranks < counts[codes])
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def fit_resample(self, X: Samples, y: Labels) -> tuple[Any, Any]:
         """Keep a long-tailed subset of the samples.
 
         Parameters

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._arrays import as_list
+from .._typing import Classifier
 from ._fitted import fitted_network
 from ._style import (
     BLUE,
@@ -90,7 +91,7 @@ class TrainingDynamicsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         *,
         scores: Sequence[str] | None = None,
         ax: Sequence[Axes] | None = None,

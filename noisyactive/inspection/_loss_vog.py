@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import as_array, as_list, as_numbers, described
 from .._codes import find_codes
 from .._labels import find_classes
+from .._typing import Classifier
 from ._classes import by_size, check_mask, common_codes
 from ._display import Display
 from ._fitted import fitted_network
@@ -99,7 +100,7 @@ class LossVOGDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         y: ArrayLike,
         y_clean: ArrayLike | None = None,
         *,

@@ -17,6 +17,7 @@ from .._labels import find_classes
 from .._numbers import check_int
 from .._proba import codes_of_proba
 from .._text import label_text
+from .._typing import Classifier, Folds, Labels, Samples
 from ..audit import LabelAudit
 from ..query import rank_suspects
 from ._classes import ClassNames, class_keys
@@ -100,8 +101,8 @@ class SuspectsDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X: Any,
-        y: ArrayLike,
+        X: Samples,
+        y: Labels,
         proba: ArrayLike,
         *,
         n_images: int = 12,
@@ -157,12 +158,12 @@ width), or ImageTable
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
+        estimator: Classifier | None,
+        X: Samples,
+        y: Labels,
         *,
         n_images: int = 12,
-        cv: Any = 5,
+        cv: Folds = 5,
         groups: ArrayLike | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -343,7 +344,7 @@ def _picture(image_of: Any, row: int) -> Any:
         return image
 
 
-def _images(X: Any) -> Any:
+def _images(X: Samples) -> Any:
     """What gives the image of each row."""
     image_of = images_of(X)
     if image_of is None:

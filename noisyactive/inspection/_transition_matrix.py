@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class TransitionMatrixDisplay(Display):
     """
 
     def __init__(
-        self, matrix: NDArray[np.float64], names: Any, *, samples: ArrayLike | None = None
+        self, matrix: NDArray[np.float64], names: Iterable[Any], *, samples: ArrayLike | None = None
     ):
         self.matrix = matrix
         self.names = names

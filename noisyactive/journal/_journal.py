@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._files import as_path
 from .._numbers import check_switch
+from .._typing import Comments, Seconds
 from . import _sqlite as file
 from . import _tables as tables
 from ._answers import check_answers, check_flag, check_remarks, rows_of
@@ -219,8 +220,8 @@ class Journal:
         answers: Sequence[Any] | NDArray[Any],
         *,
         annotator: str | None = None,
-        seconds: Any = None,
-        comments: Any = None,
+        seconds: Seconds | None = None,
+        comments: Comments | None = None,
         only_open: bool = False,
         charged: bool = True,
         flag: str = "",

@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from .._codes import find_codes
 from .._labels import find_classes, merge_classes
+from .._typing import Labels, Samples
 from ._confusion import check_label_scoring, correct_confusion_matrix, score_confusion_matrix
 from ._matrix import Noise
 
@@ -121,7 +122,7 @@ class _NoiseCorrectedScorer:
     def __repr__(self) -> str:
         return f"noise_corrected_scorer({self._scoring!r}, {self._noise})"
 
-    def __call__(self, estimator: Any, X: Any, y: ArrayLike) -> float:
+    def __call__(self, estimator: Any, X: Samples, y: Labels) -> float:
         """Score predictions of `X` against the noisy labels `y`."""
         present, codes = find_classes(y)
         classes = self._noise.classes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from .._arrays import as_list
 from .._codes import is_missing
 from .._rows import take_rows
+from .._typing import Labels, Samples
 from ._confusion import check_scorer
 
 
@@ -113,7 +114,12 @@ class _VerifiedScorer:
         return request
 
     def __call__(
-        self, estimator: Any, X: Any, y: ArrayLike | None = None, *, y_clean: Any = None
+        self,
+        estimator: Any,
+        X: Samples,
+        y: Labels | None = None,
+        *,
+        y_clean: Labels | None = None,
     ) -> float:
         """Score predictions of the rows of `X` that are verified in `y_clean`."""
         if y_clean is None:

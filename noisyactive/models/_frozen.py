@@ -16,6 +16,7 @@ from sklearn.utils import check_array as check_numbers
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from .. import _typing
 from .._arrays import described, naming
 from .._params import CheckedParams
 from .._progress import progress, report
@@ -138,7 +139,7 @@ class FrozenFeatures(
         self,
         backbone: str | os.PathLike[str] | torch.nn.Module | Callable[[], torch.nn.Module],
         *,
-        weights: Any = None,
+        weights: str | os.PathLike[str] | None = None,
         eval_transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
         batch_size: int = 32,
         device: str | torch.device = "cpu",
@@ -159,7 +160,7 @@ class FrozenFeatures(
         self.num_workers = num_workers
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> FrozenFeatures:
+    def fit(self, X: _typing.Samples, y: _typing.Labels | None = None) -> FrozenFeatures:
         """Check the parameters and X, and compute the features of the first sample; learn nothing.
 
         Parameters
@@ -186,7 +187,9 @@ class FrozenFeatures(
         self._n_features_out = self._compute(backbone, first_of(self._read(X, reset=True))).shape[1]
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
+    def fit_transform(
+        self, X: _typing.Samples, y: _typing.Labels | None = None
+    ) -> NDArray[np.float32]:
         """The same as `fit` and `transform`, with one pass less.
 
         Parameters
@@ -205,7 +208,7 @@ class FrozenFeatures(
         self._n_features_out = features.shape[1]
         return features
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
+    def transform(self, X: _typing.Samples) -> NDArray[np.float32]:
         """Compute features; `fit` need not be called before.
 
         Parameters

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import naming
 from .._codes import find_codes, rank_within_class
 from .._labels import find_classes
-from .._params import CheckedParams
+from .._params import CheckedParams, fit_context
 from .._random import private_random_state
 from .._samples import for_estimator
+from .._typing import Labels, Samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -77,8 +78,8 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         """
 
     # Noise may hold an estimator of the user's, whose parameters are to be checked too.
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, y: ArrayLike, X: Any = None) -> Self:
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, y: Labels, X: Samples | None = None) -> Self:
         """Learn the classes.
 
         Parameters
@@ -108,7 +109,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         self._fit_noise(codes, X)
         return self
 
-    def transform(self, y: ArrayLike, X: Any = None) -> NDArray[Any]:
+    def transform(self, y: Labels, X: Samples | None = None) -> NDArray[Any]:
         """Put noise into labels, and record what was done.
 
         Parameters
@@ -154,7 +155,7 @@ class BaseLabelNoise(  # type: ignore[call-arg]  # scikit-learn is untyped
         self.transition_matrix_ = _transition_matrix(codes, noisy_codes, len(self.classes_))
         return self.classes_.astype(np.result_type(seen, self.classes_))[noisy_codes]
 
-    def fit_transform(self, y: ArrayLike, X: Any = None) -> NDArray[Any]:
+    def fit_transform(self, y: Labels, X: Samples | None = None) -> NDArray[Any]:
         """Learn the classes of labels and put noise into the same labels.
 
         Parameters

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -17,9 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._interrupts import interrupts_raised
 from .._kinds import is_net
 from .._labels import plain_numbers
+from .._params import fit_context
 from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._samples import asking, for_estimator
+from .._typing import Labels, Noise, Predictor, Samples
 from ._sampler import LabelNoiseSampler
 
 if TYPE_CHECKING:
@@ -108,12 +110,12 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     noise_: Any
     y_noisy_: NDArray[Any]
 
-    def __init__(self, estimator: Any, noise: Any) -> None:
+    def __init__(self, estimator: Predictor, noise: Noise) -> None:
         self.estimator = estimator
         self.noise = noise
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Samples, y: Labels, **fit_params: Any) -> Self:
         """Corrupt the labels and fit the estimator to them.
 
         Parameters
@@ -166,7 +168,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Predict classes with the fitted estimator.
 
         Parameters
@@ -184,7 +186,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             return self.estimator_.predict(for_estimator(X))
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Predict probabilities with the fitted estimator, if it can.
 
         Parameters
@@ -201,7 +203,7 @@ class NoisyLabelsClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return predicted_proba(self.estimator_, X)
 
     @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X: Any) -> NDArray[Any]:
+    def decision_function(self, X: Samples) -> NDArray[Any]:
         """Compute decision values with the fitted estimator, if it can.
 
         Parameters

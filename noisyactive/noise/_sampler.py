@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context, clone
+from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods
 
-from .._params import CheckedParams
+from .._params import CheckedParams, fit_context
 from .._samplers import BaseSampler
 from .._samples import check_samples
+from .._typing import Labels, Noise, Samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,11 +66,11 @@ class LabelNoiseSampler(CheckedParams, BaseSampler):
 
     noise_: Any
 
-    def __init__(self, noise: Any) -> None:
+    def __init__(self, noise: Noise) -> None:
         self.noise = noise
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Samples, y: Labels) -> Self:
         """Fit the noise to the labels, which stay as they are.
 
         Parameters
@@ -93,7 +94,7 @@ class LabelNoiseSampler(CheckedParams, BaseSampler):
         self.noise_ = clone(self.noise).fit(y, X)
         return self
 
-    def fit_resample(self, X: Any, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
+    def fit_resample(self, X: Samples, y: Labels) -> tuple[Any, NDArray[Any]]:
         """Put noise into the labels.
 
         Parameters

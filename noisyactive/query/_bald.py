@@ -16,6 +16,7 @@ from .._numbers import check_int
 from .._pipeline import last_step
 from .._proba import predicted_proba
 from .._random import isolated_rng, private_random_state
+from .._typing import Samples
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies, entropy_scores
 
@@ -89,7 +90,7 @@ def _entropy_added(
 
 def bald_sampling(
     classifier: Any,
-    X: Any,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,

@@ -10,13 +10,14 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils.validation import _num_samples
 
 from .._pipeline import features_of
+from .._typing import Samples
 from ._k_center import k_center_greedy
 from ._request import check_request
 
 
 def coreset_sampling(
     classifier: Any,
-    X: Any,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,

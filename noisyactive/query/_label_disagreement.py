@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._proba import check_proba, codes_of_proba, predicted_proba, proba_table, warn_of_memory
 from .._rows import large_as_rows
+from .._typing import Samples
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies
 
@@ -120,7 +121,7 @@ def rank_suspects(
 
 def label_disagreement_sampling(
     classifier: Any,
-    X: Any,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,

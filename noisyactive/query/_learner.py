@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._proba import aligned_proba
+from .._typing import Samples
 
 
 class Learner:
@@ -36,7 +37,7 @@ class Learner:
         self,
         estimator: Any,
         classes: NDArray[Any] | None,
-        X_training: Any,
+        X_training: Samples,
         y_training: NDArray[Any],
         *,
         predictor: Any = None,
@@ -47,7 +48,7 @@ class Learner:
         self.y_training = y_training
         self._predictor = estimator if predictor is None else predictor
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Predict the most probable class of each sample.
 
         Parameters
@@ -62,7 +63,7 @@ class Learner:
         """
         return self._predictor.predict(X)
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Predict class probabilities.
 
         Parameters

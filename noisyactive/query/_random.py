@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
 from .._random import private_random_state
+from .._typing import Samples
 from ._request import check_request
 
 
 def random_sampling(
     classifier: Any,
-    X: Any,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
@@ -11,6 +9,7 @@ from sklearn.utils.validation import _num_samples
 from .._issues import BLOCK
 from .._proba import predicted_proba, proba_table
 from .._rows import large_as_rows
+from .._typing import HasProba, Samples
 from ._request import best_first, check_request, scores_in_blocks
 from ._uncertainty import entropies
 
@@ -66,8 +65,8 @@ def rare_entropy_scores(proba: ArrayLike) -> NDArray[np.float64]:
 
 
 def rare_entropy_sampling(
-    classifier: Any,
-    X: Any,
+    classifier: HasProba,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,

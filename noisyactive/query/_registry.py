@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
 from .._arrays import naming
+from .._typing import Samples, Strategy
 from ._bald import bald_sampling, bald_utilities
 from ._coreset import coreset_sampling, coreset_utilities
 from ._label_disagreement import label_disagreement_sampling, label_disagreement_scores
@@ -27,8 +28,6 @@ from ._uncertainty import (
     margin_sampling,
     margin_scores,
 )
-
-Strategy = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def get_strategy(strategy: str | Strategy) -> QueryStrategy | None:
 def choose(
     strategy: str | Strategy,
     learner: Learner,
-    X: Any,
+    X: Samples,
     y: NDArray[Any] | None,
     n_instances: int,
     rng: np.random.RandomState,
@@ -212,7 +211,7 @@ def choose(
 def utilities_of(
     strategy: Strategy,
     learner: Learner,
-    X: Any,
+    X: Samples,
     picks: NDArray[np.intp],
     *,
     y: NDArray[Any] | None = None,

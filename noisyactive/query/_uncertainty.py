@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import HasProba, Samples
 from ._request import best_first, check_request, pool_scores, scores_in_blocks
 
 
@@ -51,8 +50,8 @@ def entropies(proba: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def entropy_sampling(
-    classifier: Any,
-    X: Any,
+    classifier: HasProba,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,
@@ -147,8 +146,8 @@ def _closeness(proba: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def margin_sampling(
-    classifier: Any,
-    X: Any,
+    classifier: HasProba,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,
@@ -211,8 +210,8 @@ def least_confidence_scores(proba: ArrayLike) -> NDArray[np.float64]:
 
 
 def least_confidence_sampling(
-    classifier: Any,
-    X: Any,
+    classifier: HasProba,
+    X: Samples,
     n_instances: int = 1,
     random_tie_break: bool = False,
     *,
