@@ -19,6 +19,7 @@ from .._interrupts import interrupts_raised
 from .._numbers import check_switch
 from .._rows import take_rows
 from .._samples import asking, for_estimator
+from .._typing import Classifier, Labels, Samples, Strategy
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,7 +30,7 @@ class Queries:
 
     query_strategy: Callable[..., Any]
 
-    def query(self, X_pool: Any, *query_args: Any, **query_kwargs: Any) -> tuple[Any, Any]:
+    def query(self, X_pool: Samples, *query_args: Any, **query_kwargs: Any) -> tuple[Any, Any]:
         """Let the query strategy choose samples.
 
         Parameters
@@ -127,10 +128,10 @@ class ActiveLearner(Queries, _ModALLearner):
 
     def __init__(
         self,
-        estimator: Any,
-        query_strategy: Callable[..., Any] = uncertainty_sampling,
-        X_training: Any = None,
-        y_training: Any = None,
+        estimator: Classifier,
+        query_strategy: Strategy = uncertainty_sampling,
+        X_training: Samples | None = None,
+        y_training: Labels | None = None,
         bootstrap_init: bool = False,
         on_transformed: bool = False,
         force_all_finite: bool = True,
@@ -180,7 +181,7 @@ class ActiveLearner(Queries, _ModALLearner):
         """
         return {**super().get_params(deep=deep), **self.fit_kwargs}
 
-    def fit(self, X: Any, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
+    def fit(self, X: Samples, y: Labels, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
         """Fit the estimator, and forget what was taught before.
 
         Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _num_samples
 
+from .._typing import Labels, Samples, Strategy
 from ._modal import ActiveLearner, Queries
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Committee(Queries, _ModALCommittee):
     def __init__(
         self,
         learner_list: list[ActiveLearner],
-        query_strategy: Callable[..., Any] = vote_entropy_sampling,
+        query_strategy: Strategy = vote_entropy_sampling,
         on_transformed: bool = False,
     ):
         if (
@@ -85,7 +85,7 @@ class Committee(Queries, _ModALCommittee):
             raise TypeError(f"query_strategy must be callable, got {query_strategy!r}.")
         super().__init__(learner_list, query_strategy, on_transformed)
 
-    def fit(self, X: Any, y: Any, **fit_kwargs: Any) -> Self:
+    def fit(self, X: Samples, y: Labels, **fit_kwargs: Any) -> Self:
         """Fit every member, and forget what was taught before.
 
         Parameters
@@ -116,7 +116,7 @@ class Committee(Queries, _ModALCommittee):
         super().rebag(**fit_kwargs)
         self._set_classes()
 
-    def vote(self, X: Any, **predict_kwargs: Any) -> NDArray[Any]:
+    def vote(self, X: Samples, **predict_kwargs: Any) -> NDArray[Any]:
         """The class that each member predicts for each sample.
 
         Parameters
@@ -133,7 +133,7 @@ class Committee(Queries, _ModALCommittee):
         """
         return np.stack([learner.predict(X, **predict_kwargs) for learner in self], axis=1)
 
-    def vote_proba(self, X: Any, **predict_proba_kwargs: Any) -> NDArray[np.float64]:
+    def vote_proba(self, X: Samples, **predict_proba_kwargs: Any) -> NDArray[np.float64]:
         """The class probabilities that each member predicts for each sample.
 
         Parameters

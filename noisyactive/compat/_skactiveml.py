@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._random import private_random_state
+from .._typing import Strategy
 from ..query import get_strategy
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _MODELS = {"clf", "estimator", "ensemble"}
 
 
 def as_skactiveml(
-    strategy: str | Callable[..., Any],
+    strategy: str | Strategy,
     *,
     scores: Callable[..., Any] | None = None,
     missing_label: Any = np.nan,

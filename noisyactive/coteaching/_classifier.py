@@ -250,7 +250,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         y: Labels | None = None,
         sample_weight: Labels | None = None,
         *,
-        validation_data: tuple[Samples, Labels] | None = None,
+        validation_data: tuple[Samples, Labels | None] | None = None,
         epochs: int | None = None,
     ) -> "Self":
         """Build both networks and train them, anew unless `warm_start` is set.
@@ -308,7 +308,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         classes: Labels | None = None,
         sample_weight: Labels | None = None,
         *,
-        validation_data: tuple[Samples, Labels] | None = None,
+        validation_data: tuple[Samples, Labels | None] | None = None,
         epochs: int | None = None,
     ) -> "Self":
         """Continue to train the fitted networks; without any, do the same as `fit`.
@@ -356,7 +356,7 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
         y: Labels | None = None,
         sample_weight: Labels | None = None,
         *,
-        validation_data: tuple[Samples, Labels] | None = None,
+        validation_data: tuple[Samples, Labels | None] | None = None,
         epochs: int = 25,
         lr: float | None = None,
     ) -> "Self":

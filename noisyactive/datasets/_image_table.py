@@ -25,6 +25,7 @@ from .._progress import progress, report
 from ._listing import column_without_gaps, groups_of, list_class_folders, read_table, unique_text
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
 _N_NAMED = 5
@@ -224,7 +225,7 @@ class ImageTable(Dataset[Any]):
     @classmethod
     def from_csv(
         cls,
-        csv: Any,
+        csv: str | PathLike[str] | pd.DataFrame,
         image_folder: str | PathLike[str] | None = None,
         *,
         path_column: str = "image",

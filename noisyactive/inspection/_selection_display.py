@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Classifier
 from ..cleaning import ActiveLabelCleaner
 from ._classes import ClassNames
 from ._display import Display
@@ -79,7 +80,7 @@ class SelectionDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         y: ArrayLike,
         y_clean: ArrayLike | None = None,
         *,
@@ -111,9 +112,10 @@ class SelectionDisplay(Display):
         NotFittedError
             If the estimator has no ``clean_mask_``.
         """
-        if not (isinstance(estimator, ActiveLabelCleaner) and hasattr(estimator, "events_")):
-            estimator = fitted_network(estimator, "clean_mask_")
-        mask = estimator.clean_mask_
+        fitted: Any = estimator
+        if not (isinstance(fitted, ActiveLabelCleaner) and hasattr(fitted, "events_")):
+            fitted = fitted_network(fitted, "clean_mask_")
+        mask = fitted.clean_mask_
         return cls.from_predictions(y, mask, y_clean, class_names=class_names, ax=ax)
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 from numbers import Integral
 from typing import Any
 
@@ -139,7 +140,7 @@ class FrozenFeatures(
         self,
         backbone: str | os.PathLike[str] | torch.nn.Module | Callable[[], torch.nn.Module],
         *,
-        weights: str | os.PathLike[str] | None = None,
+        weights: str | os.PathLike[str] | Enum | None = None,
         eval_transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
         batch_size: int = 32,
         device: str | torch.device = "cpu",

@@ -1,7 +1,9 @@
 """Classification models of torchvision as something that builds networks."""
 
 import difflib
+import os
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
@@ -180,7 +182,11 @@ def _preset(known: Any, weights: str | Path) -> Any:
 
 
 def torchvision_classifier(
-    name: str, weights: Any = "DEFAULT", *, image_size: int | None = None, **kwargs: Any
+    name: str,
+    weights: str | os.PathLike[str] | Enum | None = "DEFAULT",
+    *,
+    image_size: int | None = None,
+    **kwargs: Any,
 ) -> TorchvisionFactory:
     """Any classification model of torchvision as the `module` of a classifier.
 
