@@ -25,5 +25,5 @@ if [[ $versions == lowest ]]; then
 fi
 uv pip install --python "$folder/env" "${options[@]}" -e ".[tests]"
 uv pip list --python "$folder/env"
-"$folder/env/bin/python" -m pytest -n 2 --dist loadfile -m "not slow and not statistical" \
+"$folder/env/bin/python" -m pytest -n 2 --dist worksteal -m "not slow and not statistical" \
     --doctest-ignore-import-errors "${warnings[@]}"

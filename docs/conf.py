@@ -41,7 +41,7 @@ suppress_warnings = ["config.cache"]  # a function in autosummary_context is not
 
 # -- Markdown ---------------------------------------------------------------------------------
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "html_image"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
 

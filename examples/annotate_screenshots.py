@@ -1,7 +1,7 @@
 """The labelling page on a desk and on a phone, photographed in Chromium.
 
 ``python examples/annotate_screenshots.py`` writes annotate.png and annotate_phone.png, which the
-README shows. It needs ``pip install "noisyactive[annotate]" playwright`` and Chromium. The lesions
+guide shows. It needs ``pip install "noisyactive[annotate]" playwright`` and Chromium. The lesions
 are drawings.
 """
 

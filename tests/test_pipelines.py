@@ -278,7 +278,7 @@ class TestTexts:
         y_noisy = clone(NOISE).set_params(noise_rate=0.1).fit_transform(y)
         wrong = y_noisy != y
         issues = find_label_issues(self.MODEL, X, y_noisy, random_state=0)
-        rows = getattr(X, "index", np.arange(80))
+        rows = X.index if isinstance(X, pd.Series) else np.arange(80)
         assert issues.loc[rows[wrong], "is_issue"].all()
         cleaner = ActiveLabelCleaner(
             self.MODEL, n_rounds=2, round_budget=8, fine_tune_epochs=2, random_state=0

@@ -412,6 +412,8 @@ class LabellingService:
         key = (annotator, answer["row"])
         if self._taken_back.get(key) == answer["time"]:
             return True
+        if not answer["time"]:  # another program's, which did not say when
+            return False
         age = datetime.now(timezone.utc) - datetime.fromisoformat(answer["time"])
         is_fresh = age.total_seconds() <= UNDO_SECONDS
         if is_fresh:

@@ -1,4 +1,4 @@
-"""The README's way to CVAT and back, with the library that writes its format."""
+"""The guide's way to CVAT and back, with the library that writes its format."""
 
 import re
 import shutil
@@ -12,13 +12,14 @@ from sklearn.linear_model import LogisticRegression
 
 from noisyactive import ActiveLabelCleaner
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "guide" / "people.md").read_text(encoding="utf-8")
 IDS = [f"lesion {row}" for row in range(20)]
 
 
 def test_cvat_by_datumaro(tmp_path, monkeypatch):
     pytest.importorskip("datumaro")
-    [recipe] = re.findall(r"^import datumaro as dm\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    [recipe] = re.findall(r"^import datumaro as dm\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     export, read = recipe.strip().split("\n\n")
     monkeypatch.chdir(tmp_path)
     Path("images").mkdir()

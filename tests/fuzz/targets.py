@@ -450,8 +450,10 @@ def frozen(**given):
     return models.FrozenFeatures(**{"backbone": Flatten(), **given})
 
 
-call, names = params_of(frozen, models.FrozenFeatures, SAMPLES, skip=("cache", "num_workers"))
-add("FrozenFeatures", (call, names))
+add(
+    "FrozenFeatures",
+    params_of(frozen, models.FrozenFeatures, SAMPLES, skip=("cache", "num_workers")),
+)
 for method in ("fit", "fit_transform", "transform"):
     add(f"FrozenFeatures.{method}", methods_of(frozen, {method: SAMPLES})[method])
 add(
@@ -646,7 +648,7 @@ EXCLUDED = {
         "a record that others make, of values that they have checked",
     ),
     **dict.fromkeys(
-        ["CleaningState", "JournalWriter", "describe", "describe_data", "fingerprint",
+        ["CleaningState", "JournalWriter", "percent", "describe", "describe_data", "fingerprint",
          "first_answers", "fold", "now", "open_items", "open_rows", "progress", "rows_of"],
         "for other packages of this one, which pass what they have checked",
     ),
