@@ -9,6 +9,7 @@ import shutil
 import statistics
 import threading
 import time
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import httpx
@@ -85,6 +86,9 @@ class Client:
         self.state = self.http.post("/api/answers", json=answer).json()["state"]
         return time.perf_counter() - begin
 
+    def close(self):
+        self.http.close()
+
 
 def test_from_a_key_to_the_next_image(page, figure):
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -112,8 +116,8 @@ def test_from_a_key_to_the_next_image(page, figure):
             journal.answer([row], ["class 1"], annotator="Ada", seconds=[1.0])
         late = waits()
         browser.close()
-    client = Client(served.url, "bare")
-    bare = statistics.median(client.answer() for _ in range(N_MEASURED)) * 1000
+    with closing(Client(served.url, "bare")) as client:
+        bare = statistics.median(client.answer() for _ in range(N_MEASURED)) * 1000
     assert len(early) >= N_MEASURED - 2
     for name, found in (("first answers", early), (f"after {N_BETWEEN} more", late)):
         figure(f"key to next image, {name}, median ms", f"{statistics.median(found):.0f}", "<= 50")
@@ -128,23 +132,24 @@ def test_from_a_key_to_the_next_image(page, figure):
 @pytest.mark.parametrize("n_others", [4, 8])
 def test_an_answer_while_others_answer(page, figure, n_others):
     served, _ = page
-    one = Client(served.url, "one")
-    alone = statistics.median(one.answer() for _ in range(N_MEASURED))
     stop = threading.Event()
     counts = []
 
     def work(tab):
-        client, count = Client(served.url, tab), 0
-        while not stop.is_set():
-            client.answer()
-            count += 1
-            stop.wait(0.5)  # twice a second: nobody is quicker
+        count = 0
+        with closing(Client(served.url, tab)) as client:
+            while not stop.is_set():
+                client.answer()
+                count += 1
+                stop.wait(0.5)  # twice a second: nobody is quicker
         counts.append(count)
 
     threads = [threading.Thread(target=work, args=(f"tab {k}",)) for k in range(n_others)]
-    for thread in threads:
-        thread.start()
-    together = statistics.median(one.answer() for _ in range(N_MEASURED))
+    with closing(Client(served.url, "one")) as one:
+        alone = statistics.median(one.answer() for _ in range(N_MEASURED))
+        for thread in threads:
+            thread.start()
+        together = statistics.median(one.answer() for _ in range(N_MEASURED))
     stop.set()
     for thread in threads:
         thread.join()
