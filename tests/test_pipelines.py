@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_blobs
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -272,6 +273,18 @@ class TestTexts:
         assert cross_val_score(self.MODEL, *texts, cv=2).min() > 0.9
         grid = {"tfidfvectorizer__min_df": [1, 2], "coteachingvogclassifier__mix_ratio": [0, 0.5]}
         assert set(GridSearchCV(self.MODEL, grid, cv=2).fit(*texts).best_params_) == set(grid)
+
+    @pytest.mark.parametrize("texts", ["list"], indirect=True)
+    def test_a_column_of_hugging_face(self, texts):
+        datasets = pytest.importorskip("datasets")
+        column = datasets.Dataset.from_dict({"text": texts[0]})["text"]
+        y_noisy = clone(NOISE).set_params(noise_rate=0.1).fit_transform(texts[1])
+        model = make_pipeline(TfidfVectorizer(), LogisticRegression())
+        tables = [find_label_issues(model, X, y_noisy, random_state=0) for X in (column, texts[0])]
+        pd.testing.assert_frame_equal(*tables)
+        cleaner = ActiveLabelCleaner(model, n_rounds=1, round_budget=8, random_state=0)
+        runs = [clone(cleaner).fit(X, y_noisy, y_clean=texts[1]) for X in (column, texts[0])]
+        np.testing.assert_array_equal(*(run.predict_proba(column) for run in runs))
 
     def test_audit_and_cleaner(self, texts):
         X, y = texts
