@@ -61,6 +61,7 @@ def read_dicom(path: Path, max_pixels: int) -> Any:
     n_frames = int(data.get("NumberOfFrames") or 1)
     try:
         pixels = pixel_array(data, index=n_frames // 2)
+    # pydicom's, for an element that is missing, a decoder that is, and pixels that do not fit.
     except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
         raise NotShown(
             f"The file {path.name} exists, but its DICOM compression or pixel format "

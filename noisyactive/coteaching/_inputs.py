@@ -116,8 +116,7 @@ class CheckedInputs(NeuralNetClassifier):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
             if issparse(X) or hasattr(X, "sparse"):  # the latter: a DataFrame of such columns
                 X = validate_data(self, X, reset=reset, accept_sparse="csr", **options)
-                if X.dtype != native_type(X.dtype):
-                    X = X.astype(np.float64)
+                X = X.astype(native_type(X.dtype), copy=False)
                 as_native(X.data)
                 return SparseRows(X)
             if isinstance(X, RowsOf):

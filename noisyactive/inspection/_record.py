@@ -35,8 +35,6 @@ class RunRecord:
         The cleaner's, and, after "__", those of its parts, as text.
     scoring : str or callable
         What the scores are.
-    random_share : float
-        Share of the first round's rows that chance picked.
     n_rounds : int or None
         Rounds that there are to be; None if it is not known.
     seed : int or None
@@ -59,7 +57,6 @@ class RunRecord:
     ids: NDArray[np.str_]
     parameters: Mapping[str, str]
     scoring: Any
-    random_share: float
     n_rounds: int | None = None
     seed: int | None = None
     quality: NDArray[np.float64] | None = None
@@ -112,7 +109,6 @@ class RunRecord:
         nothing = np.empty(0, dtype=np.intp)
         if self.parameters.get("pool") != repr("unverified"):
             return nothing, nothing  # the rows that may be asked about stand for themselves alone
-        by_chance = self.parameters.get("query_strategy") == repr("random")
         before = np.zeros(len(self.state.codes), dtype=bool)
         picked: list[int] = []
         n_round = 0
@@ -121,15 +117,13 @@ class RunRecord:
                 before[list(event.rows)] = True
             elif isinstance(event, Asked):
                 n_round += 1
-                rows = list(event.rows)
-                if by_chance or not event.suggested:  # without a model
-                    picked += rows
-                    continue
-                if n_round == 1:
-                    n_others = len(rows) - int(self.random_share * len(rows))
-                    picked = rows[n_others:]
-                    before[rows[:n_others]] = True
-                break
+                n_others = len(event.rows) - event.n_by_chance
+                if n_others and n_round > 1:
+                    break
+                picked += event.rows[n_others:]
+                if n_others:
+                    before[list(event.rows[:n_others])] = True
+                    break
         if not picked:
             return nothing, nothing
         return np.array(picked, dtype=np.intp), np.flatnonzero(~before)
@@ -172,9 +166,7 @@ def _of_cleaner(cleaner: ActiveLabelCleaner) -> RunRecord:
         parameters.update(describe(key, value))
     parameters["n_rounds"] = repr(cleaner.n_rounds)
     trust, quality, first_quality = cleaner.trust, None, None
-    share = 0.0
     if trust == "crossfit" or isinstance(trust, CrossFit):
-        share = (CrossFit() if isinstance(trust, str) else trust).random_share
         quality = cleaner.label_quality_
         given = cleaner.state_.given_codes
         first_quality = cleaner.estimator_.label_prior_[np.arange(len(given)), given]
@@ -185,7 +177,6 @@ def _of_cleaner(cleaner: ActiveLabelCleaner) -> RunRecord:
         ids=cleaner.ids_,
         parameters=parameters,
         scoring=cleaner.scoring,
-        random_share=share,
         n_rounds=cleaner.n_rounds,
         seed=cleaner.seed_,
         quality=quality,
@@ -202,7 +193,6 @@ def _of_journal(journal: Journal) -> RunRecord:
     classes = journal.run.class_array
     codes = find_codes(list(given.values()), classes, name="labels")
     events = journal.events()
-    trust, share = parameters.get("trust"), parameters.get("trust__random_share", "0")
     return RunRecord(
         state=fold(events, classes, codes, journal.answers_per_item),
         events=events,
@@ -210,6 +200,5 @@ def _of_journal(journal: Journal) -> RunRecord:
         ids=np.array(list(given), dtype=np.str_),
         parameters=parameters,
         scoring=parameters.get("scoring", "score").strip("'\""),
-        random_share=CrossFit().random_share if trust == repr("crossfit") else float(share),
         seed=next((event.seed for event in events if hasattr(event, "seed")), None),
     )
