@@ -147,7 +147,7 @@ class TestAsOnTheCPU:
     def test_sparse_rows(self, max_features):
         X = sp.random(300, 2100, density=0.05, format="csr", random_state=0, dtype=np.float32)
         y = (X @ np.random.default_rng(1).normal(size=2100) > 0).astype(int)
-        net = clone(NET).set_params(module__max_features=max_features)
+        net = clone(NET).set_params(module__max_features=max_features, forget_rate=0.1)
         assert_nearly_same(clone(net).fit(X, y), on_cpu(net).fit(X, y), X)
         assert_nearly_same(clone(net).fit(X, y), clone(net).fit(X.toarray(), y), X)
 
