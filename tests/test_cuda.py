@@ -422,6 +422,7 @@ class TestCleaner:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # the compiler gives advice
 def test_compiled(rows):
     X, _, y = rows
     net = clone(NET).set_params(compile=True).fit(X, y)
