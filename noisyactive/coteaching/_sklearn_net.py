@@ -89,6 +89,7 @@ class PairClassifier(CheckedInputs):
 
     _parameter_constraints: dict[str, list[Any]] = {}
     _scaler: torch.amp.GradScaler
+    device: Any
     verbose: int
 
     history_ = _stored_as("_history")
