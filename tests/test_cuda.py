@@ -143,6 +143,7 @@ class TestAsOnTheCPU:
         assert_nearly_same(net, expected, X)
         assert (net.predict_proba(X) != clone(NET).fit(X, y).predict_proba(X)).any()
 
+    @pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # torch 2.11 says so once
     @pytest.mark.parametrize("max_features", [16384, 500])
     def test_sparse_rows(self, max_features):
         X = sp.random(300, 2100, density=0.05, format="csr", random_state=0, dtype=np.float32)
