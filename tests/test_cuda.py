@@ -305,7 +305,7 @@ class TestKeptAndMoved:
         for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
             assert twin.device == DEVICE
             assert_allclose(twin.predict_proba(X), net.predict_proba(X), atol=1e-6)
-            twin.partial_fit(X, y, epochs=3)
+            twin.partial_fit(X, y, epochs=4)
         assert not clone(net).initialized_
         module = net.to_module()
         assert {p.device.type for p in module.parameters()} == {"cpu"}
