@@ -435,7 +435,7 @@ class TestCleaner:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # the compiler gives advice
 def test_compiled(rows):
-    """Skipped where triton's own compiler fails, as that of torch 2.11 does on batch normalisation for an H200."""
+    """Skipped where triton's compiler fails, as that of torch 2.11 does on an H200."""
     X, _, y = rows
     try:
         net = clone(NET).set_params(compile=True).fit(X, y)
