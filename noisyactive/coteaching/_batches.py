@@ -67,7 +67,7 @@ class SparseRows:
         of_entry = np.repeat(np.arange(len(rows)), np.diff(part.indptr))
         places = torch.from_numpy(np.stack([of_entry, part.indices.astype(np.int64)]))
         values = torch.from_numpy(part.data)
-        # The operator behind `torch.sparse_coo_tensor`, which in torch 2.11 and 2.12 warns of checks
+        # The operator behind `torch.sparse_coo_tensor`. That warns in torch 2.11 and 2.12 of checks
         # that are off, even where told so, unless they are set for the whole process.
         batch: torch.Tensor = torch.ops.aten.sparse_coo_tensor.indices_size(
             places, values, part.shape, is_coalesced=True

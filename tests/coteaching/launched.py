@@ -164,9 +164,10 @@ def compare(accelerator, folder):
             kept[name]["read"] = sorted(data.read)
         if name == "rows":
             kept[name]["proba"] = net.predict_proba(X)
-            plain = clone(net).set_params(callbacks=None).fit(X, y)
-            (folder / f"net{accelerator.process_index}.pickle").write_bytes(pickle.dumps(plain))
-            kept["shares"] = plain.accelerator is accelerator
+            net.set_params(callbacks=None)
+            (folder / f"net{accelerator.process_index}.pickle").write_bytes(pickle.dumps(net))
+            kept["shares"] = clone(net).accelerator is accelerator
+            net.set_params(callbacks=[KeepBatches()])
             net.refine(X, y, epochs=2)
             kept["refined"] = {"batches": batches_of(net), **results(net)}
     seeds = classifier(accelerator, max_epochs=1, warmup_epochs=1)
