@@ -375,6 +375,7 @@ class PairClassifier(CheckedInputs):
         for batch in self.get_iterator(self.get_dataset(X), training=False):
             with self._torch_settings():
                 logits = self.evaluation_step(batch, training=training)
+            del batch  # so that the next one takes its place in memory
             yield logits.to(device)
 
     def predict_proba(self, X: Samples) -> NDArray[Any]:

@@ -294,6 +294,7 @@ class CoTraining(PairClassifier):
             self.history.record_batch(f"{prefix}_batch_size", size)
             self.notify("on_batch_end", batch=batch, training=training, **step)
             n_batches += 1
+            del batch, step  # so that the next ones take their place in memory
         self.history.record(f"{prefix}_batch_count", n_batches)
         rows = self.history[-1]["batches"][-n_batches:] if n_batches else []
         losses = [row[f"{prefix}_loss"] for row in rows]
