@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,10 @@ def launch(what, folder):
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
     }
     command = [*LAUNCH.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
-    command += ["--main_process_port", "0", str(SCRIPT), what, str(folder)]
+    with socket.socket() as free:  # accelerate 1.0 with torch 2.6 waits forever at port 0
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command += ["--main_process_port", str(port), str(SCRIPT), what, str(folder)]
     return subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300
     )
