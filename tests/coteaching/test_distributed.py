@@ -30,10 +30,8 @@ def launch(what, folder):
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
     }
     command = [*LAUNCH.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
-    with socket.socket() as free:  # accelerate 1.0 with torch 2.6 waits forever at port 0
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command += ["--main_process_port", str(port), str(SCRIPT), what, str(folder)]
+    # Not port 0, at which accelerate 1.0 waits forever.
+    command += ["--main_process_port", str(free_port()), str(SCRIPT), what, str(folder)]
     return subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300
     )
@@ -207,8 +205,6 @@ def test_a_lost_process_ends_the_training_of_the_others(tmp_path, how):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
