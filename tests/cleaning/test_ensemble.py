@@ -387,7 +387,7 @@ def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, fine_tune_epochs, e
             calls.append(id(self))
             return super().partial_fit(X, y, *args, **kwargs)
 
-    model = Counting(loss="log_loss", random_state=0)
+    model = Counting(loss="log_loss", alpha=0.1, random_state=0)  # sure ones: NaN before 1.8
     cleaner = start(data, model, fine_tune_epochs=fine_tune_epochs, n_rounds=1)
     calls.clear()
     finish(cleaner, y)
