@@ -53,6 +53,24 @@ def test_every_page_of_the_guide_has_code_or_says_what_cannot_be_run():
     assert guide - shown == {"index", "limits", "people", "scale", "time_and_memory", "works_with"}
 
 
+def test_names_exist_also_in_blocks_that_are_not_run():
+    found = set()
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]:
+        text = page.read_text(encoding="utf-8")
+        for module, names in re.findall(r"^from (noisyactive[\w.]*) import ([\w, ]+)", text, re.M):
+            found |= {(module, name.strip()) for name in names.split(",") if name.strip()}
+        for path in re.findall(r"`(noisyactive(?:\.\w+)+)", text):
+            found.add(tuple(path.rsplit(".", 1)))
+    missing = [
+        (module, name)
+        for module, name in sorted(found)
+        if find_spec(module) is None
+        or not (hasattr(import_module(module), name) or find_spec(f"{module}.{name}"))
+    ]
+    assert len(found) > 40
+    assert missing == []
+
+
 def strings_of_the_code():
     """Every string of the package, with "..." for what is filled in."""
     found = []
