@@ -90,6 +90,16 @@ class TestLoop:
         cleaner.teach(rows, y_noisy[rows]).set_params(pool="unverified")
         assert trusted[cleaner.query()].any()
 
+    def test_the_budget_of_a_round_may_change_between_rounds(self, data, model):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4).start(X, y_noisy)
+        rows = cleaner.query()
+        cleaner.teach(rows, y[rows]).set_params(round_budget=10)
+        assert len(cleaner.query()) == 10  # of the 2 x 10 answers, 4 were bought
+        cleaner.close_round()
+        with pytest.raises(ValueError, match="round_budget"):
+            cleaner.set_params(round_budget=-1).query()
+
     def test_open_rows_are_asked_for_again_until_answered(self, data, model):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4).start(X, y_noisy)

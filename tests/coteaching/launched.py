@@ -124,7 +124,8 @@ def batches_of(net):
 def results(net):
     """What has to be the same everywhere."""
     state = {
-        f"weights.{name}": value.numpy().copy() for name, value in net.module_.state_dict().items()
+        f"weights.{name}": value.cpu().numpy().copy()
+        for name, value in net.module_.state_dict().items()
     }
     return {
         **state,
@@ -147,11 +148,15 @@ def refusal(call):
     return "nothing"
 
 
+def classifier(accelerator, **params):
+    return CoTeachingVOGClassifier(accelerator=accelerator, device=accelerator.device, **params)
+
+
 def compare(accelerator, folder):
     kept = {}
     for name, (params, (X, y, weights)) in cases().items():
         batches = KeepBatches()
-        net = CoTeachingVOGClassifier(accelerator=accelerator, callbacks=[batches], **params)
+        net = classifier(accelerator, callbacks=[batches], **params)
         data = Lazy(X) if name == "weights" else X
         net.fit(data, y, sample_weight=weights)
         kept[name] = {"batches": batches_of(net), **results(net)}
@@ -164,7 +169,7 @@ def compare(accelerator, folder):
             kept["shares"] = plain.accelerator is accelerator
             net.refine(X, y, epochs=2)
             kept["refined"] = {"batches": batches_of(net), **results(net)}
-    seeds = CoTeachingVOGClassifier(accelerator=accelerator, max_epochs=1, warmup_epochs=1)
+    seeds = classifier(accelerator, max_epochs=1, warmup_epochs=1)
     kept["seed"] = seeds.set_params(forget_rate=0.1, mix_ratio=0.0).fit(*rows()).seed_
     resume(accelerator, folder, kept)
     refuse(accelerator, kept)
@@ -176,11 +181,9 @@ def resume(accelerator, folder, kept):
     X, y = rows()
     params, _ = cases()["rows"]
     checkpoint = Checkpoint(dirname=str(folder / "checkpoint"), monitor=None)
-    first = CoTeachingVOGClassifier(accelerator=accelerator, callbacks=[checkpoint], **params)
+    first = classifier(accelerator, callbacks=[checkpoint], **params)
     first.fit(X, y, epochs=5)
-    again = CoTeachingVOGClassifier(
-        accelerator=accelerator, callbacks=[KeepBatches()], **{**params, "forget_rate": 0.3}
-    )
+    again = classifier(accelerator, callbacks=[KeepBatches()], **{**params, "forget_rate": 0.3})
     again.load_params(checkpoint=checkpoint)
     kept["epochs before"] = len(again.history)
     again.partial_fit(X, y, epochs=4)
@@ -193,7 +196,7 @@ def refuse(accelerator, kept):
     params, _ = cases()["rows"]
     other = y.copy()
     other[:5] = rank
-    net = CoTeachingVOGClassifier(accelerator=accelerator, **params)
+    net = classifier(accelerator, **params)
     kept["refused"] = {
         "y": refusal(lambda: net.fit(X, other)),
         "batch": refusal(lambda: clone(net).set_params(batch_size=2).fit(X, y)),
@@ -208,7 +211,7 @@ def refuse(accelerator, kept):
 def lose_one(accelerator, folder, how):
     X, y = rows()
     params, _ = cases()["rows"]
-    net = CoTeachingVOGClassifier(accelerator=accelerator, callbacks=[Stop(how)], **params)
+    net = classifier(accelerator, callbacks=[Stop(how)], **params)
     start = time.monotonic()
     try:
         net.fit(X, y)
@@ -217,13 +220,32 @@ def lose_one(accelerator, folder, how):
         os._exit(0)
 
 
+def train(accelerator, folder):
+    """One training, whose results are kept."""
+    params, (X, y, _) = cases()["rows"]
+    net = classifier(accelerator, **params).fit(X, y)
+    (folder / "kept.pickle").write_bytes(pickle.dumps(results(net)))
+
+
 if __name__ == "__main__":
-    what, folder = sys.argv[1], Path(sys.argv[2])
+    what, folder, backend = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     torch.set_num_threads(1)
-    limit = InitProcessGroupKwargs(timeout=timedelta(seconds=120 if what == "compare" else 4))
-    accelerator = Accelerator(cpu=True, kwargs_handlers=[limit])
-    if what == "compare":
-        compare(accelerator, folder)
-        accelerator.end_training()
-    else:
-        lose_one(accelerator, folder, what)
+    torch.backends.cudnn.allow_tf32 = False  # sums of 10 digits, not of 3
+    seconds = 4 if what in ("dies", "sleeps") else 120
+    options = {"timeout": timedelta(seconds=seconds)}
+    if backend != "cpu":
+        options["backend"] = backend
+        os.environ["LOCAL_RANK"] = "0"  # all on the first GPU
+    accelerator = Accelerator(
+        cpu=backend == "cpu", kwargs_handlers=[InitProcessGroupKwargs(**options)]
+    )
+    match what:
+        case "compare":
+            compare(accelerator, folder)
+        case "train":
+            train(accelerator, folder)
+        case _:
+            lose_one(accelerator, folder, what)
+    accelerator.end_training()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
