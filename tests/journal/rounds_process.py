@@ -3,6 +3,7 @@
 Run by `runpy` in children of a fork server, which has imported everything already.
 """
 
+import gc
 import os
 import signal
 import sqlite3
@@ -179,6 +180,7 @@ def die_at(number):
 
 
 if __name__ == "__main__":
+    gc.disable()  # going through all that the fork server has imported takes longer than a job
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     JOB = globals()["JOB"]
