@@ -36,7 +36,9 @@ from noisyactive.query import (
     rare_entropy_scores,
 )
 
-NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=1, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(
+    max_epochs=4, warmup_epochs=1, vog_window=2, batch_size=32, random_state=0
+)
 KINDS = ["plain", "h5py", "zarr", "datasets"]
 
 

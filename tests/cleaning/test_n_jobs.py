@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
 from noisyactive.cleaning._training import Training
 
-NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2)
+NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=2, vog_window=2, batch_size=64)
 
 
 @pytest.fixture(scope="module")

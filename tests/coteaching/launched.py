@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -217,13 +218,36 @@ def lose_one(accelerator, folder, how):
         os._exit(0)
 
 
+def accelerator_with(seconds):
+    limit = InitProcessGroupKwargs(timeout=timedelta(seconds=seconds))
+    return Accelerator(cpu=True, kwargs_handlers=[limit])
+
+
+def fork_pair(folder, how, port):
+    """Two processes of a launch of their own, one of which is lost: their numbers."""
+    processes = []
+    for rank in "01":
+        processes.append(os.fork())
+        if processes[-1] == 0:
+            address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            os.environ.update(address, WORLD_SIZE="2", RANK=rank, LOCAL_RANK=rank)
+            lose_one(accelerator_with(seconds=4), folder / how, how)
+            os._exit(1)
+    return processes
+
+
 if __name__ == "__main__":
     what, folder = sys.argv[1], Path(sys.argv[2])
     torch.set_num_threads(1)
-    limit = InitProcessGroupKwargs(timeout=timedelta(seconds=120 if what == "compare" else 4))
-    accelerator = Accelerator(cpu=True, kwargs_handlers=[limit])
     if what == "compare":
+        accelerator = accelerator_with(seconds=120)
         compare(accelerator, folder)
         accelerator.end_training()
-    else:
-        lose_one(accelerator, folder, what)
+    else:  # forked, since importing all this takes longer than a loss
+        import torch._dynamo  # noqa: F401 - as the first optimizer does
+
+        pairs = [fork_pair(folder, *pair.split(":")) for pair in sys.argv[3:]]
+        for first, second in pairs:
+            os.waitpid(first, 0)
+            os.kill(second, signal.SIGKILL)
+            os.waitpid(second, 0)

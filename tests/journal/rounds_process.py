@@ -37,7 +37,12 @@ def make_cleaner(journal=None, model="sgd", **changes):
     models = {
         "sgd": SGDClassifier(loss="log_loss", random_state=0),
         "net": CoTeachingVOGClassifier(
-            max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2
+            max_epochs=4,
+            forget_rate=0.3,
+            ramp_epochs=2,
+            warmup_epochs=2,
+            vog_window=2,
+            batch_size=16,
         ),
         "skorch": NeuralNetClassifier(
             torch.nn.Linear,
