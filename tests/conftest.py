@@ -1,9 +1,9 @@
 import os
 import shutil
 import struct
+import tempfile
 import zlib
 from io import BytesIO
-from pathlib import Path
 
 # As many processes as cores run tests: what counts on threads is slower with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,9 +23,10 @@ torch.set_num_threads(1)
 
 # A journal waits for the disk after each change, a hundred times in some tests: not in memory. What
 # a killed process has written is there in either.
-MEMORY = Path("/dev/shm")
+MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    os.environ.setdefault("TMPDIR", MEMORY)
+    tempfile.tempdir = None  # found again when it is needed
 
 # The same examples in every run, however slow the machine; `pytest
 # --hypothesis-profile=default` looks for new ones.

@@ -31,7 +31,7 @@ ESTIMATORS = [
     CoTeachingVOGClassifier(**QUICK, vog_window=2, forget_rate=0.1),
     ActiveLabelCleaner(MODEL),
     ActiveLabelCleaner(make_pipeline(StandardScaler(), MODEL), pool="unverified", trust="all"),
-    ActiveLabelCleaner(make_pipeline(FrozenFeatures(nn.Flatten()), MODEL)),
+    ActiveLabelCleaner(make_pipeline(FrozenFeatures(nn.Flatten()), MODEL), trust="once"),
     NoisyLabelsClassifier(MODEL, NOISE),
     LabelNoiseSampler(NOISE),
     LongTailSampler(imbalance_factor=2, random_state=0),
