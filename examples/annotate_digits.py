@@ -28,6 +28,7 @@ def label(options):
         CoTeachingVOGClassifier(mix_ratio=1, random_state=0, **settings),
         n_rounds=options.rounds,
         round_budget=options.round_budget,
+        fine_tune_epochs=2 if options.quick else 25,
         journal=options.journal,
         random_state=0,
     )

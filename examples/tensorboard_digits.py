@@ -44,6 +44,7 @@ def main():
             round_budget=10,
             pool="untrusted",
             trust="once",  # one network, one curve; the default trains three
+            fine_tune_epochs=2 if options.quick else 25,
             fine_tune_lr=0.01,
             class_balance=0,
             random_state=0,
