@@ -150,8 +150,8 @@ class SampleRecord:
         """
         if not self.seen.any():
             raise ValueError("No batch to train on: lower batch_size, or unset drop_last.")
-        self.loss[:, ~self.seen] = torch.nan
-        self.selected[:, ~self.seen] = False
+        self.loss.masked_fill_(~self.seen, torch.nan)
+        self.selected &= self.seen
         counts = torch.stack([self.selected.sum(), self.seen.sum()])
         self.seen.zero_()
         return counts

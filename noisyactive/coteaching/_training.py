@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from skorch.dataset import unpack_data
-from skorch.utils import FirstStepAccumulator, to_tensor
+from skorch.utils import FirstStepAccumulator
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import default_collate
 
@@ -19,7 +19,7 @@ from .._arrays import naming
 from .._interrupts import interrupts_raised, shielded
 from .._progress import Hooks, progress
 from .._random import child_seed, isolated_rng
-from ._batches import SparseRows, is_lazy
+from ._batches import SparseRows, is_lazy, on_device
 from ._callbacks import CosineSchedule, raised_by_callback
 from ._noise_rate import CrossFit
 from ._process_state import may_draw_globally
@@ -285,22 +285,21 @@ class CoTraining(PairClassifier):
             return
         self._set_training(training)
         n_batches = 0
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            loss = step["loss"].detach()
-            self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
-            size = self._batch_size if training else len(unpack_data(batch)[1])
-            self.history.record_batch(f"{prefix}_batch_size", size)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-            n_batches += 1
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                loss = step["loss"].detach()
+                self.history.record_batch(f"{prefix}_loss", loss if loss.is_cuda else loss.item())
+                size = self._batch_size if training else len(unpack_data(batch)[1])
+                self.history.record_batch(f"{prefix}_batch_size", size)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+                n_batches += 1
+        finally:  # a history is written to files after interrupts, too
+            _fetch(self.history[-1]["batches"], f"{prefix}_loss")
         self.history.record(f"{prefix}_batch_count", n_batches)
         rows = self.history[-1]["batches"][-n_batches:] if n_batches else []
         losses = [row[f"{prefix}_loss"] for row in rows]
-        if rows and isinstance(losses[0], torch.Tensor):
-            losses = torch.stack(losses).tolist()
-            for row, number in zip(rows, losses, strict=True):
-                row[f"{prefix}_loss"] = number
         if training and not math.isfinite(sum(losses)):
             raise FloatingPointError(
                 f"The loss stopped being finite in epoch {len(self.history)}: lower lr, and check "
@@ -317,8 +316,8 @@ class CoTraining(PairClassifier):
             self._set_training(True)
         inputs, targets = unpack_data(batch)
         X = self._network_input(inputs["X"], training=True)
-        index = to_tensor(inputs["index"], self.device)
-        targets = to_tensor(targets, self.device)
+        index = on_device(inputs["index"], self.device)
+        targets = on_device(targets, self.device)
         with self._precision():
             logits, features = zip(*self._forward_each(X), strict=True)
             losses = [self.criterion_(output, targets).float() for output in logits]
@@ -396,3 +395,12 @@ class CoTraining(PairClassifier):
         self.selected_ = self._shard.whole(self._record.selected.T).T.cpu().numpy()
         self.clean_mask_ = self.selected_[0].copy()
         self.sample_loss_ = self._shard.whole(self._record.loss.mean(dim=0)).cpu().numpy()
+
+
+def _fetch(rows: list[dict[str, Any]], name: str) -> None:
+    """Replace an entry of batches that lies on a device by a number, of all batches at once."""
+    waiting = [row for row in rows if isinstance(row.get(name), torch.Tensor)]
+    if waiting:
+        numbers = torch.stack([row[name] for row in waiting]).tolist()
+        for row, number in zip(waiting, numbers, strict=True):
+            row[name] = number
