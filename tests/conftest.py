@@ -1,7 +1,6 @@
 import os
 import shutil
 import struct
-import tempfile
 import zlib
 from io import BytesIO
 
@@ -27,8 +26,7 @@ torch.set_num_threads(1)
 # a killed process has written is there in either.
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
-    os.environ.setdefault("TMPDIR", MEMORY)
-    tempfile.tempdir = None  # found again when it is needed
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 # The same examples in every run, however slow the machine; `pytest
 # --hypothesis-profile=default` looks for new ones.
