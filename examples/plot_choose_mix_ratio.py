@@ -231,7 +231,7 @@ def main():
     if arguments.quick:
         mix_ratios = [0, 1]
         setting |= {"n_refits": 1, "hold_out": True}
-        setting |= {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64}
+        setting |= {"max_epochs": 4, "warmup_epochs": 1, "vog_window": 2, "batch_size": 64}
 
     print("Macro F1 on clean test labels, by mix_ratio")
     print("draw  " + "".join(f"{m:<8}" for m in mix_ratios))

@@ -33,7 +33,13 @@ from noisyactive.cleaning._ensemble import probably_right
 from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=6, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, random_state=1
+    max_epochs=6,
+    forget_rate=0.3,
+    ramp_epochs=2,
+    warmup_epochs=2,
+    vog_window=2,
+    batch_size=32,
+    random_state=1,
 )
 
 

@@ -22,7 +22,7 @@ from torch.utils.data import Dataset, TensorDataset
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
 from noisyactive.coteaching import PAPER_PARAMS
 
-QUICK = {"max_epochs": 8, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 8, "forget_rate": 0.3, "ramp_epochs": 2, "batch_size": 32, "random_state": 0}
 ESTIMATORS = [CoTeachingClassifier, CoTeachingVOGClassifier]
 
 
@@ -168,7 +168,7 @@ class TestInputs:
         y = np.arange(40) % 2
         X = rng.integers(0, 200, (40, 1, 9, 12)).astype(np.uint8)
         X[y == 1, :, :4] += 50
-        net.fit(X, y)
+        net.set_params(batch_size=8).fit(X, y)
         assert net.score(X, y) > 0.9
         assert net.extract_features(X).shape == (40, 2 * net.module_.heads()[0].in_features)
 

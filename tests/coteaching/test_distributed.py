@@ -190,24 +190,26 @@ def test_what_cannot_be_is_refused_on_every_process(kept, what, sentence):
         assert sentence in own["refused"][what]
 
 
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory):
+    """Folders of pairs of processes of which the second one dies, or falls asleep."""
+    folder = tmp_path_factory.mktemp("losses")
+    for how in ("dies", "sleeps"):
+        (folder / how).mkdir()
+    pairs = [f"{how}:{free_port()}" for how in ("dies", "sleeps")]
+    subprocess.run(
+        [sys.executable, str(SCRIPT), "lose", str(folder), *pairs],
+        env={**os.environ, **environment_of(2)},
+        stderr=subprocess.DEVNULL,
+        timeout=600,
+        check=True,
+    )
+    return folder
+
+
 @pytest.mark.parametrize("how", ["dies", "sleeps"])
-def test_a_lost_process_ends_the_training_of_the_others(tmp_path, how):
-    environment = environment_of(2)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), how, str(tmp_path), "cpu"],
-            env={**os.environ, **environment, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.DEVNULL,
-        )
-        for rank in "01"
-    ]
-    try:
-        processes[0].wait(timeout=300)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    seconds, sentence = (tmp_path / "error").read_text().split(" ", 1)
+def test_a_lost_process_ends_the_training_of_the_others(losses, how):
+    seconds, sentence = (losses / how / "error").read_text().split(" ", 1)
     assert float(seconds) < 300
     assert sentence.startswith("Training on 2 processes stopped: another process has ended")
 
