@@ -5,6 +5,7 @@ They exchange tensors with gloo: on the CPU, and where there is a GPU also on on
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,9 @@ def launch(what, folder, backend):
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
     }
     command = [*LAUNCH.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
-    command += ["--main_process_port", "0", str(SCRIPT), what, str(folder), backend]
+    # Not port 0, at which accelerate 1.0 waits forever.
+    command += ["--main_process_port", str(free_port())]
+    command += [str(SCRIPT), what, str(folder), backend]
     return subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300
     )
@@ -235,8 +238,6 @@ def environment_of(n_processes):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
