@@ -63,7 +63,7 @@ def study(seed, n_rounds=6, **settings):
     def score(model):
         return f1_score(y_test, model.predict(X_test), average="macro")
 
-    model = HistGradientBoostingClassifier(**{"max_iter": 30, "random_state": 0, **settings})
+    model = HistGradientBoostingClassifier(**{"max_iter": 60, "random_state": 0, **settings})
     rounds = {"n_rounds": n_rounds, "round_budget": 30, "random_state": seed}
     started = ActiveLabelCleaner(model, trust="once", **rounds).start(X, y_noisy)
     cleaners = {"the defaults": ActiveLabelCleaner(model, **rounds).start(X, y_noisy)}
