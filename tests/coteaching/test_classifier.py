@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import ValidSplit
 from skorch.helper import predefined_split
@@ -491,6 +491,36 @@ class TestParameters:
         assert params == net.get_params(deep=False)
         assert params["module__in_features"] == 4
         assert {"forget_rate", "ramp_epochs", "warmup_epochs", "classes", "lr"} <= set(params)
+
+    def test_the_fused_optimizer_of_the_default_networks_changes_nothing(self, blobs):
+        X, _, y = blobs
+        settings = {"max_epochs": 6, "warmup_epochs": 2, "vog_window": 2, "random_state": 0}
+        plain, fused = (
+            CoTeachingVOGClassifier(**settings, **options).fit(X, y)
+            for options in ({"optimizer__fused": False}, {})
+        )
+        assert fused.optimizer_.param_groups[0]["fused"]
+        np.testing.assert_array_equal(fused.selected_, plain.selected_)
+        for ours, theirs in zip(
+            fused.module_.parameters(), plain.module_.parameters(), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"module": nn.Linear, "module__in_features": 4, "module__out_features": 3},
+            {"callbacks": [Callback()]},
+            {"optimizer__foreach": True},
+            {"channels_last": True},
+        ],
+    )
+    def test_the_optimizer_is_fused_only_where_that_is_safe(self, blobs, options):
+        X, _, y = blobs
+        if "channels_last" in options:
+            X = np.tile(X[:, None, :, None], (1, 1, 2, 8))
+        net = CoTeachingClassifier(**options, forget_rate=0.2, max_epochs=1).fit(X, y)
+        assert not net.optimizer_.param_groups[0]["fused"]
 
     def test_sgd_has_momentum_and_weight_decay_unless_told_otherwise(self, blobs):
         X, _, y = blobs
