@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -179,3 +179,31 @@ def large_as_rows(X: Any) -> Any:
     if isinstance(X, np.ndarray) and X.ndim > 1 and X.nbytes >= _LARGE:
         return RowsOf(X)
     return as_rows(X)
+
+
+def gathered(parts: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    """What is computed for batches of rows, one after the other in one array.
+
+    It is written where it belongs as it comes. Small arrays that are kept in a list lie between
+    the large ones of later batches, and memory that those free is in pieces too small to be used
+    again: predicting 2 GB of images took 1.6 GB so.
+
+    Parameters
+    ----------
+    parts : iterable of ndarray of shape (n_part, ...)
+        At least one, all of the same type and shape but for their lengths.
+    n_rows : int
+        Rows of all of them, at most.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...)
+        All rows.
+    """
+    whole, end = np.empty(0), 0
+    for part in parts:
+        if not end:
+            whole = np.empty((n_rows, *part.shape[1:]), dtype=part.dtype)
+        whole[end : end + len(part)] = part
+        end += len(part)
+    return whole[:end]

@@ -14,12 +14,14 @@ from sklearn.utils._param_validation import StrOptions
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from skorch.history import History
+from skorch.utils import to_numpy
 from torch.utils.data import DataLoader
 
 from .._arrays import naming
 from .._loggers import copy_with_loggers
 from .._params import check_params
 from .._random import child_seed, draw_seed, isolated_rng
+from .._rows import gathered
 from .._typing import Samples
 from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
@@ -414,7 +416,10 @@ class PairClassifier(CheckedInputs):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        proba = super().predict_proba(X)
+        self.check_is_fitted()
+        to_proba, dataset = self._get_predict_nonlinearity(), self.get_dataset(X)
+        parts = (to_numpy(to_proba(logits)) for logits in self.forward_iter(dataset))
+        proba = gathered(parts, len(dataset))
         if not np.isfinite(proba).all():
             row = int(np.argmin(np.isfinite(proba).all(axis=1)))
             raise FloatingPointError(
