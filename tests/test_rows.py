@@ -17,7 +17,9 @@ from noisyactive import (
 from noisyactive import _rows as module
 from noisyactive._rows import RowsOf, gathered, take_rows, view_rows
 
-NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(
+    max_epochs=4, warmup_epochs=2, vog_window=2, batch_size=64, random_state=0
+)
 
 
 @pytest.fixture(scope="module")

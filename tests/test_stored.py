@@ -36,7 +36,9 @@ from noisyactive.query import (
     rare_entropy_scores,
 )
 
-NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=1, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(
+    max_epochs=4, warmup_epochs=1, vog_window=2, batch_size=32, random_state=0
+)
 KINDS = ["plain", "h5py", "zarr", "datasets"]
 
 
@@ -195,7 +197,7 @@ def test_strategies_by_themselves(data):
 
 
 @pytest.mark.parametrize("kind", ["h5py", "datasets"])
-def test_other_processes_open_the_file(kind, data, tmp_path):
+def test_other_processes_open_the_file(kind, data, tmp_path, workers):
     X, y, y_noisy = data
     X_file = stored(kind, X, tmp_path)
     two = cleaner_of(NET, X_file, y_noisy, y, n_jobs=2)

@@ -87,7 +87,7 @@ class CleaningLoop:
         self.events: list[Event] = []
         self._predictions: list[NDArray[np.intp] | None] = []
         self.state = CleaningState(data.classes, data.codes.copy(), params.answers_per_item)
-        self._round_budget = answers_in_round(params, len(data.codes))
+        answers_in_round(params, len(data.codes))  # raises if they are too few
         self._writer: JournalWriter | None = None
 
     # --- the first phase ------------------------------------------------------------------------
@@ -320,6 +320,10 @@ class CleaningLoop:
             )
 
     # --- questions ------------------------------------------------------------------------------
+
+    @property
+    def _round_budget(self) -> int:
+        return answers_in_round(self.params, len(self.data.codes))
 
     def _budget_left(self) -> int:
         return self.params.n_rounds * self._round_budget - self.state.cost

@@ -13,7 +13,6 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 from skorch import NeuralNetClassifier
 from skorch.dataset import Dataset as SkorchDataset
-from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 from torch.utils.data import Subset as TorchSubset
 
@@ -36,6 +35,7 @@ from ._batches import (
     WholeBatches,
     collate,
     is_lazy,
+    on_device,
     whole_dataset,
 )
 from ._pair import DataSpec
@@ -308,7 +308,7 @@ class CheckedInputs(NeuralNetClassifier):
 
         What a transform counts or draws does not go on by `trying` a copy of it.
         """
-        X = to_tensor(X, self.device)
+        X = on_device(X, self.device)
         name = "train_transform" if training else "eval_transform"
         transform = getattr(self, name)
         if X.is_sparse and not (transform is None and self._takes_sparse):

@@ -33,7 +33,13 @@ from noisyactive.cleaning._ensemble import probably_right
 from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=6, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, random_state=1
+    max_epochs=6,
+    forget_rate=0.3,
+    ramp_epochs=2,
+    warmup_epochs=2,
+    vog_window=2,
+    batch_size=32,
+    random_state=1,
 )
 
 
@@ -403,7 +409,7 @@ def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, fine_tune_epochs, e
             calls.append(id(self))
             return super().partial_fit(X, y, *args, **kwargs)
 
-    model = Counting(loss="log_loss", random_state=0)
+    model = Counting(loss="log_loss", alpha=0.1, random_state=0)  # sure ones: NaN before 1.8
     cleaner = start(data, model, fine_tune_epochs=fine_tune_epochs, n_rounds=1)
     calls.clear()
     finish(cleaner, y)

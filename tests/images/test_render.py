@@ -34,7 +34,8 @@ class TestRender:
     def test_kinds_of_pixels(self, tmp_path, suffix, modes):
         for mode in modes:
             image = Image.linear_gradient("L").convert("RGB").convert(mode)
-            image.save(tmp_path / f"image.{suffix}")
+            # Without compression, old Pillows write a TIFF of YCbCr that they cannot read.
+            image.save(tmp_path / f"image.{suffix}", compression="tiff_lzw")
             shown = render(tmp_path / f"image.{suffix}")
             assert shown.size == (256, 256)
             expected = np.asarray(image.convert("RGB").convert("L")).astype(int)
