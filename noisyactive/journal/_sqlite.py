@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from ._events import Event
 from ._run import Run
@@ -145,11 +146,31 @@ def check(path: Path) -> Run:
         return run
 
 
+class _Connection(sqlite3.Connection):
+    """Closes its cursors, too: one that an error left half read would keep the file locked."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        cursor = super().execute(*args)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
+        super().close()
+
+
 @contextmanager
 def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?{mode}"
     with closing(
-        sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        sqlite3.connect(
+            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=_Connection
+        )
     ) as connection:
         for setting in (
             "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF",
