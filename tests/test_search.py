@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import uniform
 from sklearn.base import clone
@@ -373,13 +372,6 @@ class TestMetaEstimators:
         assert_array_equal(
             model.predict(X), np.where(proba >= model.best_threshold_, "well", "ill")
         )
-
-
-@pytest.fixture
-def workers():
-    """Processes that are gone when the test is over."""
-    yield
-    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.mark.slow

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from numbers import Integral, Real
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.metrics import get_scorer_names
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import naming
 from .._files import as_path, write_whole
@@ -26,8 +23,8 @@ from .._numbers import check_switch
 from .._params import CheckedParams
 from .._proba import accuracy, aligned_proba, in_chunks
 from .._progress import CallbackSupportMixin, Hooks, progress, report, with_callbacks
-from .._rows import RowsOf, take_rows
-from .._samples import asking, check_samples, for_estimator
+from .._rows import take_rows
+from .._samples import asking, for_estimator
 from .._typing import Classifier, Comments, Labels, Oracle, Samples, Seconds, Strategy
 from ..journal import (
     Answered,
@@ -38,31 +35,17 @@ from ..journal import (
     check_remarks,
     now,
 )
-from ..query import strategy_names
 from ._annotators import Aggregate, agreement, pairwise_kappa, unused_name
-from ._checks import check_combinations, check_data, check_renamed
 from ._crossfit import CrossFit
 from ._loop import CleaningLoop
-from ._oracles import GroundTruthOracle
-from ._policies import POLICIES
+from ._oracles import oracle_of
+from ._parameters import CONSTRAINTS, check_combinations, check_renamed
+from ._run_data import check_data
 from ._table import csv_of, label_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Self
-
-
-#: The paper's own way of active cleaning (Khanal et al., MICCAI 2024,
-#: https://doi.org/10.1007/978-3-031-72120-5_4): ``ActiveLabelCleaner(net, **PAPER_PARAMS)``.
-PAPER_PARAMS: Mapping[str, Any] = MappingProxyType(
-    {
-        "query_strategy": "entropy",
-        "pool": "untrusted",
-        "trust": "once",
-        "fine_tune_lr": 0.01,
-        "class_balance": 0,
-    }
-)
 
 
 class ActiveLabelCleaner(
@@ -264,30 +247,7 @@ class ActiveLabelCleaner(
 
     _loop: CleaningLoop
 
-    _parameter_constraints: dict[str, list[Any]] = {
-        "estimator": [HasMethods(["fit", "predict_proba"])],
-        "query_strategy": [StrOptions(set(strategy_names())), callable],
-        "n_rounds": [Interval(Integral, 0, None, closed="left")],
-        "round_budget": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
-        ],
-        "initial_fit": [StrOptions({"noisy", "none"})],
-        "pool": [StrOptions({"untrusted", "unverified"})],
-        "trust": [StrOptions(set(POLICIES)), CrossFit],
-        "refit": [StrOptions({"fine_tune", "continue", "scratch"})],
-        "fine_tune_epochs": [Interval(Integral, 1, None, closed="left")],
-        "fine_tune_lr": [Interval(Real, 0, None, closed="neither")],
-        "class_balance": [Interval(Real, 0, 1, closed="both")],
-        "lower_forget_rate": ["boolean"],
-        "scoring": [StrOptions(set(get_scorer_names())), callable],
-        "answers_per_item": [Interval(Integral, 1, None, closed="left")],
-        "aggregate": [StrOptions({"majority", "model"}), callable],
-        "journal": [str, os.PathLike, None],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
 
     def __init__(
         self,
@@ -389,15 +349,7 @@ class ActiveLabelCleaner(
             If a parameter or the data is not as described, before training starts.
         """
         self._checked_params()
-        if oracle is not None and y_clean is not None:
-            raise ValueError("Pass oracle or y_clean, not both.")
-        if oracle is not None and not callable(oracle):
-            raise TypeError(f"oracle must be callable, got {oracle!r}.")
-        check_samples(X)
-        if y_clean is not None:
-            oracle = GroundTruthOracle(y_clean)
-            if len(oracle) != _num_samples(X):
-                raise ValueError(f"y_clean must be as long as X, got {len(oracle)} labels.")
+        oracle = oracle_of(oracle, y_clean, X)
         others = {"ids": ids, "groups": groups, "validation_data": validation_data}
         n_steps = 1 if oracle is None else 1 + self.n_rounds
         hooks = Hooks(self, X, y, n_steps, "round")
@@ -530,7 +482,9 @@ class ActiveLabelCleaner(
         loop = self._fitted_loop()
         check_switch(only_open, "only_open")
         state = loop.state
-        index, labels = check_answers(loop.rows_of(rows), answers, len(state.codes), state.classes)
+        index, labels = check_answers(
+            loop.data.rows_of(rows), answers, len(state.codes), state.classes
+        )
         remarks = check_remarks(len(index), state.answers_per_item, annotator, seconds, comments)
         loop.answer(Answered(index, labels, *remarks, now()), only_open)
         return self
@@ -623,7 +577,7 @@ class ActiveLabelCleaner(
         issues = None if posterior is None else loop.issues(posterior)
         ids = None if data.index is None else data.ids
         return label_table(
-            loop.state, loop.events, data.form, loop.trusted(), issues, loop.index, ids
+            loop.state, loop.events, data.form, loop.trusted(), issues, data.table_index, ids
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -787,7 +741,7 @@ class ActiveLabelCleaner(
     def issues_(self) -> pd.DataFrame:
         """The labels as they are now, the worst first."""
         loop = self._of_run("issues_")
-        return loop.issues(self._posterior("issues_"), loop.index)
+        return loop.issues(self._posterior("issues_"), loop.data.table_index)
 
     def _posterior(self, name: str) -> NDArray[np.float64]:
         posterior = self._of_run(name).posterior()
@@ -846,7 +800,7 @@ class ActiveLabelCleaner(
     @property
     def ids_(self) -> NDArray[np.str_]:
         """Names of the rows, of shape (n_samples,)."""
-        return self._of_run("ids_").ids
+        return self._of_run("ids_").data.names
 
     @property
     def seed_(self) -> int:
@@ -856,8 +810,7 @@ class ActiveLabelCleaner(
     @property
     def X_train_(self) -> Any:
         """The samples that the run was started with; those of a file as rows that are read."""
-        X = self._of_run("X_train_").data.X
-        return X.array if isinstance(X, RowsOf) and isinstance(X.array, np.ndarray) else X
+        return self._of_run("X_train_").data.given_X
 
     @property
     def n_features_in_(self) -> int:

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
 
 from .._arrays import as_list
 from .._labels import find_classes
 from .._numbers import check_share
 from .._random import private_random_state
+from .._samples import check_samples
+from .._typing import Oracle, Samples
 from ..journal import check_rows
 
 
@@ -76,3 +79,34 @@ class GroundTruthOracle:
         rows = check_rows(as_list(indices, "indices", "row numbers"), len(self), name="indices")
         answers, skips = self._answers[rows].tolist(), self._skips[rows].tolist()
         return [None if skip else label for label, skip in zip(answers, skips, strict=True)]
+
+
+def oracle_of(oracle: Oracle | None, y_clean: ArrayLike | None, X: Samples) -> Oracle | None:
+    """Who answers in `ActiveLabelCleaner.fit`.
+
+    Parameters
+    ----------
+    oracle, y_clean, X
+        As given there.
+
+    Returns
+    -------
+    callable or None
+        The oracle, or one that knows `y_clean`; None without either.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not as described there.
+    """
+    if oracle is not None and y_clean is not None:
+        raise ValueError("Pass oracle or y_clean, not both.")
+    if oracle is not None and not callable(oracle):
+        raise TypeError(f"oracle must be callable, got {oracle!r}.")
+    check_samples(X)
+    if y_clean is None:
+        return oracle
+    known = GroundTruthOracle(y_clean)
+    if len(known) != _num_samples(X):
+        raise ValueError(f"y_clean must be as long as X, got {len(known)} labels.")
+    return known

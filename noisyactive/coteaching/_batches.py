@@ -8,9 +8,30 @@ import torch
 from numpy.typing import NDArray
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDataset
+from skorch.utils import to_tensor
 from torch.utils.data import BatchSampler, Dataset, Subset, default_collate
 
 Batch = tuple[dict[str, torch.Tensor], torch.Tensor]
+
+
+def on_device(values: Any, device: str | torch.device | None) -> torch.Tensor:
+    """A part of a batch as a tensor on a device, without waiting for what that still computes.
+
+    Parameters
+    ----------
+    values : tensor or array-like
+        Values in main memory, or on the device already.
+    device : str, torch.device or None
+        Where they are needed; None leaves them where they are.
+
+    Returns
+    -------
+    tensor
+        The same values. Those in main memory must not be changed afterwards.
+    """
+    if device is None or not isinstance(values, torch.Tensor):
+        return to_tensor(values, device)
+    return values.to(device, non_blocking=values.device.type == "cpu")
 
 
 def is_lazy(X: Any) -> bool:
@@ -115,7 +136,7 @@ class IndexedDataset(SkorchDataset):
             The batch.
         """
         if isinstance(self.X, torch.Tensor):
-            x = self.X[rows.to(self.X.device)]
+            x = self.X[on_device(rows, self.X.device)]
         elif isinstance(self.X, SparseRows):
             x = self.X.fetch(rows.numpy())
         else:

@@ -50,6 +50,24 @@ def check_accelerator(net: Any) -> None:
         )
 
 
+def check_device(device: str | torch.device | None) -> None:
+    """Raise a ValueError unless torch can compute there.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        What is asked for; None is no demand.
+    """
+    if device is None:
+        return
+    try:
+        there = not torch.empty(0, device=device).is_meta
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise ValueError(f"device must be one that torch finds here: {error}.") from error
+    if not there:
+        raise ValueError(f"device must be one that holds data, got {device!r}.")
+
+
 class Processes:
     """The processes that train together, and how they exchange tensors.
 

@@ -12,6 +12,11 @@ def options_of(state: dict[str, Any]) -> list[set[str]]:
     return [set(group) - {"initial_lr"} for group in state["param_groups"]]
 
 
+def loadable(device: Any) -> Any:
+    """A device by a name that torch loads files to; "cpu:0", as accelerators say, is none."""
+    return "cpu" if str(device) == "cpu:0" else device
+
+
 def read_spec(source: Any, use_safetensors: bool) -> DataSpec:
     """Data spec from a file of parameters; a file-like object keeps its position."""
     start = source.tell() if hasattr(source, "tell") else None

@@ -9,8 +9,8 @@ from torch import nn
 
 # From this size on, a history is kept in half precision.
 _LARGE = 4 * 1024**3
-# Rows scored at a time: the working set of a chunk stays within a core's cache.
-_CHUNK_NUMBERS = 1 << 18
+# Numbers scored at a time: the working set of a chunk stays within the cache of a core, or a GPU.
+_CHUNK_ON_CPU, _CHUNK_ON_GPU = 1 << 18, 1 << 21
 
 
 def is_plain_cross_entropy(criterion: nn.Module) -> bool:
@@ -236,10 +236,12 @@ class VarianceOfGradients:
             Their gradients, or coefficients of the epoch's basis.
         """
         slot = self._epoch % self.window
-        limit = torch.finfo(self.ring.dtype).max
-        values = values.clamp(-limit, limit).to(self.ring.dtype)
-        self.ring[slot, index.to(self.ring.device)] = values.to(self.ring.device)
-        self._recorded[slot, index] = True
+        if values.dtype != self.ring.dtype:
+            limit = torch.finfo(self.ring.dtype).max
+            values = values.clamp(-limit, limit).to(self.ring.dtype)
+        home = self.ring.device
+        self.ring[slot].index_copy_(0, index.to(home), values.to(home))
+        self._recorded[slot].index_fill_(0, index, True)
 
     def scores(self) -> torch.Tensor:
         """Variance of Gradients of every sample.
@@ -252,8 +254,8 @@ class VarianceOfGradients:
         n_samples, n_dims = self.ring.shape[1:]
         basis = self._bases[0]
         n_features = n_dims if basis is None else basis.shape[1]
-        n_rows = max(1, _CHUNK_NUMBERS // n_features)
         scores = torch.empty(n_samples, dtype=torch.float32, device=self._device)
+        n_rows = max(1, (_CHUNK_ON_GPU if scores.is_cuda else _CHUNK_ON_CPU) // n_features)
         for start in range(0, n_samples, n_rows):
             rows = slice(start, start + n_rows)
             # Sums of the differences to the first epoch: no cancellation where gradients hardly

@@ -16,6 +16,8 @@ from .._text import label_text, visible
 from ..cleaning import ActiveLabelCleaner
 from ..journal import Journal
 from . import _report_content as content
+from . import _report_people as people
+from . import _report_samples as samples
 from ._changes import changes_of
 from ._classes import ClassNames, class_keys
 from ._data_problems import data_problems
@@ -23,6 +25,7 @@ from ._people import agreements_of, not_told, people_of
 from ._record import record_of
 from ._remaining import remaining_of
 from ._report_figures import figures_of
+from ._report_provenance import parameters, provenance
 from ._scores import scores_of
 from ._style import require_matplotlib
 
@@ -70,7 +73,8 @@ def to_html(
         are listed without an image. As many of those that could not be told.
     compare_samples : bool, default=True
         Whether all samples are read and compared, to find duplicates and outliers as
-        `noisyactive.audit` does.
+        `noisyactive.audit` does. Of more than 50,000 (200,000 with faiss), which would take long,
+        only exact duplicates are found.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def to_html(
     n_shown = 0 if find is None else min(len(changes), max_images)
     problems = None
     if compare_samples and record.X is not None:
-        problems = content.problems(
+        problems = samples.problems(
             record, data_problems(record), names, picture_of, _MAX_PROBLEMS, _MAX_OF_SET
         )
     page = template.render(
@@ -141,7 +145,7 @@ def to_html(
         matrix=content.matrix(record, names),
         classes=content.classes(record, left, names),
         untold=[
-            content.described_not_told(one, names, picture_of(one.row, number < max_images))
+            samples.described_not_told(one, names, picture_of(one.row, number < max_images))
             for number, one in enumerate(untold)
         ],
         rounds=content.rounds(record, scores),
@@ -149,11 +153,11 @@ def to_html(
         n_validation=scores.n_samples,
         has_scores=content.has_scores(scores),
         class_scores=content.class_scores(scores, names),
-        people=content.people(people_of(record)),
-        agreements=content.agreements(agreements_of(record)),
+        people=people.annotators(people_of(record)),
+        agreements=people.agreements(agreements_of(record)),
         problems=problems,
         changes=[
-            content.described(change, names, picture_of(change.row, number < n_shown))
+            samples.described(change, names, picture_of(change.row, number < n_shown))
             for number, change in enumerate(changes)
         ],
         side=SIDE,
@@ -161,8 +165,8 @@ def to_html(
         n_shown=n_shown,
         n_left_out=0 if find is None else len(changes) - n_shown,
         has_comments=any(change.comments for change in changes),
-        parameters=content.parameters(record),
-        provenance=content.provenance(record),
+        parameters=parameters(record),
+        provenance=provenance(record),
     )
     file = Path(path)
     write_whole(file, page.encode("utf-8", "backslashreplace"), overwrite=True)

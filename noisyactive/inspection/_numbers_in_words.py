@@ -48,6 +48,11 @@ def share_limits(found: Interval) -> str:
     return between(f"{100 * found.low:.0f}", f"{found.high:.0%}")
 
 
+def share_with_limits(found: Interval) -> tuple[str, str]:
+    """A share in per cent, and its limits."""
+    return share(found), share_limits(found)
+
+
 def score(found: Interval) -> str:
     """A score."""
     return NOTHING if math.isnan(found.value) else f"{found.value:.3f}"

@@ -1,34 +1,23 @@
-"""The numbers and texts of the HTML report."""
+"""What the report says of the run as a whole, and of its classes."""
 
 from __future__ import annotations
 
 import math
-import platform
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from .._html import NOTHING, Entry, when
-from .._images import Thumbnail
-from .._text import visible
-from ..journal import fingerprint
+from .._html import NOTHING, Entry
 from . import _numbers_in_words as words
-from ._changes import Change, class_audit
+from ._changes import class_audit
 from ._cleaning_curve import score_name_of
 from ._cleaning_report import rounds_of
-from ._data_problems import DataProblems
 from ._intervals import Interval, wilson
-from ._people import Agreement, NotTold, Person
 from ._record import RunRecord
 from ._remaining import RemainingErrors
 from ._scores import Scores
 
-_PACKAGES = ("noisyactive", "scikit-learn", "skorch", "numpy", "scipy", "pandas")
-_LONGEST = 300  # characters of a parameter
-_UNNAMED = "an unnamed annotator"
 _PARTS = {
     "confirmed": "verified and confirmed",
     "corrected": "verified and corrected",
@@ -127,7 +116,7 @@ def rounds(record: RunRecord, scores: Scores) -> list[list[str]]:
                 f"{row.answers:,}",
                 f"{row.answered:,}",
                 f"{row.changed:,}",
-                *_shown(hits),
+                *words.share_with_limits(hits),
                 f"{row.cost:,}",
                 words.score(score),
                 words.score_limits(score),
@@ -243,7 +232,7 @@ def classes(record: RunRecord, left: RemainingErrors, names: Sequence[str]) -> l
         [
             name,
             *(f"{n:,}" for n in numbers),
-            *_shown(wilson(numbers[4], numbers[2])),
+            *words.share_with_limits(wilson(numbers[4], numbers[2])),
             *still_wrong,
         ]
         for name, numbers, still_wrong in rows
@@ -261,165 +250,17 @@ def class_scores(scores: Scores, names: Sequence[str]) -> list[list[str]]:
         [
             names[one.code],
             f"{one.n_samples:,}",
-            *_shown(one.first_recall),
-            *_shown(one.recall),
-            *_shown(one.precision),
+            *words.share_with_limits(one.first_recall),
+            *words.share_with_limits(one.recall),
+            *words.share_with_limits(one.precision),
         ]
         for one in scores.classes
     ]
 
 
-def people(found: list[Person]) -> list[list[str]]:
-    """The cells of the table of annotators; empty if none of them has a name."""
-    if not any(person.name for person in found):
-        return []
-    return [
-        [
-            named(person.name),
-            f"{person.n_answers:,}",
-            f"{person.n_labels:,}",
-            f"{person.n_not_told:,}",
-            *_shown(person.changed),
-            words.duration(person.seconds),
-            words.duration(person.median),
-        ]
-        for person in found
-    ]
-
-
-def agreements(found: list[Agreement]) -> list[list[str]]:
-    """The cells of the table of pairs of annotators."""
-    return [
-        [
-            " and ".join(named(name) for name in pair.names),
-            f"{pair.n_items:,}",
-            *_shown(pair.same),
-            NOTHING if math.isnan(pair.kappa.value) else f"{pair.kappa.value:.2f}",
-            ""
-            if math.isnan(pair.kappa.low)
-            else words.between(f"{pair.kappa.low:.2f}", f"{pair.kappa.high:.2f}"),
-        ]
-        for pair in found
-    ]
-
-
-def described(change: Change, names: Sequence[str], picture: Thumbnail) -> dict[str, Any]:
-    """The texts of a changed label."""
-    others = [
-        f"{named(name)} said: {'cannot tell' if code is None else names[code]}"
-        for name, code in change.others
-    ]
-    return {
-        "row": change.row,
-        "item": visible(change.item),
-        "picture": picture,
-        "old": names[change.old],
-        "new": names[change.new],
-        "who": [visible(name) or NOTHING for name in change.annotators] or [NOTHING],
-        "others": others,
-        "when": when(change.time),
-        "round": change.round or NOTHING,
-        "comment": _remarks(change.comments),
-    }
-
-
-def described_not_told(one: NotTold, names: Sequence[str], picture: Thumbnail) -> dict[str, Any]:
-    """The texts of a sample that nobody could tell."""
-    return {
-        "item": visible(one.item),
-        "picture": picture,
-        "label": names[one.code],
-        "who": [visible(name) or NOTHING for name in one.annotators],
-        "when": when(one.time),
-        "reason": _remarks(one.reasons) or "no reason given",
-    }
-
-
-def problems(
-    record: RunRecord,
-    found: DataProblems,
-    names: Sequence[str],
-    picture_of: Callable[[int], Thumbnail],
-    max_rows: int,
-    max_of_set: int,
-) -> dict[str, Any]:
-    """The texts of duplicates and outliers, and how many there are in all."""
-
-    def shown(row: int) -> dict[str, Any]:
-        label = names[record.state.codes[row]]
-        return {"item": visible(str(record.ids[row])), "label": label, "picture": picture_of(row)}
-
-    sets = [
-        {
-            "kind": "the same" if one.exact else "nearly the same",
-            "different": one.different,
-            "shown": [shown(row) for row in one.rows[:max_of_set]],
-            "n_more": max(len(one.rows) - max_of_set, 0),
-        }
-        for one in found.duplicates[:max_rows]
-    ]
-    return {
-        "sets": sets,
-        "n_sets": len(found.duplicates),
-        "n_different": sum(one.different for one in found.duplicates),
-        "outliers": [shown(row) for row in found.outliers[:max_rows]],
-        "n_outliers": len(found.outliers),
-        "not_compared": visible(found.not_compared),
-    }
-
-
-def parameters(record: RunRecord) -> list[Entry]:
-    """The parameters of the cleaner and, after "__", those of its estimator."""
-    found = dict(record.parameters)
-    if record.seed is not None:
-        found["seed in use"] = str(record.seed)
-    return [
-        Entry(visible(name), visible(text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"))
-        for name, text in sorted(found.items())
-    ]
-
-
-def provenance(record: RunRecord) -> list[Entry]:
-    """Fingerprints of the data, times of answers, and versions."""
-    state = record.state
-    times = sorted(filter(None, record.answers["time"].tolist()))
-    entries = [
-        Entry("Fingerprint of the given labels", fingerprint(state.given_codes.astype(np.int64))),
-        Entry("Fingerprint of the labels now", fingerprint(state.codes.astype(np.int64))),
-    ]
-    if times:
-        entries += [Entry("First answer", when(times[0])), Entry("Last answer", when(times[-1]))]
-    entries += [Entry(name, version(name)) for name in _PACKAGES]
-    entries.append(Entry("torch", torch.__version__))  # with the device that it was built for
-    return [
-        *entries,
-        Entry("Python", platform.python_version()),
-        Entry("Platform", visible(platform.platform())),
-        Entry("Threads of torch", str(torch.get_num_threads())),
-    ]
-
-
-def named(name: str) -> str:
-    """The name of an annotator."""
-    return visible(name) or _UNNAMED
-
-
-def _remarks(said: list[tuple[str, str]]) -> str:
-    """Comments, with names where there are several."""
-    alone = len(said) == 1
-    return "\n".join(
-        visible(text if alone or not name else f"{name}: {text}") for name, text in said
-    )
-
-
 def _cell(number: int, total: int, confirmed: bool) -> dict[str, Any]:
     share = round(float(number / max(total, 1)), 3)
     return {"text": f"{number:,}" if number else "", "share": share, "same": confirmed}
-
-
-def _shown(found: Interval) -> tuple[str, str]:
-    """A share in per cent, and its limits."""
-    return words.share(found), words.share_limits(found)
 
 
 def _between(low: float, high: float) -> str:

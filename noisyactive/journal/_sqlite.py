@@ -147,9 +147,13 @@ def check(path: Path) -> Run:
 
 
 class _Connection(sqlite3.Connection):
-    """Closes its cursors, too: one that an error left half read would keep the file locked."""
+    """Closes its cursors with it.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Else SQLite keeps a file locked for as long as something holds a cursor that was not read to its
+    end; the traceback of an error that a reader raised does.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
 
@@ -159,7 +163,7 @@ class _Connection(sqlite3.Connection):
         return cursor
 
     def close(self) -> None:
-        for cursor in list(self._cursors):
+        for cursor in self._cursors:
             cursor.close()
         super().close()
 
@@ -167,11 +171,10 @@ class _Connection(sqlite3.Connection):
 @contextmanager
 def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?{mode}"
-    with closing(
-        sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=_Connection
-        )
-    ) as connection:
+    opened = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=_Connection
+    )
+    with closing(opened) as connection:
         for setting in (
             "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF",
             "cell_size_check = ON",

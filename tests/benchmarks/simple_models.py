@@ -86,6 +86,7 @@ SIMPLE = {
 OURS = {
     "CoTeachingVOGClassifier": CoTeachingVOGClassifier(),
     "cleaner(logistic regression)": LINEAR,
+    "cleaner(logistic regression, once)": LINEAR,
     "cleaner(CoTeachingVOGClassifier)": CoTeachingVOGClassifier(),
 }
 
@@ -140,7 +141,11 @@ def with_us(name, model, X, given, truth, n_answers, seed):
     if name == "CoTeachingVOGClassifier":
         return model.set_params(random_state=seed).fit(X, given)
     cleaner = ActiveLabelCleaner(
-        model, n_rounds=N_ROUNDS, round_budget=max(1, n_answers // N_ROUNDS), random_state=seed
+        model,
+        n_rounds=N_ROUNDS,
+        round_budget=max(1, n_answers // N_ROUNDS),
+        trust="once" if "once" in name else "crossfit",
+        random_state=seed,
     )
     if not n_answers:
         return cleaner.set_params(n_rounds=0).fit(X, given)

@@ -31,7 +31,7 @@ from noisyactive.cleaning import PAPER_PARAMS, CrossFit
 from noisyactive.journal import Answered, Asked, fold
 from noisyactive.query import strategy_names
 
-QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "batch_size": 32, "random_state": 0}
 PAPER = {name: value for name, value in PAPER_PARAMS.items() if name != "query_strategy"}
 
 
@@ -89,6 +89,16 @@ class TestLoop:
         trusted = cleaner.clean_mask_.copy()
         cleaner.teach(rows, y_noisy[rows]).set_params(pool="unverified")
         assert trusted[cleaner.query()].any()
+
+    def test_the_budget_of_a_round_may_change_between_rounds(self, data, model):
+        X, y, y_noisy = data
+        cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4).start(X, y_noisy)
+        rows = cleaner.query()
+        cleaner.teach(rows, y[rows]).set_params(round_budget=10)
+        assert len(cleaner.query()) == 10  # of the 2 x 10 answers, 4 were bought
+        cleaner.close_round()
+        with pytest.raises(ValueError, match="round_budget"):
+            cleaner.set_params(round_budget=-1).query()
 
     def test_open_rows_are_asked_for_again_until_answered(self, data, model):
         X, y, y_noisy = data
@@ -211,7 +221,7 @@ class TestLoop:
     seed=st.integers(0, 2**16),
 )
 def test_a_label_that_nobody_answered_for_never_changes(
-    strategy, pool, trust, refit, with_journal, seed
+    tmp_path_factory, strategy, pool, trust, refit, with_journal, seed
 ):
     X, y = make_blobs([40, 30, 10], cluster_std=2.0, random_state=seed)
     y_noisy = UniformLabelNoise(0.3, random_state=seed).fit_transform(y)
@@ -229,7 +239,7 @@ def test_a_label_that_nobody_answered_for_never_changes(
         n_charged += len(rows)
         np.testing.assert_array_equal(cleaner.labels_, expected)
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         cleaner = ActiveLabelCleaner(
             GaussianNB(), strategy, n_rounds=3, round_budget=3, pool=pool, trust=trust, refit=refit
         ).set_params(fine_tune_epochs=1, random_state=seed)

@@ -1,4 +1,7 @@
-"""Two processes with gloo on the CPU, as ``accelerate launch`` starts them, against one alone."""
+"""Two processes, as ``accelerate launch`` starts them, against one alone.
+
+They exchange tensors with gloo: on the CPU, and where there is a GPU also on one that both share.
+"""
 
 import os
 import pickle
@@ -19,10 +22,11 @@ from . import launched  # noqa: E402
 
 LAUNCH = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1"
 SCRIPT = Path(launched.__file__)
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-5}
 
 
-def launch(what, folder):
+def launch(what, folder, backend):
     root = str(SCRIPT.parents[2])
     environment = {
         **os.environ,
@@ -31,16 +35,26 @@ def launch(what, folder):
     }
     command = [*LAUNCH.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
     # Not port 0, at which accelerate 1.0 waits forever.
-    command += ["--main_process_port", str(free_port()), str(SCRIPT), what, str(folder)]
+    command += ["--main_process_port", str(free_port())]
+    command += [str(SCRIPT), what, str(folder), backend]
     return subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300
     )
 
 
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=CUDA)])
+def device(request):
+    """Where the networks compute; with all digits of single precision."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield request.param
+    torch.backends.cudnn.allow_tf32 = before
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(device, tmp_path_factory):
     folder = tmp_path_factory.mktemp("launch")
-    done = launch("compare", folder)
+    done = launch("compare", folder, {"cpu": "cpu", "cuda": "gloo"}[device])
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -72,10 +86,10 @@ class Replay:
         return iter(self.epochs.pop(0))
 
 
-def alone(name, kept, part=None):
+def alone(name, kept, device, part=None):
     params, (X, y, weights) = launched.cases()[name]
     replay = Replay(*(own[part or name]["batches"] for own in kept), len(y))
-    net = CoTeachingVOGClassifier(iterator_train__batch_sampler=replay, **params)
+    net = CoTeachingVOGClassifier(iterator_train__batch_sampler=replay, device=device, **params)
     return net, X, y, weights, replay
 
 
@@ -96,9 +110,9 @@ def test_both_processes_end_with_the_same_bits(kept, name):
 
 
 @pytest.mark.parametrize("name", ["rows", "weights", "images"])
-def test_each_epoch_has_every_sample_once(kept, name):
+def test_each_epoch_has_every_sample_once(kept, device, name):
     _, (_, y, _) = launched.cases()[name]
-    _, _, _, _, replay = alone(name, kept)
+    _, _, _, _, replay = alone(name, kept, device)
     assert len(replay.epochs) == launched.cases()[name][0]["max_epochs"]
     for epoch in replay.epochs:
         assert sorted(sum(epoch, [])) == list(range(len(y)))
@@ -116,15 +130,15 @@ def test_a_process_keeps_its_rows(kept, name):
 
 @pytest.mark.filterwarnings("ignore:The share of wrong labels is uncertain")
 @pytest.mark.parametrize("name", ["rows", "weights", "images"])
-def test_choices_verdicts_and_weights_are_those_of_one_process(kept, name):
-    net, X, y, weights, _ = alone(name, kept)
+def test_choices_verdicts_and_weights_are_those_of_one_process(kept, device, name):
+    net, X, y, weights, _ = alone(name, kept, device)
     net.fit(X, y, sample_weight=weights)
     assert_same(net, kept[0][name])
 
 
 @pytest.mark.filterwarnings("ignore:The share of wrong labels is uncertain")
-def test_refining(kept):
-    net, X, y, _, _ = alone("rows", kept)
+def test_refining(kept, device):
+    net, X, y, _, _ = alone("rows", kept, device)
     net.fit(X, y)
     replay = Replay(*(own["refined"]["batches"] for own in kept), len(y))
     net.set_params(iterator_train__batch_sampler=replay)
@@ -133,12 +147,12 @@ def test_refining(kept):
 
 
 @pytest.mark.filterwarnings("ignore:VOG was never used")
-def test_training_goes_on_from_a_checkpoint(kept, folder):
+def test_training_goes_on_from_a_checkpoint(kept, folder, device):
     assert [own["epochs before"] for own in kept] == [5, 5]
     params, (X, y, _) = launched.cases()["rows"]
     replay = Replay(*(own["resumed"]["batches"] for own in kept), len(y))
     params = {**params, "forget_rate": 0.3, "iterator_train__batch_sampler": replay}
-    net = CoTeachingVOGClassifier(**params)
+    net = CoTeachingVOGClassifier(**params, device=device)
     net.load_params(
         f_params=folder / "checkpoint" / "params.pt",
         f_optimizer=folder / "checkpoint" / "optimizer.pt",
@@ -176,32 +190,53 @@ def test_what_cannot_be_is_refused_on_every_process(kept, what, sentence):
         assert sentence in own["refused"][what]
 
 
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory):
+    """Folders of pairs of processes of which the second one dies, or falls asleep."""
+    folder = tmp_path_factory.mktemp("losses")
+    for how in ("dies", "sleeps"):
+        (folder / how).mkdir()
+    pairs = [f"{how}:{free_port()}" for how in ("dies", "sleeps")]
+    subprocess.run(
+        [sys.executable, str(SCRIPT), "lose", str(folder), *pairs],
+        env={**os.environ, **environment_of(2)},
+        stderr=subprocess.DEVNULL,
+        timeout=600,
+        check=True,
+    )
+    return folder
+
+
 @pytest.mark.parametrize("how", ["dies", "sleeps"])
-def test_a_lost_process_ends_the_training_of_the_others(tmp_path, how):
-    launch_of_one = {
-        "WORLD_SIZE": "2",
+def test_a_lost_process_ends_the_training_of_the_others(losses, how):
+    seconds, sentence = (losses / how / "error").read_text().split(" ", 1)
+    assert float(seconds) < 300
+    assert sentence.startswith("Training on 2 processes stopped: another process has ended")
+
+
+@CUDA
+def test_a_single_process_of_nccl(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "train", str(tmp_path), "nccl"],
+        env={**os.environ, **environment_of(1), "RANK": "0", "LOCAL_RANK": "0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    params, (X, y, _) = launched.cases()["rows"]
+    net = CoTeachingVOGClassifier(device="cuda", **params).fit(X, y)
+    assert_same(net, pickle.loads((tmp_path / "kept.pickle").read_bytes()))
+
+
+def environment_of(n_processes):
+    return {
+        "WORLD_SIZE": str(n_processes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(free_port()),
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[2]), os.environ.get("PYTHONPATH", "")]),
     }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), how, str(tmp_path)],
-            env={**os.environ, **launch_of_one, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.DEVNULL,
-        )
-        for rank in "01"
-    ]
-    try:
-        processes[0].wait(timeout=300)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    seconds, sentence = (tmp_path / "error").read_text().split(" ", 1)
-    assert float(seconds) < 300
-    assert sentence.startswith("Training on 2 processes stopped: another process has ended")
 
 
 def free_port():

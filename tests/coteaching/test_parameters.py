@@ -1,5 +1,7 @@
 """Parameters are checked before training, those that go to skorch too."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +97,14 @@ def test_options_of_iterators_can_be_set_after_fit():
     assert net.module_.state_dict().keys() == weights.keys()
     net.set_params(batch_size=25).fit(X, Y)
     assert np.isnan(net.sample_loss_).sum() == 15
+
+
+def test_the_device_of_a_fitted_net_is_set():
+    net = CoTeachingVOGClassifier(max_epochs=2, forget_rate=0.2, mix_ratio=0, random_state=0)
+    expected = net.fit(X, Y).predict_proba(X)
+    net.set_params(device=torch.device("cpu", 0))  # as an accelerator calls it
+    np.testing.assert_array_equal(net.predict_proba(X), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict_proba(X), expected)
+    with pytest.raises(ValueError, match="device must be one that torch finds here"):
+        net.set_params(device="cuda:99")
+    np.testing.assert_array_equal(net.predict_proba(X), expected)

@@ -24,7 +24,6 @@ from noisyactive.journal import (
     Started,
     describe_data,
 )
-from noisyactive.journal._sqlite import transaction
 
 CLASSES = ["a", "b", "c"]
 N = 6
@@ -243,16 +242,6 @@ def is_legit(name, value):
         case [_, "asked" | "settled", "rows", _]:
             return type(value) is int and 0 <= value < N
     return False
-
-
-def test_what_an_error_left_half_read_keeps_no_lock(whole):
-    path, content, _ = whole
-    put(path, content)
-    with pytest.raises(KeyError), transaction(path) as connection:
-        half_read = connection.execute("SELECT row FROM items")
-        assert next(half_read) == (0,)
-        raise KeyError
-    change(path, "UPDATE items SET item = ? WHERE row = 0", "new")  # which waits for no lock
 
 
 def test_every_field_replaced(whole):

@@ -22,7 +22,7 @@ from noisyactive.cleaning import Journal
 from noisyactive.journal import Answered, Asked, Refitted, Started
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2
+    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, batch_size=32
 )
 
 
@@ -567,6 +567,17 @@ class TestRefusals:
         assert path.read_bytes() == damaged
         path.write_bytes(content)
         np.testing.assert_array_equal(start(path, data, random_state=0).query(), rows[2:])
+
+    def test_a_refusal_that_is_kept_locks_nothing(self, data, path):
+        """The error holds the frames that read the file, and what they had not read to the end."""
+        cleaner = start(path, data, random_state=0)
+        cleaner.teach(cleaner.query()[:2], [0, 1]).close()
+        sql(path, "PRAGMA journal_mode = DELETE")
+        sql(path, "UPDATE events SET payload = '{\"seed\": -1}' WHERE position = 0")
+        with pytest.raises(ValueError, match="event 1 cannot be understood") as refusal:
+            Journal(path)
+        sql(path, "UPDATE events SET time = '' WHERE position = 0")
+        assert refusal.tb is not None
 
     def test_no_file_no_folder(self, data, path):
         with pytest.raises(FileNotFoundError, match="no journal"):

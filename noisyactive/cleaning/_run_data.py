@@ -1,9 +1,10 @@
-"""Checks of the cleaner's parameters and data."""
+"""What a run is given: samples, labels and what belongs to them, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,79 +25,10 @@ from .._labels import (
 )
 from .._like import LabelForm, form_of, row_index
 from .._pipeline import last_step
-from .._rows import as_rows
+from .._rows import RowsOf, as_rows
 from .._samples import check_samples, checked_rows, for_estimator, labels_of_dataset
 from ..coteaching import CoTeachingClassifier
-from ..journal import check_ids
-from ..query import get_strategy
-from ._policies import policy_class
-
-_RENAMED = {
-    "trust": {"selected": "once", "reselect": "crossfit"},
-    "pool": {"noisy": "untrusted"},
-    "refit": {"tune": "fine_tune"},
-}
-
-
-def check_renamed(params: Any) -> None:
-    """Refuse values from before a renaming, with their new names."""
-    for name, renamed in _RENAMED.items():
-        value = getattr(params, name)
-        if isinstance(value, str) and value in renamed:
-            raise ValueError(f'{name}="{value}" is called {name}="{renamed[value]}" now.')
-
-
-def check_combinations(params: Any) -> None:
-    """Raise a ValueError if parameters of the cleaner cannot be combined.
-
-    Parameters
-    ----------
-    params : namespace
-        The cleaner's parameters, each valid by itself.
-    """
-    policy = policy_class(params.trust)
-    if params.initial_fit == "none" and (params.pool == "untrusted" or policy.needs_first_fit):
-        raise ValueError(
-            'initial_fit="none" has no first phase that could trust labels: it needs '
-            f'pool="unverified" and trust="verified", got pool={params.pool!r} and '
-            f"trust={params.trust!r}."
-        )
-    policy.check(params)
-    strategy = get_strategy(params.query_strategy)
-    if strategy is not None and strategy.single_network and not policy.single_model:
-        raise ValueError(
-            f'query_strategy="{strategy.name}" needs one network; trust={params.trust!r} has '
-            'several, trust="once" one.'
-        )
-    last = last_step(params.estimator)
-    if params.refit == "continue" and not hasattr(last, "partial_fit"):
-        raise ValueError(
-            f'refit="continue" needs an estimator with partial_fit; {type(last).__name__} has none.'
-        )
-    if params.lower_forget_rate and (
-        params.refit == "fine_tune"
-        or params.initial_fit == "none"
-        or not hasattr(last, "forget_rate")
-    ):
-        raise ValueError(
-            'lower_forget_rate needs refit="continue" or "scratch", initial_fit="noisy", and '
-            f"an estimator with forget_rate; got {type(last).__name__}, refit={params.refit!r} "
-            f"and initial_fit={params.initial_fit!r}."
-        )
-
-
-def count_of(round_budget: int | float, n_samples: int) -> int:
-    """Answers in a round: a count, or a share of the samples."""
-    return int(round_budget) if round_budget >= 1 else max(1, round(round_budget * n_samples))
-
-
-def check_round_budget(params: Any, n_answers: int) -> None:
-    """Raise a ValueError if the answers of a round are not enough for one row."""
-    if n_answers < params.answers_per_item:
-        raise ValueError(
-            f"round_budget={params.round_budget!r} is {n_answers} answers a round, fewer than "
-            f"answers_per_item={params.answers_per_item}."
-        )
+from ..journal import check_ids, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +69,36 @@ class RunData:
     fit_params: Mapping[str, Any]
     form: LabelForm
     index: Any
+
+    @property
+    def given_X(self) -> Any:
+        """The samples as they were given, but for those of a file: rows that are read."""
+        X = self.X
+        return X.array if isinstance(X, RowsOf) and isinstance(X.array, np.ndarray) else X
+
+    @cached_property
+    def names(self) -> NDArray[np.str_]:
+        """Names of the rows, of shape (n_samples,): ids, or row numbers as text."""
+        return check_ids(None, len(self.codes)) if self.ids is None else self.ids
+
+    @property
+    def table_index(self) -> Any:
+        """A pandas Index for a table of the rows: that of the data, ids, or row numbers."""
+        import pandas as pd
+
+        if self.index is not None:
+            return self.index
+        if self.ids is not None:
+            return pd.Index(self.ids, name="id")
+        return pd.RangeIndex(len(self.codes), name="row")
+
+    def rows_of(self, rows: Any) -> Any:
+        """Row numbers, where rows are given by their names."""
+        return rows_of(rows, lambda names: [self._row_of.get(name) for name in names], "among ids_")
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names.tolist())}
 
 
 def check_data(
@@ -187,7 +149,7 @@ def check_data(
     classes, codes = check_labels(X, y, known, y_clean)
     if not isinstance(last_step(estimator), NeuralNet):
         classes = plain_numbers(classes)
-    check_validation_data(validation_data, classes)
+    _check_validation_data(validation_data, classes)
     if validation_data is not None:
         validation_data = as_rows(validation_data[0], "X_val"), validation_data[1]
     ids = None if ids is None else check_ids(ids, len(codes))
@@ -208,7 +170,7 @@ def check_data(
     )
 
 
-def check_validation_data(validation_data: Any, classes: NDArray[Any]) -> None:
+def _check_validation_data(validation_data: Any, classes: NDArray[Any]) -> None:
     """Check that it is None or a tuple (X_val, y_val) with labels that are known."""
     if validation_data is None:
         return
