@@ -67,9 +67,12 @@ class SparseRows:
         of_entry = np.repeat(np.arange(len(rows)), np.diff(part.indptr))
         places = torch.from_numpy(np.stack([of_entry, part.indices.astype(np.int64)]))
         values = torch.from_numpy(part.data)
-        return torch.sparse_coo_tensor(
-            places, values, part.shape, is_coalesced=True, check_invariants=False
+        # The operator behind `torch.sparse_coo_tensor`. The function warns in torch 2.11 and 2.12 of
+        # checks that are off, even where it is told so, unless they are set for the whole process.
+        batch: torch.Tensor = torch.ops.aten.sparse_coo_tensor.indices_size(
+            places, values, part.shape, is_coalesced=True
         )
+        return batch
 
 
 class IndexedDataset(SkorchDataset):

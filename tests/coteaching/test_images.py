@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -299,17 +300,23 @@ class TestOnDevice:
         assert net.score(X, y) > 0.9
         assert next(net.module_.parameters()).is_cuda
 
-    def test_one_synchronisation_an_epoch(self, images):
+    def test_batches_do_not_wait_for_the_device(self, images):
+        """More batches an epoch bring no more operations that wait. (Not yet run on a GPU.)"""
         X, y = images
-        net = CoTeachingVOGClassifier(**QUICK, device="cuda", preload=True)
         X = X.astype(np.float32) / 255
-        net.fit(X, y)
-        net.set_params(iterator_train__drop_last=False)
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            with pytest.warns(UserWarning) as caught:
-                net.partial_fit(X, y, epochs=4)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-        batches = net.history[-1, "train_batch_count"]
-        assert len(caught) < 4 * batches  # fewer than one a batch
+        n_waits = []
+        for batch_size in (20, 4):
+            net = CoTeachingVOGClassifier(
+                **QUICK, batch_size=batch_size, device="cuda", preload=True
+            ).fit(X, y)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    torch.cuda.set_sync_debug_mode("warn")  # warns first that it is a prototype
+                    net.partial_fit(X, y, epochs=4)
+                finally:
+                    torch.cuda.set_sync_debug_mode("default")
+            assert net.history[-1, "train_batch_count"] == 60 / batch_size
+            n_waits.append(sum("called a synchronizing" in str(one.message) for one in caught))
+        assert n_waits[0] > 0  # once an epoch, for the losses
+        assert n_waits[1] - n_waits[0] < 4 * (15 - 3)  # fewer than one a batch
