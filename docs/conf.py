@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import matplotlib
+from sphinx_gallery.sorting import ExplicitOrder
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -78,11 +79,13 @@ for script in (ROOT / "examples").glob("plot_*.py"):
 matplotlib.use("Agg")
 # A part of the names of examples to run, or "none", which is a matter of seconds.
 pattern = os.environ.get("NOISYACTIVE_GALLERY", "plot_")
+# The way in, and kinds of data, before studies.
+first = ["quickstart", "clean_tabular", "clean_texts", "skin_lesions"]
 sphinx_gallery_conf = {
     "examples_dirs": str(examples),
     "gallery_dirs": "gallery",
     "filename_pattern": pattern,
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": ExplicitOrder([*(f"plot_{name}.py" for name in first), "*"]),
     "backreferences_dir": "api/examples",
     "doc_module": ("noisyactive",),
     "download_all_examples": False,

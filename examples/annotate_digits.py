@@ -22,11 +22,13 @@ def label(options):
     """Run all rounds; the page is served meanwhile."""
     digits = load_long_tailed_digits(random_state=0)
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(digits.y_train)
-    quick = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if options.quick else {}
+    quick = {"max_epochs": 4, "warmup_epochs": 1, "vog_window": 2, "batch_size": 64}
+    settings = quick if options.quick else {}
     cleaner = ActiveLabelCleaner(
-        CoTeachingVOGClassifier(mix_ratio=1, random_state=0, **quick),
+        CoTeachingVOGClassifier(mix_ratio=1, random_state=0, **settings),
         n_rounds=options.rounds,
         round_budget=options.round_budget,
+        fine_tune_epochs=2 if options.quick else 25,
         journal=options.journal,
         random_state=0,
     )

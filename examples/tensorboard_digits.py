@@ -25,7 +25,8 @@ def main():
     parser.add_argument("--logdir", default="runs", help="folder for TensorBoard")
     parser.add_argument("--quick", action="store_true", help="see that it runs, with few epochs")
     options = parser.parse_args()
-    quick = {"max_epochs": 8, "warmup_epochs": 2, "batch_size": 64} if options.quick else {}
+    quick = {"max_epochs": 4, "warmup_epochs": 1, "vog_window": 2, "batch_size": 64}
+    settings = quick if options.quick else {}
     torch.set_num_threads(1)
     data = load_long_tailed_digits(random_state=0)
     y_noisy = UniformLabelNoise(0.4, random_state=0).fit_transform(data.y_train)
@@ -34,7 +35,7 @@ def main():
             mix_ratio=1,
             callbacks=[TensorBoard(writer, close_after_train=False)],
             random_state=0,
-            **quick,
+            **settings,
         )
         cleaner = ActiveLabelCleaner(
             net,
@@ -43,6 +44,7 @@ def main():
             round_budget=10,
             pool="untrusted",
             trust="once",  # one network, one curve; the default trains three
+            fine_tune_epochs=2 if options.quick else 25,
             fine_tune_lr=0.01,
             class_balance=0,
             random_state=0,

@@ -85,6 +85,11 @@ def nearest(
     return distances, indices
 
 
+def quick_rows() -> int:
+    """So many rows are all compared with all in a few minutes at most."""
+    return MAX_EXACT_ROWS if find_spec("faiss") is None else MAX_EXACT_ROWS_FAISS
+
+
 def _by_scikit_learn(features: Any, queries: Any, n: int) -> tuple[Any, Any]:
     search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(features)
     return _in_order(*search.kneighbors(queries))

@@ -13,7 +13,7 @@ from ._arrays import as_array, as_numbers, naming
 from ._codes import find_codes
 from ._kinds import is_net
 from ._labels import find_classes, merge_classes
-from ._rows import RowsOf, as_rows
+from ._rows import RowsOf, as_rows, gathered
 from ._samples import asking, for_estimator
 
 _SUM_TOLERANCE = 1e-3  # wide enough for probabilities in half precision
@@ -101,7 +101,7 @@ def in_chunks(estimator: Any, method: str, X: Any) -> Any:
     reads = is_net(estimator) or getattr(estimator, "reads_rows", False)
     if reads or not isinstance(X, RowsOf):
         return ask(X)
-    return np.concatenate([ask(part) for part in X.chunks()])
+    return gathered((np.asarray(ask(part)) for part in X.chunks()), len(X))
 
 
 def classes_of_columns(proba: Any, present: NDArray[Any], classes: Any = None) -> NDArray[Any]:

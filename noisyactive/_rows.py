@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,23 @@ class RowsOf:
         Rows of it; None for all.
     checked : bool, default=False
         Whether it is known that all are finite numbers, in float32 too.
+    check : callable, default=None
+        Called with each part that is read, to check it: with an array of shape (n_read, ...), for
+        the array to use.
     """
 
-    def __init__(self, array: Any, rows: NDArray[np.intp] | None = None, *, checked: bool = False):
+    def __init__(
+        self,
+        array: Any,
+        rows: NDArray[np.intp] | None = None,
+        *,
+        checked: bool = False,
+        check: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+    ):
         self.array = array
         self.rows = rows
         self.checked = checked
+        self.check = check
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,8 +73,9 @@ class RowsOf:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         if isinstance(key, (int, np.integer)):
-            return self._read(self._rows_at(np.array([key])))[0]
-        return self._read(self._rows_at(key))
+            return self[np.array([key])][0]
+        part = self._read(self._rows_at(key))
+        return part if self.check is None else self.check(part)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -74,7 +86,7 @@ class RowsOf:
 
     def of(self, rows: NDArray[np.intp]) -> RowsOf:
         """Some of these rows, likewise."""
-        return RowsOf(self.array, self._rows_at(rows), checked=self.checked)
+        return RowsOf(self.array, self._rows_at(rows), checked=self.checked, check=self.check)
 
     def chunks(self) -> Iterator[NDArray[Any]]:
         """All rows in their order, some megabytes at a time; one without rows if there are none."""
@@ -167,3 +179,31 @@ def large_as_rows(X: Any) -> Any:
     if isinstance(X, np.ndarray) and X.ndim > 1 and X.nbytes >= _LARGE:
         return RowsOf(X)
     return as_rows(X)
+
+
+def gathered(parts: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    """What is computed for batches of rows, one after the other in one array.
+
+    It is written where it belongs as it comes. Small arrays that are kept in a list lie between
+    the large ones of later batches, and memory that those free is in pieces too small to be used
+    again: predicting 2 GB of images took 1.6 GB so.
+
+    Parameters
+    ----------
+    parts : iterable of ndarray of shape (n_part, ...)
+        At least one, all of the same type and shape but for their lengths.
+    n_rows : int
+        Rows of all of them, at most.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...)
+        All rows.
+    """
+    whole, end = np.empty(0), 0
+    for part in parts:
+        if not end:
+            whole = np.empty((n_rows, *part.shape[1:]), dtype=part.dtype)
+        whole[end : end + len(part)] = part
+        end += len(part)
+    return whole[:end]

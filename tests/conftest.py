@@ -1,4 +1,5 @@
 import os
+import shutil
 import struct
 import zlib
 from io import BytesIO
@@ -6,10 +7,12 @@ from io import BytesIO
 # As many processes as cores run tests: what counts on threads is slower with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import joblib  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from joblib.externals.loky import get_reusable_executor  # noqa: E402
 from PIL import Image  # noqa: E402
 from sklearn.datasets import make_blobs  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
@@ -18,6 +21,12 @@ from noisyactive import UniformLabelNoise  # noqa: E402
 
 # Networks this small are no quicker on several threads, and results depend on their number.
 torch.set_num_threads(1)
+
+# A journal waits for the disk after each change, a hundred times in some tests: not in memory. What
+# a killed process has written is there in either.
+MEMORY = "/dev/shm"
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 # The same examples in every run, however slow the machine; `pytest
 # --hypothesis-profile=default` looks for new ones.
@@ -42,6 +51,19 @@ def data():
 @pytest.fixture
 def model():
     return LogisticRegression(max_iter=1000)
+
+
+@pytest.fixture(scope="session")
+def workers():
+    """Two processes of joblib for all tests, which have imported what takes seconds.
+
+    One that has done something small before it imports torch seems to leak memory, and is ended.
+    """
+    get_reusable_executor().shutdown(wait=True)
+    modules = "torch._dynamo, noisyactive.cleaning._cleaner, noisyactive.coteaching._vog_classifier"
+    joblib.Parallel(n_jobs=2)(joblib.delayed(exec)(f"import {modules}") for _ in range(2))
+    yield
+    get_reusable_executor().shutdown(wait=True)
 
 
 def png_that_claims(width, height):

@@ -24,14 +24,14 @@ from noisyactive.models import FrozenFeatures
 NOISE = UniformLabelNoise(0.1, random_state=0)
 MODEL = LogisticRegression()
 KINDS = ("dense", "sparse")
-QUICK = {"max_epochs": 6, "ramp_epochs": 1, "warmup_epochs": 2}
+QUICK = {"max_epochs": 6, "ramp_epochs": 1, "warmup_epochs": 2, "batch_size": 32}
 
 ESTIMATORS = [
     CoTeachingClassifier(**QUICK),
-    CoTeachingVOGClassifier(**QUICK, vog_window=2),
+    CoTeachingVOGClassifier(**QUICK, vog_window=2, forget_rate=0.1),
     ActiveLabelCleaner(MODEL),
     ActiveLabelCleaner(make_pipeline(StandardScaler(), MODEL), pool="unverified", trust="all"),
-    ActiveLabelCleaner(make_pipeline(FrozenFeatures(nn.Flatten()), MODEL)),
+    ActiveLabelCleaner(make_pipeline(FrozenFeatures(nn.Flatten()), MODEL), trust="once"),
     NoisyLabelsClassifier(MODEL, NOISE),
     LabelNoiseSampler(NOISE),
     LongTailSampler(imbalance_factor=2, random_state=0),

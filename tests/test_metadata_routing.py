@@ -21,7 +21,7 @@ from noisyactive import (
 )
 
 N_SAMPLES = 120
-QUICK = {"max_epochs": 3, "forget_rate": 0.2, "ramp_epochs": 1, "random_state": 0}
+QUICK = {"max_epochs": 3, "forget_rate": 0.2, "ramp_epochs": 1, "batch_size": 32, "random_state": 0}
 
 
 @pytest.fixture(autouse=True)

@@ -21,27 +21,28 @@ def case(seed, n=60, n_classes=3, n_folds=3):
     return X, folds, rng.integers(n_classes, size=n), rng.random(n) < 0.2
 
 
-def by_hand(X, folds, codes, verified, n_classes, n_neighbours=30):
+def by_hand(X, folds, codes, verified, n_classes, n_neighbours=30, votes=None):
     """The same in plain loops, with the definition in place of the code."""
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     proba = np.empty((len(X), n_classes))
     for i in range(len(X)):
         outside = [j for j in range(len(X)) if folds[j] != folds[i]]
+        voters = [j for j in outside if votes is None or votes[j]]
         frequency = np.bincount(codes[outside], minlength=n_classes) / len(outside)
 
-        def votes(row, weight, outside=outside, frequency=frequency):
+        def shares(row, weight, voters=voters, frequency=frequency):
             others = sorted(
-                (j for j in outside if j != row), key=lambda j: np.linalg.norm(X[j] - X[row])
+                (j for j in voters if j != row), key=lambda j: np.linalg.norm(X[j] - X[row])
             )
             total = frequency.copy()
-            for j in others[: min(n_neighbours, len(outside) - 1)]:
+            for j in others[: min(n_neighbours, len(voters) - 1)]:
                 total[codes[j]] += weight(j)
             return total / total.sum()
 
-        def belief(j, votes=votes):
-            return 1.0 if verified[j] else votes(j, lambda _: 1.0)[codes[j]]
+        def belief(j, shares=shares):
+            return 1.0 if verified[j] else shares(j, lambda _: 1.0)[codes[j]]
 
-        proba[i] = votes(i, belief)
+        proba[i] = shares(i, belief)
     return proba
 
 
@@ -77,31 +78,48 @@ def test_wrong_labels_are_outvoted():
     assert proba[np.arange(300), true].mean() > 0.78
 
 
-def test_the_quick_search_finds_the_same_with_any_threads(monkeypatch):
+@pytest.mark.parametrize("block", [1, 2**20])
+def test_some_vote_where_they_are_too_many(monkeypatch, block):
+    monkeypatch.setattr(module, "_MAX_VOTERS", 37)
+    monkeypatch.setattr(module, "_BLOCK", block)
+    X, _, codes, verified = case(3, n=600)
+    folds = np.arange(600) % 2 + (np.arange(600) > 500)  # of 251, 300 and 49
+    votes = np.zeros(600, dtype=bool)
+    for fold, n_voters in enumerate((16, 19, 4)):  # 37 / 600 of each, rounded up
+        votes[
+            np.flatnonzero(folds == fold)[np.arange(n_voters) * sum(folds == fold) // n_voters]
+        ] = 1
+    proba = Neighbours(comparable(X), folds).proba(codes, verified, 3)
+    expected = by_hand(X, folds, codes, verified, 3, votes=votes)
+    np.testing.assert_allclose(proba, expected, atol=1e-9)
+
+
+def test_the_same_with_any_threads():
     features = np.random.default_rng(0).integers(3, size=(4_200, 16)).astype(np.float32)  # ties
     features[:2_100] += np.random.default_rng(1).random((2_100, 16), dtype=np.float32)
     folds = np.arange(4_200) % 2
-    plain = Neighbours(features, folds).indices
-    monkeypatch.setattr(module, "_MANY", 1)
     found = []
     for n_threads in (1, 2, 4):
         with threadpool_limits(n_threads):
-            found.append(Neighbours(features, folds).indices)
-    for one in found[1:]:
-        np.testing.assert_array_equal(one, found[0])
-    queries = features[:2_100]  # of which none is equally far from two rows
-    for fold, indices in enumerate(found[0]):
-        far = np.linalg.norm(queries[:, None] - features[indices[:2_100]], axis=2)
-        wanted = np.linalg.norm(queries[:, None] - features[plain[fold][:2_100]], axis=2)
-        np.testing.assert_allclose(far, wanted, rtol=1e-5)
+            found.append(Neighbours(features, folds))
+    for other in found[1:]:
+        for one, same in zip(found[0].indices, other.indices, strict=True):
+            np.testing.assert_array_equal(one, same)
+    for fold, (rows, indices) in enumerate(zip(found[0].rows, found[0].indices, strict=True)):
+        some = slice(None, None, 40)
+        far = np.linalg.norm(features[rows[some], None] - features[indices[some]], axis=2)
+        outside = features[folds != fold]
+        every = np.linalg.norm(features[rows[some], None] - outside, axis=2)
+        every[rows[some, None] == np.flatnonzero(folds != fold)] = np.inf
+        np.testing.assert_allclose(np.sort(far), np.sort(every)[:, :30], rtol=1e-4)
 
 
 def test_equal_rows_are_no_neighbours_of_themselves():
     X = np.zeros((12, 3))
     codes = np.arange(12) % 2
     neighbours = Neighbours(X, np.arange(12) % 3)
-    for indices in neighbours.indices:
-        assert not (indices == np.arange(12)[:, None]).any()
+    for rows, indices in zip(neighbours.rows, neighbours.indices, strict=True):
+        assert not (indices == rows[:, None]).any()
     assert np.isfinite(neighbours.proba(codes, np.zeros(12, dtype=bool), 2)).all()
 
 

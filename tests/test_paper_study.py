@@ -22,7 +22,7 @@ PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
 SEEDS = [0, 1]
 METHODS = ["CE + random", "VOG m=0 + random", "VOG m=1 + random", "VOG m=1 + coreset"]
 METHODS += ["VOG m=1 + coreset, leak", "crossfit m=1 + rare_entropy", "all labels clean"]
-SMALL = ["--epochs", "20", "--fine-tune-epochs", "3", "--rounds", "3", "--mix-ratio", "0", "1"]
+SMALL = ["--epochs", "8", "--fine-tune-epochs", "1", "--rounds", "3", "--mix-ratio", "0", "1"]
 SMALL += ["--batch-size", "64", "--lr", "0.03"]  # quick
 SMALL += ["--seeds", *map(str, SEEDS), "--methods", *METHODS, "--reference-leak"]
 SMALL += ["--strategies", "random", "coreset"]
@@ -101,7 +101,7 @@ def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
     try:
         net = CoTeachingVOGClassifier(
             mix_ratio=1,
-            max_epochs=20,
+            max_epochs=8,
             batch_size=64,
             lr=0.03,
             forget_rate=float((y_noisy != digits.y_train).mean()),
@@ -114,7 +114,7 @@ def test_a_run_is_what_the_public_estimators_do_by_themselves(results):
             round_budget=0.022,
             pool="untrusted",
             trust="once",
-            fine_tune_epochs=3,
+            fine_tune_epochs=1,
             fine_tune_lr=0.01,
             class_balance=0,
             random_state=1,

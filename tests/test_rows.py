@@ -15,9 +15,11 @@ from noisyactive import (
     find_label_issues,
 )
 from noisyactive import _rows as module
-from noisyactive._rows import RowsOf, take_rows, view_rows
+from noisyactive._rows import RowsOf, gathered, take_rows, view_rows
 
-NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(
+    max_epochs=4, warmup_epochs=2, vog_window=2, batch_size=64, random_state=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,12 @@ def test_bad_values_are_found(data):
 def test_no_array_without_a_copy():
     with pytest.raises(ValueError, match="copy"):
         RowsOf(np.zeros((3, 2)), np.arange(3)).__array__(copy=False)
+
+
+def test_batches_become_one_array():
+    array = np.arange(30, dtype=np.float32).reshape(10, 3)
+    whole = gathered((array[i : i + 4] for i in range(0, 10, 4)), 10)
+    np.testing.assert_array_equal(whole, array)
+    assert whole.dtype == np.float32
+    # A loader of one's own may leave out rows, as with drop_last.
+    np.testing.assert_array_equal(gathered([array[:4], array[4:8]], 10), array[:8])

@@ -36,7 +36,9 @@ from noisyactive.query import (
     rare_entropy_scores,
 )
 
-NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=1, vog_window=2, random_state=0)
+NET = CoTeachingVOGClassifier(
+    max_epochs=4, warmup_epochs=1, vog_window=2, batch_size=32, random_state=0
+)
 KINDS = ["plain", "h5py", "zarr", "datasets"]
 
 
@@ -195,7 +197,7 @@ def test_strategies_by_themselves(data):
 
 
 @pytest.mark.parametrize("kind", ["h5py", "datasets"])
-def test_other_processes_open_the_file(kind, data, tmp_path):
+def test_other_processes_open_the_file(kind, data, tmp_path, workers):
     X, y, y_noisy = data
     X_file = stored(kind, X, tmp_path)
     two = cleaner_of(NET, X_file, y_noisy, y, n_jobs=2)
@@ -231,9 +233,10 @@ def test_checked_once_and_never_read_whole(trust, data, monkeypatch):
     cleaner = cleaner.start(X_file, y_noisy)
     first = X_file.reads[: -(-len(X) // 32)]
     np.testing.assert_array_equal(np.concatenate(first), np.arange(len(X)))
-    # Besides: of each model the first rows, and batches; similar samples are compared in memory.
+    # Besides: of each model the first rows, and batches; similar samples are compared in memory,
+    # where they are standardised in two passes.
     whole = [read for read in X_file.reads[len(first) :] if len(read) > 17]
-    assert len(whole) == (trust == "crossfit")
+    assert len(whole) == 2 * (trust == "crossfit")
     rows = cleaner.query()
     del X_file.reads[:]
     cleaner.teach(rows, y[rows]).query()
@@ -249,6 +252,22 @@ def test_predictions_in_chunks(data, monkeypatch):
     np.testing.assert_allclose(cleaner.predict_proba(X_file), cleaner.predict_proba(X), rtol=1e-6)
     np.testing.assert_array_equal(cleaner.predict(X_file), cleaner.predict(X))
     assert max(map(len, X_file.reads)) == 32
+
+
+@pytest.mark.parametrize("kind", ["net", "ensemble"])
+def test_predictions_read_rows_once(kind, data, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 640)
+    X, _, y_noisy = data
+    if kind == "net":
+        model = clone(NET).set_params(iterator_valid__batch_size=32).fit(X, y_noisy)
+    else:
+        model = ActiveLabelCleaner(NET, trust="crossfit", random_state=0).start(X, y_noisy)
+        model = model.estimator_
+    X_file = Plain(X)
+    np.testing.assert_allclose(model.predict_proba(X_file), model.predict_proba(X), rtol=1e-5)
+    reads = [read for read in X_file.reads if len(read) > 2]  # the first ones say their shape
+    np.testing.assert_array_equal(np.concatenate(reads), np.arange(len(X)))
+    assert max(map(len, reads)) == 32
 
 
 def test_a_journal_knows_its_file(data, tmp_path):
@@ -320,6 +339,11 @@ def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
         find_label_issues(NET, X_file, y)
     with pytest.raises(ValueError, match="inconsistent lengths"):
         ActiveLabelCleaner(NET).start(X_file, y[:-1])
+    net = clone(NET).fit(X[:100], y[:100])
+    with pytest.raises(ValueError, match="X contains NaN"):
+        net.predict_proba(X_file)
+    with pytest.raises(ValueError, match="expecting 5 features"):
+        net.predict(Plain(X[:, :4]))
 
 
 @pytest.mark.parametrize("dtype", [">f8", "f2", "u1", "?"])

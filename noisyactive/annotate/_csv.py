@@ -113,8 +113,8 @@ def write_queries(
     ...         cleaner = cleaner.teach(**batch, only_open=True)
     >>> table["choices"][0]
     '0 | 1 | 2 | cannot tell'
-    >>> cleaner.labels_[rows[0]], cleaner.open_items()
-    (np.int64(2), [])
+    >>> int(cleaner.labels_[rows[0]]), cleaner.open_items()
+    (2, [])
     """
     path = as_path(path, "path")
     check_switch(overwrite, "overwrite")

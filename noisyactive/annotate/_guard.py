@@ -66,7 +66,8 @@ class Guard:
         if scope["type"] != "http":
             raise ValueError(f"Only http is served, got {scope['type']}.")
         request = Request(scope)
-        first_visit = request.url.path == "/" and "token" in request.query_params
+        # Not request.url: it is built from the Host header, which may be malformed.
+        first_visit = scope["path"] == "/" and "token" in request.query_params
         given = request.query_params["token"] if first_visit else self._token_in_cookie(request)
         token = self._known(given.encode(errors="replace"))
         refusal = self._refusal(request, token)
@@ -97,7 +98,7 @@ class Guard:
             return _no("Open the address that the server printed.", 403)
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site")
-        foreign = site not in (None, "same-origin", "none") and request.url.path != "/"
+        foreign = site not in (None, "same-origin", "none") and request.scope["path"] != "/"
         foreign |= origin is not None and origin.partition("://")[2].lower() != host.lower()
         if request.method not in ("GET", "HEAD"):  # these must say where they come from
             foreign |= site != "same-origin" and origin is None
@@ -133,6 +134,8 @@ def is_own_host(header: str, listening: str) -> bool:
     if not colon or "]" in port:
         name, port = header, ""
     if not (port == "" or (port.isascii() and port.isdigit())):
+        return False
+    if name.startswith("[") != name.endswith("]"):
         return False
     name = name.lower()
     local = is_local(listening)

@@ -62,8 +62,8 @@ def _is_whole(label: str) -> bool:
 def _array(file: Path) -> Any:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except EOFError as error:
-        raise ValueError(f"{file} is empty.") from error
+    except (EOFError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read as an array: {error}") from error
     if not isinstance(array, np.ndarray) or not array.ndim:
         raise ValueError(f"{file} must hold one array with a row for each label.")
     return array

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -122,7 +122,6 @@ class CrossFitted(TrustPolicy):
 
     single_model = False
     model: CrossFitEnsemble
-    _neighbours: Neighbours | None
 
     def __init__(self, training: Training, how: CrossFit):
         super().__init__(training)
@@ -159,7 +158,7 @@ class CrossFitted(TrustPolicy):
                 UserWarning,
                 stacklevel=2,
             )
-        self._find_neighbours(folds)
+        self._neighbours = self._find_neighbours(folds)
         if not self.how.tune_first:
             self.model = first
             return
@@ -200,7 +199,7 @@ class CrossFitted(TrustPolicy):
         """Class probabilities from the labels of similar samples, as they are now."""
         answered = np.zeros(len(labels.codes), dtype=bool)
         answered[labels.answers.rows] = True
-        if self._neighbours is None or not answered.any():
+        if not answered.any() or self._neighbours is None:
             return None
         return self._neighbours.proba(labels.codes, answered, len(self.training.classes))
 
@@ -310,14 +309,18 @@ class CrossFitted(TrustPolicy):
         ensemble.noise_rate_ = float(self._fitting(arrays["noise_rate_"], "f"))
         ensemble.inverse_temperature_ = float(self._fitting(arrays["inverse_temperature_"], "f"))
         self.model = ensemble
-        self._find_neighbours(folds)
 
     def _ensemble(self, models: list[Any], folds: NDArray[np.intp]) -> CrossFitEnsemble:
         return CrossFitEnsemble(models, folds, self.training.classes, self.training.annotations)
 
-    def _find_neighbours(self, folds: NDArray[np.intp]) -> None:
+    @cached_property
+    def _neighbours(self) -> Neighbours | None:
+        """Similar samples. A run that is resumed finds them when the next answers come."""
+        return self._find_neighbours(self.model.folds)
+
+    def _find_neighbours(self, folds: NDArray[np.intp]) -> Neighbours | None:
         features = comparable(self.training.X) if self.how.neighbours else None
-        self._neighbours = None if features is None else Neighbours(features, folds)
+        return None if features is None else Neighbours(features, folds)
 
 
 def _fit(training: Training, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:

@@ -16,7 +16,7 @@ from .._noise_model import fit_noise
 from .._noise_posterior import NoiseModel
 from .._pipeline import features_of, last_step
 from .._proba import aligned_proba, predicted_proba
-from .._rows import view_rows
+from .._rows import RowsOf, gathered, large_as_rows, view_rows
 from .._samples import asking, for_estimator
 from .._typing import Samples
 from ._answer_model import Answers, Learn, learn_from_answers, with_answers
@@ -141,7 +141,12 @@ class CrossFitEnsemble(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Samples) -> NDArray[Any]:
         """Mean of the classifiers' probabilities, of shape (n_samples, n_classes)."""
-        X = self._prepared(X)
+        X = large_as_rows(self._prepared(X))
+        if isinstance(X, RowsOf):  # read once, not by each model
+            return gathered(map(self._mean_proba, X.chunks()), len(X))
+        return self._mean_proba(X)
+
+    def _mean_proba(self, X: Any) -> NDArray[Any]:
         return np.mean([aligned_proba(model, X, self.classes) for model in self.models], axis=0)
 
     def predict(self, X: Samples) -> NDArray[Any]:

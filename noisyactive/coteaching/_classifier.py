@@ -1,6 +1,6 @@
 """Co-teaching: two networks that pick for each other what to learn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from .._params import check_params
 from .._proba import accuracy
 from .._progress import CallbackSupportMixin, Hooks, with_callbacks
+from .._rows import gathered
 from .._samples import labels_of_dataset
 from .._typing import Labels, Samples
 from ._pair import AverageLogits
@@ -444,16 +445,18 @@ class CoTeachingClassifier(CallbackSupportMixin, CoTraining):
             If the networks' logits do not come straight from one ``torch.nn.Linear``.
         """
         self.check_is_fitted()
-        features = []
+        dataset = self.get_dataset(X)
+        return gathered(self._features_of(dataset), len(dataset))
+
+    def _features_of(self, dataset: Any) -> Iterator[NDArray[Any]]:
         self._set_training(False)  # as to predict, which other threads may do meanwhile
         with torch.no_grad(), self._torch_settings():
-            for inputs, _ in self.get_iterator(self.get_dataset(X), training=False):
+            for inputs, _ in self.get_iterator(dataset, training=False):
                 batch = self._network_input(inputs["X"])
                 if self.module_.head_name is None:  # loaded from a file, say
                     self.module_.probe(batch, self.head)
                 with self._precision():
-                    features.append(self.module_.features(batch).float().cpu().numpy())
-        return np.concatenate(features)
+                    yield self.module_.features(batch).float().cpu().numpy()
 
     def to_module(self) -> torch.nn.Module:
         """Copy of the fitted pair as one plain module, for deployment.

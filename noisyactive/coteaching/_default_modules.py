@@ -85,9 +85,10 @@ class Standardize(nn.Module):
         else:
             deviation = X - self.mean
             step = deviation.mean(dim=0)
-            within = deviation.var(dim=0, correction=0)
-        self.variance.lerp_(within, share).add_(step.square() * share * (1 - share))
-        self.mean.add_(step * share)
+            # On a CPU, `var` of columns takes 5 to 15 times as long.
+            within = deviation.sub_(step).square_().mean(dim=0)
+        self.variance.lerp_(within, share).addcmul_(step.square(), share - share.square())
+        self.mean.addcmul_(step, share)
 
 
 def _moments_of_sparse(X: torch.Tensor, centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .._annotations import one_label_each
 from .._arrays import as_numbers, described, naming, native_type
 from .._codes import find_codes
 from .._labels import find_classes
-from .._rows import RowsOf
+from .._rows import RowsOf, large_as_rows
 from .._samples import (
     as_native,
     check_samples,
@@ -104,14 +105,21 @@ class CheckedInputs(NeuralNetClassifier):
     def check_data(self, X: Any, y: Any = None) -> None:
         """Do nothing: data has been checked on its way into an `IndexedDataset`."""
 
-    def _check_X(self, X: Any, *, reset: bool, min_samples: int = 1) -> Any:
-        """Samples as an array, `SparseRows` or a Dataset."""
+    def _check_X(
+        self, X: Any, *, reset: bool, min_samples: int = 1, when_read: bool = False
+    ) -> Any:
+        """Samples as an array, `SparseRows` or a Dataset.
+
+        Rows of files are checked in a pass of its own; those of files and large arrays `when_read`.
+        """
         if is_lazy(X):
             check_samples(X)
             return X
         if isinstance(X, SparseRows):  # a callback hands back what has been checked
             return X
         X = in_memory(X)
+        if when_read and isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
+            X = large_as_rows(X)
         with reading(X):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
             if issparse(X) or hasattr(X, "sparse"):  # the latter: a DataFrame of such columns
@@ -120,6 +128,9 @@ class CheckedInputs(NeuralNetClassifier):
                 as_native(X.data)
                 return SparseRows(X)
             if isinstance(X, RowsOf):
+                if when_read and not X.checked:
+                    check = partial(self._check_X, reset=reset, min_samples=0)
+                    X = RowsOf(X.array, X.rows, checked=True, check=check)
                 for part in [X[:2]] if X.checked else X.chunks():
                     as_native(validate_data(self, part, reset=reset, **options))
                     reset, options["ensure_min_samples"] = False, 1
@@ -210,7 +221,7 @@ class CheckedInputs(NeuralNetClassifier):
         if isinstance(whole, IndexedDataset):
             return X
         if y is None:
-            return IndexedDataset(self._check_X(X, reset=False))
+            return IndexedDataset(self._check_X(X, reset=False, when_read=True))
         return self._checked(X, y, self.classes_, reset=False)[0]
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:

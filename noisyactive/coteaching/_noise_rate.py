@@ -50,10 +50,10 @@ class CrossFit:
         self._sum.zero_()
         self._count.zero_()
 
-    def chosen(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """Positions in a mini-batch that each network learns from: those of its own half."""
+    def chosen(self, index: torch.Tensor) -> torch.Tensor:
+        """Which samples of a mini-batch each network learns from, (2, batch_size): its half."""
         half = self.half[index]
-        return [(half == network).nonzero().squeeze(1) for network in (0, 1)]
+        return torch.stack([half == 0, half == 1])
 
     def store(self, index: torch.Tensor, logits: list[torch.Tensor]) -> None:
         """Gather the held-out predictions of a mini-batch.

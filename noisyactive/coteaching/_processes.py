@@ -169,5 +169,6 @@ class Processes:
 
 
 def _is_of_connection(error: RuntimeError) -> bool:
-    of_backend = any(name in str(error).lower() for name in ("gloo", "nccl", "connection"))
+    names = "gloo", "nccl", "connection", "application timeout"  # the last is gloo's in torch 2.6
+    of_backend = any(name in str(error).lower() for name in names)
     return of_backend or isinstance(error, torch.distributed.DistError)

@@ -119,26 +119,22 @@ class SampleRecord:
         self.selected = torch.zeros((2, n_samples), dtype=torch.bool, device=device)
         self.seen = torch.zeros(n_samples, dtype=torch.bool, device=device)
 
-    def store(
-        self, network: int, index: torch.Tensor, loss: torch.Tensor, picks: torch.Tensor
-    ) -> None:
-        """Record the losses and picks of one network in a mini-batch.
+    def store(self, index: torch.Tensor, loss: torch.Tensor, picked: torch.Tensor) -> None:
+        """Record the losses and picks of both networks in a mini-batch.
 
         Parameters
         ----------
-        network : int
-            0 or 1.
         index : tensor of int64 of shape (batch_size,)
             Rows of the data set.
-        loss : tensor of shape (batch_size,)
+        loss : tensor of float32 of shape (2, batch_size)
             Their losses.
-        picks : tensor of int64 of shape (n_selected,)
-            Positions in the mini-batch that were picked.
+        picked : tensor of bool of shape (2, batch_size)
+            Which of them each network picked.
         """
-        self.seen[index] = True
-        self.loss[network, index] = loss.to(self.loss.dtype)
-        self.selected[network, index] = False
-        self.selected[network, index[picks]] = True
+        # On a CPU, faster than to assign to `loss[:, index]`.
+        self.seen.index_fill_(0, index, True)
+        self.loss.index_copy_(1, index, loss)
+        self.selected.index_copy_(1, index, picked)
 
     def end_epoch(self) -> torch.Tensor:
         """Reset samples that the epoch did not reach, and begin another epoch.

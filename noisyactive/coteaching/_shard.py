@@ -52,7 +52,7 @@ class Shard:
 
     def whole_batch(
         self, index: torch.Tensor, signs: Sequence[torch.Tensor]
-    ) -> tuple[torch.Tensor, list[torch.Tensor], slice | None]:
+    ) -> tuple[torch.Tensor, list[torch.Tensor], slice]:
         """A batch as all processes see it together.
 
         Parameters
@@ -68,11 +68,11 @@ class Shard:
             Row numbers, in the order of the processes.
         signs : list of tensors of shape (batch_size,)
             What is known of all.
-        own : slice or None
-            This process's part; None for all of it.
+        own : slice
+            This process's part.
         """
         if self.processes.count == 1:
-            return index, list(signs), None
+            return index, list(signs), slice(None)
         # Row numbers up to 2 ** 53, and float32, are exact in float64.
         table = torch.stack([index.double(), *(sign.double() for sign in signs)], dim=1)
         table, start = self.processes.gather(table, self.most)
@@ -117,14 +117,6 @@ class _BatchesOfShard(Sampler[list[int]]):
         order = torch.randperm(len(self._rows), generator=self._generator)
         for places in np.array_split(order.numpy(), self._n_batches):
             yield self._rows[places].tolist()
-
-
-def part_of(positions: torch.Tensor, own: slice | None) -> torch.Tensor:
-    """Those positions in a batch that lie in a slice of it, counted from its start."""
-    if own is None:
-        return positions
-    inside = (positions >= own.start) & (positions < own.stop)
-    return positions[inside] - own.start
 
 
 def checksum(codes: torch.Tensor) -> int:

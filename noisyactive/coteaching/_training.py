@@ -35,7 +35,7 @@ from ._schedule import (
     default_lr,
 )
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
-from ._shard import Shard, checksum, part_of
+from ._shard import Shard, checksum
 from ._sklearn_net import PairClassifier
 from ._synchronized import synchronized
 
@@ -295,6 +295,7 @@ class CoTraining(PairClassifier):
                 self.history.record_batch(f"{prefix}_batch_size", size)
                 self.notify("on_batch_end", batch=batch, training=training, **step)
                 n_batches += 1
+                del batch, step  # so that the next ones take their place in memory
         finally:  # a history is written to files after interrupts, too
             _fetch(self.history[-1]["batches"], f"{prefix}_loss")
         self.history.record(f"{prefix}_batch_count", n_batches)
@@ -325,23 +326,22 @@ class CoTraining(PairClassifier):
         # The choice is made for the batch that all processes have together, by each of them.
         whole_index, signs, own = self._shard.whole_batch(index, self._signs(places, losses))
         self._batch_size = len(whole_index)
-        picks, chosen = self._choose_samples(whole_index, signs)
+        picked, learned = self._choose_samples(whole_index, signs)
+        values = torch.stack(losses).detach()
         if self._record is not None:
-            for network, loss in enumerate(losses):
-                self._record.store(network, places, loss.detach(), part_of(picks[network], own))
+            self._record.store(places, values, picked[:, own])
             if self._crossfit is not None:
                 self._crossfit.store(index, list(logits))
             self._remember(places, targets, logits, features, losses)
-        if self._weights is not None:  # after the choice of samples, which looks at plain losses
-            losses = [loss * self._weights[index] for loss in losses]
+        # What is minimised is the sum of the losses, each times its share in the mean of a network.
+        shares = (learned / learned.sum(dim=1, keepdim=True).clamp(min=1))[:, own]
+        if self._weights is not None:  # the choice of samples looks at plain losses
+            shares = shares * self._weights[index]
         n_processes = self._shard.processes.count  # gradients are averaged over them
-        total = sum(
-            loss[part_of(rows, own)].sum() / (max(1, len(rows)) / n_processes)
-            for loss, rows in zip(losses, chosen, strict=True)
-        )
-        self._scaler.scale(total).backward()
+        gradients = self._scaler.scale(shares * n_processes)
+        torch.autograd.backward(losses, list(gradients))
         self._scaler.unscale_(self.optimizer_)
-        loss = self._shard.processes.total(total.detach()) / n_processes
+        loss = self._shard.processes.total((values.where(learned[:, own], 0) * shares).sum())
         return {"loss": loss, "y_pred": (logits[0] + logits[1]).detach() / 2}
 
     def _signs(self, places: torch.Tensor, losses: Any) -> list[torch.Tensor]:
@@ -350,17 +350,18 @@ class CoTraining(PairClassifier):
 
     def _choose_samples(
         self, index: torch.Tensor, signs: list[torch.Tensor]
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Positions in the mini-batch that each network trusts, and that each learns from."""
-        every_sample = torch.arange(len(index), device=index.device)
-        everything = [every_sample, every_sample]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Samples that each network trusts, and that each learns from: masks (2, batch_size)."""
+        everything = index.new_ones((2, len(index)), dtype=torch.bool)
         if self._record is None:
             return everything, everything
         if self._crossfit is not None:
             return everything, self._crossfit.chosen(index)
         n_selected = count_selected(len(index), self._tau)
-        picks = [self._pick(network, signs, n_selected) for network in (0, 1)]
-        return picks, picks[::-1]
+        picked = torch.zeros_like(everything)
+        for network in (0, 1):
+            picked[network, self._pick(network, signs, n_selected)] = True
+        return picked, picked.flip(0)
 
     def _pick(self, network: int, signs: list[torch.Tensor], n_selected: int) -> torch.Tensor:
         """Positions in the mini-batch that one network trusts."""

@@ -236,10 +236,12 @@ class VarianceOfGradients:
             Their gradients, or coefficients of the epoch's basis.
         """
         slot = self._epoch % self.window
-        limit = torch.finfo(self.ring.dtype).max
-        values = values.clamp(-limit, limit).to(self.ring.dtype)
-        self.ring[slot, index.to(self.ring.device)] = values.to(self.ring.device)
-        self._recorded[slot, index] = True
+        if values.dtype != self.ring.dtype:
+            limit = torch.finfo(self.ring.dtype).max
+            values = values.clamp(-limit, limit).to(self.ring.dtype)
+        home = self.ring.device
+        self.ring[slot].index_copy_(0, index.to(home), values.to(home))
+        self._recorded[slot].index_fill_(0, index, True)
 
     def scores(self) -> torch.Tensor:
         """Variance of Gradients of every sample.

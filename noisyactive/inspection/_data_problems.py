@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._nearest import quick_rows
 from ..audit import find_duplicates, find_outliers
 from ._record import RunRecord
 
@@ -53,12 +54,19 @@ class DataProblems(NamedTuple):
 def data_problems(record: RunRecord) -> DataProblems:
     """Find duplicates and outliers among the samples of a run; see `noisyactive.audit`."""
     codes = pd.Series(record.state.codes)  # its index: row numbers
+    too_many = len(codes) > quick_rows()
     try:
-        found = find_duplicates(record.X, codes)
+        found = find_duplicates(record.X, codes, threshold=0 if too_many else None)
     except TypeError as error:  # of a kind that cannot be read
         return DataProblems([], [], str(error))
     sets = [_set_of(members) for _, members in found.groupby("set", sort=True)]
     sets.sort(key=lambda one: not one.different)
+    if too_many:
+        why = (
+            f"there are more than {quick_rows():,}, which would take long; "
+            "noisyactive.audit.find_duplicates and find_outliers compare them."
+        )
+        return DataProblems(sets, [], why)
     if len(codes) < _LEAST_SAMPLES:
         return DataProblems(sets, [], "there are too few")
     try:

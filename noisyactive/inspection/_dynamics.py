@@ -207,7 +207,7 @@ class TrainingDynamicsDisplay:
         """Mark the first epoch with VOG, and the epochs of fine-tuning."""
         epochs = self.table.index.to_numpy()
         if "vog_used" in self.table:
-            used = self.table["vog_used"].fillna(False).to_numpy(dtype=bool)
+            used = self.table["vog_used"].eq(True).to_numpy()  # NaN in rounds of tuning
             if used.any():
                 for axis in (upper, lower):
                     axis.axvline(

@@ -73,7 +73,8 @@ def to_html(
         are listed without an image. As many of those that could not be told.
     compare_samples : bool, default=True
         Whether all samples are read and compared, to find duplicates and outliers as
-        `noisyactive.audit` does.
+        `noisyactive.audit` does. Of more than 50,000 (200,000 with faiss), which would take long,
+        only exact duplicates are found.
 
     Returns
     -------

@@ -122,15 +122,13 @@ def check_label_scoring(scoring: str | Callable[..., float]) -> Callable[..., fl
             f"scoring must be a score of predicted labels; got {scoring!r}, which looks at "
             f"{looks_at!r}."
         )
-    if hasattr(scorer, "_accept_sample_weight"):
-        takes_weights = scorer._accept_sample_weight()
-    else:
-        with naming("scoring"):  # built-in types have no signature
-            parameters = signature(scorer).parameters.values()
-        takes_weights = any(
-            p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters
-        )
-    if not takes_weights:
+    metric = getattr(scorer, "_score_func", None)
+    with naming("scoring"):  # built-in types have no signature
+        parameters = signature(metric or scorer).parameters.values()
+    if not any(
+        p.name == "sample_weight" or (metric is None and p.kind is p.VAR_KEYWORD)
+        for p in parameters
+    ):
         raise ValueError(f"scoring must take sample_weight; {scoring!r} does not.")
     return scorer
 

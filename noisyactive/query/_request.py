@@ -13,7 +13,7 @@ from .._issues import BLOCK
 from .._numbers import check_int, check_switch
 from .._proba import check_proba, predicted_proba, proba_table
 from .._random import private_random_state
-from .._rows import RowsOf, large_as_rows
+from .._rows import RowsOf, gathered, large_as_rows
 from .._samples import check_samples
 
 
@@ -150,4 +150,4 @@ def pool_scores(
     X = large_as_rows(X)
     if not isinstance(X, RowsOf) or getattr(classifier, "reads_rows", False):
         return score(predicted_proba(classifier, X))
-    return np.concatenate([score(predicted_proba(classifier, part)) for part in X.chunks()])
+    return gathered((score(predicted_proba(classifier, part)) for part in X.chunks()), len(X))

@@ -123,10 +123,7 @@ class Attackers:
         self.drip = drip
         self.sockets = []
         for _ in range(count):
-            attacker = socket.socket()
-            attacker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            attacker.settimeout(PATIENCE)
-            attacker.connect(address)
+            attacker = self._connect(address)
             self.sockets.append(attacker)
             self._send(attacker, first)
         self._stop = threading.Event()
@@ -141,6 +138,19 @@ class Attackers:
         self._thread.join()
         for attacker in self.sockets:
             attacker.close()
+
+    def _connect(self, address):
+        while True:
+            attacker = socket.socket()
+            attacker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            attacker.settimeout(0.02)
+            try:
+                attacker.connect(address)
+            except TimeoutError:  # the backlog is full: TCP would wait a second, two, four
+                attacker.close()
+            else:
+                attacker.settimeout(PATIENCE)
+                return attacker
 
     def _send(self, attacker, data):
         try:

@@ -168,7 +168,7 @@ def test_no_model_judges_a_group_that_it_knows(digits):
         LabelAudit(Spy(), cv=cv).fit(X, y_noisy, groups=groups)
 
 
-def test_same_bits_for_any_number_of_jobs(digits):
+def test_same_bits_for_any_number_of_jobs(digits, workers):
     X, _, y_noisy = digits
     estimator = RandomForestClassifier(10)  # without a seed
     one, two = (

@@ -13,7 +13,7 @@ from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
 from noisyactive.cleaning import _checkpoint
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2
+    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, batch_size=15
 )
 
 

@@ -31,7 +31,7 @@ from noisyactive.cleaning import PAPER_PARAMS, CrossFit
 from noisyactive.journal import Answered, Asked, fold
 from noisyactive.query import strategy_names
 
-QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "batch_size": 32, "random_state": 0}
 PAPER = {name: value for name, value in PAPER_PARAMS.items() if name != "query_strategy"}
 
 
@@ -221,7 +221,7 @@ class TestLoop:
     seed=st.integers(0, 2**16),
 )
 def test_a_label_that_nobody_answered_for_never_changes(
-    strategy, pool, trust, refit, with_journal, seed
+    tmp_path_factory, strategy, pool, trust, refit, with_journal, seed
 ):
     X, y = make_blobs([40, 30, 10], cluster_std=2.0, random_state=seed)
     y_noisy = UniformLabelNoise(0.3, random_state=seed).fit_transform(y)
@@ -239,7 +239,7 @@ def test_a_label_that_nobody_answered_for_never_changes(
         n_charged += len(rows)
         np.testing.assert_array_equal(cleaner.labels_, expected)
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         cleaner = ActiveLabelCleaner(
             GaussianNB(), strategy, n_rounds=3, round_budget=3, pool=pool, trust=trust, refit=refit
         ).set_params(fine_tune_epochs=1, random_state=seed)
@@ -336,7 +336,7 @@ class TestMethods:
         "estimator",
         [
             CoTeachingClassifier(**QUICK),
-            SGDClassifier(loss="log_loss"),
+            SGDClassifier(loss="log_loss", alpha=0.1),  # sure ones: NaN before scikit-learn 1.8
             GaussianNB(),
             NeuralNetClassifier(
                 nn.Linear,
@@ -419,7 +419,7 @@ class TestMethods:
         [
             LogisticRegression(max_iter=1000),
             HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=2),
-            SGDClassifier(loss="log_loss"),
+            SGDClassifier(loss="log_loss", alpha=0.1),  # sure ones: NaN before scikit-learn 1.8
             NeuralNetClassifier(
                 nn.Linear,
                 module__in_features=4,
@@ -479,7 +479,11 @@ class TestMethods:
 
 class TestValidation:
     @pytest.mark.parametrize(
-        "estimator", [CoTeachingClassifier(**QUICK), SGDClassifier(loss="log_loss", random_state=0)]
+        "estimator",
+        [
+            CoTeachingClassifier(**QUICK),
+            SGDClassifier(loss="log_loss", alpha=0.1, random_state=0),
+        ],
     )
     def test_the_best_epoch_of_each_round_is_kept(self, data, estimator):
         X, y, y_noisy = data

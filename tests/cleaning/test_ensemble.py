@@ -27,13 +27,19 @@ from noisyactive import (
 from noisyactive._neighbours import Neighbours, comparable
 from noisyactive._noise_model import fit_noise
 from noisyactive._noise_posterior import NoiseModel
-from noisyactive.cleaning import CrossFitEnsemble
+from noisyactive.cleaning import CrossFitEnsemble, _crossfit
 from noisyactive.cleaning._answer_model import Answers, learn_from_answers, with_answers
 from noisyactive.cleaning._ensemble import probably_right
 from noisyactive.query import get_strategy, rare_entropy_scores
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=6, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, random_state=1
+    max_epochs=6,
+    forget_rate=0.3,
+    ramp_epochs=2,
+    warmup_epochs=2,
+    vog_window=2,
+    batch_size=32,
+    random_state=1,
 )
 
 
@@ -353,6 +359,22 @@ def test_a_resumed_run_is_the_uninterrupted_one(data, model, refit, tmp_path):
     parts.close()
 
 
+def test_a_resumed_run_looks_for_similar_samples_when_answers_come(data, tmp_path, monkeypatch):
+    X, y, _ = data
+    settings = {"n_rounds": 2, "pool": "unverified", "journal": tmp_path / "run.db"}
+    run = start(data, NET, **settings)
+    rows = run.query()
+    run.close()
+    searched = []
+    monkeypatch.setattr(_crossfit, "Neighbours", lambda *a: searched.append(a) or Neighbours(*a))
+    resumed = start(data, NET, **settings)
+    np.testing.assert_array_equal(resumed.query(), rows)
+    assert not searched
+    resumed.teach(rows, y[rows]).query()
+    assert len(searched) == 1
+    resumed.close()
+
+
 def test_an_estimated_forget_rate_will_do(data):
     model = CoTeachingClassifier(forget_rate="auto", max_epochs=6, warmup_epochs=3, ramp_epochs=1)
     rates = [m.forget_rate_ for m in start(data, model).estimator_.models]
@@ -387,7 +409,7 @@ def test_clones_are_tuned_for_two_thirds_of_the_epochs(data, fine_tune_epochs, e
             calls.append(id(self))
             return super().partial_fit(X, y, *args, **kwargs)
 
-    model = Counting(loss="log_loss", random_state=0)
+    model = Counting(loss="log_loss", alpha=0.1, random_state=0)  # sure ones: NaN before 1.8
     cleaner = start(data, model, fine_tune_epochs=fine_tune_epochs, n_rounds=1)
     calls.clear()
     finish(cleaner, y)

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
 from noisyactive.cleaning._training import Training
 
-NET = CoTeachingVOGClassifier(max_epochs=6, warmup_epochs=3, vog_window=2)
+NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=2, vog_window=2, batch_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_threads(data, expected):
         assert_same(cleaned(data, 2), expected, data[0])
 
 
-def test_processes(data, expected):
+def test_processes(data, expected, workers):
     assert_same(cleaned(data, 2), expected, data[0])
 
 
@@ -68,17 +68,18 @@ def test_as_many_as_a_context_says(data, monkeypatch):
     assert_same(ours, cleaned(data, 1, LogisticRegression(max_iter=1000)), data[0])
 
 
-def test_an_error_in_another_process_is_raised(data):
-    with pytest.raises(ValueError, match="C' parameter"):
-        cleaned(data, 2, LogisticRegression(C=-1))
-
-
-def test_large_arrays_are_mapped_and_not_copied():
+def test_large_arrays_are_mapped_and_not_copied(workers):
     X = np.zeros((1000, 1000))  # 8 MB
     codes = np.zeros(len(X), dtype=int)
     training = Training(LogisticRegression(), X, codes[:1], None, None, {}, None, "accuracy", 2)
     kind = partial(attrgetter("X.__class__.__name__"), training)  # what any process can import
     assert training.at_a_time([kind] * 2) == ["memmap", "memmap"]
+
+
+def test_an_error_in_another_process_is_raised(data, workers):
+    # joblib ends its processes after an error, so that the next test has to wait for others.
+    with pytest.raises(ValueError, match="C' parameter"):
+        cleaned(data, 2, LogisticRegression(C=-1))
 
 
 @pytest.mark.slow

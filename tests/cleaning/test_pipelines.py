@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from noisyactive import ActiveLabelCleaner, CoTeachingClassifier, CoTeachingVOGClassifier
 from noisyactive.cleaning import PAPER_PARAMS
 
-QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 4, "forget_rate": 0.3, "ramp_epochs": 2, "batch_size": 32, "random_state": 0}
 PAPER = {name: value for name, value in PAPER_PARAMS.items() if name != "query_strategy"}
 
 

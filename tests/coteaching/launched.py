@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -228,25 +229,47 @@ def train(accelerator, folder):
     (folder / "kept.pickle").write_bytes(pickle.dumps(results(net)))
 
 
-if __name__ == "__main__":
-    what, folder, backend = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False  # sums of 10 digits, not of 3
-    seconds = 4 if what in ("dies", "sleeps") else 120
+def accelerator_of(backend, seconds):
     options = {"timeout": timedelta(seconds=seconds)}
     if backend != "cpu":
         options["backend"] = backend
         os.environ["LOCAL_RANK"] = "0"  # all on the first GPU
-    accelerator = Accelerator(
-        cpu=backend == "cpu", kwargs_handlers=[InitProcessGroupKwargs(**options)]
-    )
-    match what:
-        case "compare":
-            compare(accelerator, folder)
-        case "train":
-            train(accelerator, folder)
-        case _:
-            lose_one(accelerator, folder, what)
-    accelerator.end_training()
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    return Accelerator(cpu=backend == "cpu", kwargs_handlers=[InitProcessGroupKwargs(**options)])
+
+
+def fork_pair(folder, how, port):
+    """Two processes of a launch of their own, one of which is lost: their numbers."""
+    processes = []
+    for rank in "01":
+        processes.append(os.fork())
+        if processes[-1] == 0:
+            address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            os.environ.update(address, WORLD_SIZE="2", RANK=rank, LOCAL_RANK=rank)
+            lose_one(accelerator_of("cpu", seconds=4), folder / how, how)
+            os._exit(1)
+    return processes
+
+
+def lose(folder, pairs):
+    """Pairs of processes, forked from this one: imports take longer than a loss."""
+    import torch._dynamo  # noqa: F401 - as the first optimizer does
+
+    processes = [fork_pair(folder, *pair.split(":")) for pair in pairs]
+    for first, second in processes:
+        os.waitpid(first, 0)
+        os.kill(second, signal.SIGKILL)
+        os.waitpid(second, 0)
+
+
+if __name__ == "__main__":
+    what, folder = sys.argv[1], Path(sys.argv[2])
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False  # sums of 10 digits, not of 3
+    if what == "lose":
+        lose(folder, pairs=sys.argv[3:])
+    else:
+        accelerator = accelerator_of(sys.argv[3], seconds=120)
+        (compare if what == "compare" else train)(accelerator, folder)
+        accelerator.end_training()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()

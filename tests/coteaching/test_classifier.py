@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import ValidSplit
 from skorch.helper import predefined_split
@@ -22,7 +22,7 @@ from torch.utils.data import Dataset, TensorDataset
 from noisyactive import CoTeachingClassifier, CoTeachingVOGClassifier
 from noisyactive.coteaching import PAPER_PARAMS
 
-QUICK = {"max_epochs": 8, "forget_rate": 0.3, "ramp_epochs": 2, "random_state": 0}
+QUICK = {"max_epochs": 8, "forget_rate": 0.3, "ramp_epochs": 2, "batch_size": 32, "random_state": 0}
 ESTIMATORS = [CoTeachingClassifier, CoTeachingVOGClassifier]
 
 
@@ -168,7 +168,7 @@ class TestInputs:
         y = np.arange(40) % 2
         X = rng.integers(0, 200, (40, 1, 9, 12)).astype(np.uint8)
         X[y == 1, :, :4] += 50
-        net.fit(X, y)
+        net.set_params(batch_size=8).fit(X, y)
         assert net.score(X, y) > 0.9
         assert net.extract_features(X).shape == (40, 2 * net.module_.heads()[0].in_features)
 
@@ -491,6 +491,36 @@ class TestParameters:
         assert params == net.get_params(deep=False)
         assert params["module__in_features"] == 4
         assert {"forget_rate", "ramp_epochs", "warmup_epochs", "classes", "lr"} <= set(params)
+
+    def test_the_fused_optimizer_of_the_default_networks_changes_nothing(self, blobs):
+        X, _, y = blobs
+        settings = {"max_epochs": 6, "warmup_epochs": 2, "vog_window": 2, "random_state": 0}
+        plain, fused = (
+            CoTeachingVOGClassifier(**settings, **options).fit(X, y)
+            for options in ({"optimizer__fused": False}, {})
+        )
+        assert fused.optimizer_.param_groups[0]["fused"]
+        np.testing.assert_array_equal(fused.selected_, plain.selected_)
+        for ours, theirs in zip(
+            fused.module_.parameters(), plain.module_.parameters(), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"module": nn.Linear, "module__in_features": 4, "module__out_features": 3},
+            {"callbacks": [Callback()]},
+            {"optimizer__foreach": True},
+            {"channels_last": True},
+        ],
+    )
+    def test_the_optimizer_is_fused_only_where_that_is_safe(self, blobs, options):
+        X, _, y = blobs
+        if "channels_last" in options:
+            X = np.tile(X[:, None, :, None], (1, 1, 2, 8))
+        net = CoTeachingClassifier(**options, forget_rate=0.2, max_epochs=1).fit(X, y)
+        assert not net.optimizer_.param_groups[0]["fused"]
 
     def test_sgd_has_momentum_and_weight_decay_unless_told_otherwise(self, blobs):
         X, _, y = blobs

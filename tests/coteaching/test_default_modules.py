@@ -93,15 +93,14 @@ def test_before_training_rows_are_as_they_are():
     torch.testing.assert_close(Standardize(2).eval()(X), X)
 
 
-@pytest.mark.parametrize("factor", [1e5, 1e-5])
-def test_a_column_in_other_units_is_learned_from_as_well(factor):
+def test_a_column_in_other_units_is_learned_from_as_well():
     X, y = make_classification(
         800, 10, n_informative=6, n_classes=3, n_clusters_per_class=1, random_state=0
     )
     scores = []
-    for scale in (1, factor):
+    for scale in (1, 1e5, 1e-5):
         data = train_test_split(X * ([scale] + [1] * 9), y, test_size=0.5, random_state=0)
         net = CoTeachingClassifier(forget_rate=0, max_epochs=10, random_state=0)
         scores.append(net.fit(data[0], data[2]).score(data[1], data[3]))
     assert scores[0] > 0.85
-    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+    assert scores[1:] == pytest.approx([scores[0]] * 2, abs=0.02)

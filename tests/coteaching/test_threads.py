@@ -9,7 +9,6 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -26,7 +25,13 @@ from noisyactive.coteaching._process_state import torch_settings
 
 X, Y = make_blobs([60, 40], n_features=3, cluster_std=3.0, random_state=0)
 X = X.astype(np.float32)
-SETTINGS = {"max_epochs": 6, "warmup_epochs": 2, "vog_window": 2, "ramp_epochs": 2}
+SETTINGS = {
+    "max_epochs": 6,
+    "warmup_epochs": 2,
+    "vog_window": 2,
+    "ramp_epochs": 2,
+    "batch_size": 20,
+}
 
 
 def jitter(batch):
@@ -103,18 +108,6 @@ def test_four_threads_give_what_four_fits_in_a_row_give(options):
     assert len({result[0] for result in in_a_row}) == 4
     assert at_once(fit, jobs) == in_a_row
     assert global_state() == before
-
-
-@pytest.fixture
-def workers():
-    """Workers of loky that no other test has used or will use.
-
-    One that has done something small before it imports torch seems to leak memory: loky ends it
-    with a warning, which is an error in its thread of this process.
-    """
-    get_reusable_executor().shutdown(wait=True)
-    yield
-    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.mark.slow

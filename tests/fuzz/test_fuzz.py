@@ -120,6 +120,17 @@ def at_most(seconds):
         signal.signal(signal.SIGALRM, handler)
 
 
+@contextlib.contextmanager
+def working_in(folder):
+    """contextlib.chdir, which Python 3.10 has not."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
 def complaint(target, argument, value):
     """What is wrong with how a wrong value is taken; None if nothing is."""
     call, arguments = TARGETS[target]
@@ -132,7 +143,7 @@ def complaint(target, argument, value):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            with tempfile.TemporaryDirectory() as folder, working_in(folder):
                 with at_most(SECONDS):
                     result = call(**given)
         except Exception as raised:  # noqa: BLE001  # what it may be is judged below

@@ -223,6 +223,15 @@ def test_duplicates_and_outliers(run, page, tmp_path):
     assert "Duplicates" not in without.text
 
 
+def test_more_samples_than_are_compared_quickly(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("noisyactive.inspection._data_problems.quick_rows", lambda: 100)
+    monkeypatch.delattr("noisyactive.audit._duplicates.nearest")
+    monkeypatch.delattr("noisyactive.audit._outliers.nearest")
+    page = Page(to_html(run[0], tmp_path / "report.html"))
+    assert "1 set of samples that are there more than once" in page.text
+    assert "there are more than 100" in page.text
+
+
 def test_samples_that_cannot_be_compared_are_said_to_be(tmp_path):
     import pandas as pd
     from sklearn.dummy import DummyClassifier

@@ -29,9 +29,11 @@ N_KILLS = int(os.environ.get("NOISYACTIVE_KILLS", "20"))
 def context():
     context = multiprocessing.get_context("forkserver")
     # All that a job imports, which takes a child seconds; torch imports _dynamo with the first
-    # optimizer. `noisyactive` itself imports nothing before it is used.
-    packages = [f"noisyactive.{name}" for name in ("cleaning", "coteaching", "noise")]
-    context.set_forkserver_preload([*packages, "sklearn.linear_model", "torch._dynamo"])
+    # optimizer. Packages of `noisyactive` import their modules when they are used.
+    ours = ("cleaning._cleaner", "coteaching._vog_classifier", "noise", "query")
+    theirs = ("safetensors.torch", "skorch", "sklearn.datasets", "sklearn.linear_model")
+    packages = [*(f"noisyactive.{name}" for name in ours), *theirs, "torch._dynamo"]
+    context.set_forkserver_preload(packages)
     return context
 
 

@@ -22,7 +22,7 @@ from noisyactive.cleaning import Journal
 from noisyactive.journal import Answered, Asked, Refitted, Started
 
 NET = CoTeachingVOGClassifier(
-    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2
+    max_epochs=4, forget_rate=0.3, ramp_epochs=2, warmup_epochs=2, vog_window=2, batch_size=32
 )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from torchvision.models import ResNet18_Weights, ResNet50_Weights
@@ -106,13 +105,6 @@ def test_bad_calls(name, options, arguments, error, message):
     factory = torchvision_classifier(name, weights=None, **options)
     with pytest.raises(error, match=message):
         factory(**arguments)
-
-
-@pytest.fixture
-def workers():
-    """Processes that are gone when the test is over."""
-    yield
-    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.mark.slow
