@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_NO_RUN = (
+    "This %(name)s is not fitted yet: call start(X, y) before query and teach; "
+    "fit(X, y, oracle=...) does all three."
+)
+
+
 class ActiveLabelCleaner(
     CheckedParams, CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
 ):
@@ -634,7 +640,7 @@ class ActiveLabelCleaner(
         return params
 
     def _fitted_loop(self) -> CleaningLoop:
-        check_is_fitted(self)
+        check_is_fitted(self, msg=_NO_RUN)
         return self._loop
 
     def _current_loop(self) -> CleaningLoop:

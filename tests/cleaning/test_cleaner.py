@@ -100,6 +100,10 @@ class TestLoop:
         with pytest.raises(ValueError, match="round_budget"):
             cleaner.set_params(round_budget=-1).query()
 
+    def test_before_a_run_begins_it_is_said_how(self, model):
+        with pytest.raises(NotFittedError, match=r"call start\(X, y\) before query and teach"):
+            ActiveLabelCleaner(model).query()
+
     def test_open_rows_are_asked_for_again_until_answered(self, data, model):
         X, y, y_noisy = data
         cleaner = ActiveLabelCleaner(model, n_rounds=2, round_budget=4).start(X, y_noisy)
