@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,7 +247,7 @@ def _mixed(
     return result
 
 
-def _odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
+def _odds(share: Any) -> Any:
     return share / (1 - share)
 
 

@@ -47,7 +47,7 @@ class Neighbours:
             features = normalize(features)  # compared by the angle between them
         self.folds = folds
         votes = _voters(folds)
-        n_folds, sizes = int(folds.max()) + 1, np.bincount(folds)
+        n_folds, sizes = int(folds.max()) + 1, np.bincount(folds).tolist()
         #: For each fold, its samples and then the voters outside it, ...
         self.rows = [
             np.append(np.flatnonzero(folds == fold), np.flatnonzero(votes & (folds != fold)))
@@ -92,7 +92,7 @@ class Neighbours:
         for fold, (rows, indices) in enumerate(zip(self.rows, self.indices, strict=True)):
             outside = self.folds != fold
             frequency = np.bincount(codes[outside], minlength=n_classes) / outside.sum()
-            n_inside = len(outside) - outside.sum()
+            n_inside = int((~outside).sum())
             inside, voters = rows[:n_inside], rows[n_inside:]
             weight = np.ones(len(codes))
             agreeing = (codes[indices[n_inside:]] == codes[voters, None]).sum(axis=1)

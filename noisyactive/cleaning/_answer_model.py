@@ -219,7 +219,7 @@ class _Density:
         self.n_others = n_classes - 1
         self.highest = self.n_others / n_classes  # from here on, answers say nothing any more
         by_chance = answers.by_chance[first]
-        times = np.clip((~by_chance).sum() / max(by_chance.sum(), 1), 1, _MOST_COUNTS)
+        times = np.clip((~by_chance).sum() / max(int(by_chance.sum()), 1), 1, _MOST_COUNTS)
         self.count = np.where(by_chance, times, 1.0)
         self.expected = np.eye(len(sources))[0]
 

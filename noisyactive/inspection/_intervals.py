@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +80,7 @@ class ClassCounts(NamedTuple):
 
 
 #: Scores of predicted labels, by scikit-learn's names of their scorers.
-SCORES = {
+SCORES: dict[str, Callable[[ClassCounts], NDArray[np.float64]]] = {
     "accuracy": lambda counts: counts.accuracy,
     "balanced_accuracy": lambda counts: np.nanmean(counts.recall, axis=-1),
     "f1_macro": lambda counts: np.nanmean(counts.f1, axis=-1),

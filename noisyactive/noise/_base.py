@@ -199,7 +199,7 @@ def _transition_matrix(
     codes: NDArray[np.intp], noisy_codes: NDArray[np.intp], n_classes: int
 ) -> NDArray[np.float64]:
     """Count T[i, j] = P(noisy=j | true=i); a class without samples gets its identity row."""
-    counts = np.bincount(codes * n_classes + noisy_codes, minlength=n_classes**2)
-    counts = counts.reshape(n_classes, n_classes)
+    pairs = np.bincount(codes * n_classes + noisy_codes, minlength=n_classes**2)
+    counts = pairs.reshape(n_classes, n_classes)
     totals = counts.sum(axis=1, keepdims=True)
     return np.where(totals > 0, counts / np.maximum(totals, 1), np.eye(n_classes))
