@@ -101,7 +101,7 @@ def serve(
     """Serve a page on which people label the samples that a run asks about.
 
     The page collects answers and never trains: an `ActiveLabelCleaner` with the same journal runs
-    the rounds, in this process or another. Each answer is on disk before the next image shows; one
+    the rounds, in this process or another. Each answer is on disk before the next item shows; one
     that its annotator takes back within ten seconds is not charged when it is changed. The page is
     served from a thread::
 
