@@ -427,7 +427,7 @@ class TestCleaner:
         net = clone(NET).set_params(random_state=0)
         issues = find_label_issues(net, X, y, cv=3, random_state=0)
         expected = find_label_issues(on_cpu(net), X, y, cv=3, random_state=0)
-        assert (issues["is_label_issue"] == expected["is_label_issue"]).mean() > 0.97
+        assert (issues["is_issue"] == expected["is_issue"]).mean() > 0.97
         scores = cross_val_score(net, X, y, cv=2)
         assert_allclose(scores, cross_val_score(on_cpu(net), X, y, cv=2), atol=0.05)
 
