@@ -80,7 +80,7 @@ class Samples:
 
     def shown(self, row: int) -> dict[str, Any]:
         """Name, label, group and part of the split, and picture or text of a sample."""
-        item = label_text(self._names[self._place[row]])
+        item = label_text(self._names[self._place[[row]]].tolist()[0])  # no numbers of NumPy
         if self._find is not None and row not in self._pictures:
             self._pictures[row] = thumbnail(self._find, row, item)
         return {

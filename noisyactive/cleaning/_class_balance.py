@@ -148,6 +148,9 @@ class WithWeights:
             raise AttributeError(name)
         return getattr(self.estimator, name)
 
+    def __getstate__(self) -> dict[str, Any]:  # an object has none of its own on Python 3.10
+        return vars(self).copy()
+
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.estimator, name, value)
 

@@ -188,7 +188,13 @@ def test_from_a_journal_alone_chance_speaks(blobs, tmp_path):
     X, y, y_noisy = blobs
     path = tmp_path / "run.db"
     cleaner = ActiveLabelCleaner(
-        GaussianNB(), "random", n_rounds=2, round_budget=40, trust="all", journal=path
+        GaussianNB(),
+        "random",
+        n_rounds=2,
+        round_budget=40,
+        trust="all",
+        journal=path,
+        random_state=0,  # one interval of twenty misses
     ).fit(X, y_noisy, y_clean=y)
     ours = remaining_errors(cleaner)
     truth = int((cleaner.labels_ != y).sum())
