@@ -261,7 +261,8 @@ class CoTraining(PairClassifier):
 
     def _estimate_forget_rate(self) -> None:
         assert self._crossfit is not None
-        estimate = self._crossfit.noise_rate()
+        # Machines of different kinds may round differently.
+        estimate = self._shard.processes.from_main(self._crossfit.noise_rate())
         self.forget_rate_, self.forget_rate_interval_ = estimate.rate, estimate.interval
         self._rate_is_estimated = True
         low, high = estimate.interval

@@ -17,7 +17,7 @@ from skorch.callbacks import Callback, Checkpoint
 from torch import nn
 from torch.utils.data import Dataset
 
-from noisyactive import CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
 
 
 def rows():
@@ -173,9 +173,23 @@ def compare(accelerator, folder):
             kept["refined"] = {"batches": batches_of(net), **results(net)}
     seeds = classifier(accelerator, max_epochs=1, warmup_epochs=1)
     kept["seed"] = seeds.set_params(forget_rate=0.1, mix_ratio=0.0).fit(*rows()).seed_
+    kept["cleaned"] = clean(accelerator)
     resume(accelerator, folder, kept)
     refuse(accelerator, kept)
     (folder / f"kept{accelerator.process_index}.pickle").write_bytes(pickle.dumps(kept))
+
+
+def clean(accelerator):
+    """Rounds around a network that all processes train."""
+    X, y_noisy = rows()
+    params = {"max_epochs": 3, "warmup_epochs": 1, "ramp_epochs": 1, "batch_size": 64}
+    net = classifier(accelerator, forget_rate=0.3, mix_ratio=0.0, **params)
+    true = np.repeat([0, 1, 2], [230, 140, 31])
+    cleaner = ActiveLabelCleaner(
+        net, n_rounds=2, round_budget=20, fine_tune_epochs=1, random_state=0
+    ).fit(X, y_noisy, y_clean=true)
+    found = {"labels": cleaner.labels_, "answered in": cleaner.relabelled_round_}
+    return {**found, "proba": cleaner.predict_proba(X)}
 
 
 def resume(accelerator, folder, kept):

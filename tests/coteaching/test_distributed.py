@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
 
-from noisyactive import CoTeachingVOGClassifier
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
 
 pytest.importorskip("accelerate")
 from . import launched  # noqa: E402
@@ -180,6 +181,13 @@ def test_it_is_an_ordinary_classifier_afterwards(kept, folder):
         assert own["shares"]  # a clone has the accelerator of the process
 
 
+def test_a_cleaner_asks_and_learns_the_same_everywhere(kept):
+    first, second = (one["cleaned"] for one in kept)
+    assert (first["answered in"] > 0).sum() == 40
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name])
+
+
 def test_a_seed_that_is_drawn_is_the_same_everywhere(kept):
     assert kept[0]["seed"] == kept[1]["seed"]
 
@@ -254,10 +262,10 @@ def free_port():
         return one.getsockname()[1]
 
 
-def accelerator_of(**given):
+def accelerator_of(n_processes=1, **given):
     return SimpleNamespace(
         **{
-            "num_processes": 1,
+            "num_processes": n_processes,
             "process_index": 0,
             "is_main_process": True,
             "distributed_type": "NO",
@@ -285,6 +293,20 @@ def test_accelerators_that_cannot_be_used(given, sentence):
     net = CoTeachingVOGClassifier(accelerator=accelerator_of(**given))
     with pytest.raises(ValueError, match=sentence):
         net.fit(*launched.rows())
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({}, "random_state must be an int: .* has 2 processes.*got None"),
+        ({"random_state": 0, "journal": "run.db"}, "journal must be None"),
+        ({"random_state": 0, "n_jobs": 2}, "n_jobs must be None or 1"),
+    ],
+)
+def test_what_a_cleaner_cannot_do_in_several_processes(params, sentence):
+    net = make_pipeline("passthrough", CoTeachingVOGClassifier(accelerator=accelerator_of(2)))
+    with pytest.raises(ValueError, match=sentence):
+        ActiveLabelCleaner(net, **params).start(*launched.rows())
 
 
 def test_an_accelerator_is_wanted():
