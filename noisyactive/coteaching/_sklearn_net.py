@@ -1,7 +1,7 @@
 """skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
@@ -26,15 +26,12 @@ from .._typing import Samples
 from ._callbacks import CosineSchedule, EpochTable, ProgressSteps
 from ._default_modules import arguments_from_data, default_module
 from ._html import html_of
-from ._inputs import CheckedInputs
+from ._optimized import OptimizedPair
 from ._pair import DataSpec, NetworkPair
 from ._process_state import is_small, torch_settings
-from ._processes import MIXED_PRECISIONS, Processes, check_accelerator, check_device
+from ._processes import Processes, check_accelerator, check_device
 from ._saved import loadable, options_of, read_spec
-from ._schedule import PAPER_LR
 
-# Options of an optimizer that exclude `fused`.
-_LOOPS = {"foreach", "differentiable"}
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
 
@@ -84,7 +81,7 @@ def _stored_as(name: str) -> property:
     )
 
 
-class PairClassifier(CheckedInputs):
+class PairClassifier(OptimizedPair):
     """Base of the co-teaching classifiers: everything but the training step.
 
     Not for direct use. It checks parameters, builds and seeds the pair of networks, runs them,
@@ -92,9 +89,6 @@ class PairClassifier(CheckedInputs):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {}
-    _scaler: torch.amp.GradScaler
-    device: Any
-    verbose: int
 
     history_ = _stored_as("_history")
     initialized_ = _stored_as("_initialized")
@@ -151,11 +145,6 @@ class PairClassifier(CheckedInputs):
         self.optimizer_.load_state_dict(self.optimizer_.state_dict())  # goes where the weights are
         self._scaler = self._new_scaler()
 
-    def _lr_in_use(self) -> float:
-        """What lr="auto" stands for; before there are data, the paper's."""
-        schedule = getattr(self, "schedule_", None)
-        return PAPER_LR if schedule is None else schedule["lr"]
-
     def __sklearn_clone__(self) -> "PairClassifier":
         """Clone without fitted state; both share the loggers, which hold open files or runs.
 
@@ -207,25 +196,6 @@ class PairClassifier(CheckedInputs):
         schedule = [] if own_schedule else [("lr_schedule", CosineSchedule())]
         return [*others, *schedule, ("print_log", EpochTable()), ("progress", ProgressSteps())]
 
-    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
-        """Arguments of the optimizer; SGD has momentum 0.9 and weight decay 1e-4 if not set.
-
-        For the default networks it is torch's fused one, which takes a quarter of the time. It is
-        wrong, without a word, where a gradient lies in another order than its weights, and breaks
-        off where weights get their first gradient late: a module of one's own, or callbacks, may
-        bring about both.
-        """
-        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
-        if self.optimizer is torch.optim.SGD:
-            kwargs = {"momentum": 0.9, "weight_decay": 1e-4, **kwargs}
-            plain = self.module is None and not self.callbacks and not self.channels_last
-            plain &= all(weights.requires_grad for weights in self.module_.parameters())
-            if plain and self._device_type in ("cpu", "cuda") and not _LOOPS & kwargs.keys():
-                kwargs = {"fused": True, **kwargs}
-        if kwargs["lr"] == "auto":
-            kwargs["lr"] = self._lr_in_use()
-        return args, kwargs
-
     # --- randomness -------------------------------------------------------------------------
 
     def _torch_settings(self) -> AbstractContextManager[None]:
@@ -268,10 +238,6 @@ class PairClassifier(CheckedInputs):
         self._scaler = self._new_scaler()
         return self
 
-    def _new_scaler(self) -> torch.amp.GradScaler:
-        half = self._mixed_precision == "float16"
-        return torch.amp.GradScaler(self._device_type, enabled=half)
-
     def torch_compile(self, module: Any, name: str) -> Any:
         """With ``compile=True``, compile each network, for training as well as for prediction."""
         if self.compile and isinstance(module, NetworkPair):
@@ -307,26 +273,6 @@ class PairClassifier(CheckedInputs):
         self.criterion_ = criterion
         return self
 
-    def _initialize_optimizer(self, reason: Any = None) -> "PairClassifier":
-        """As skorch does, but without its message beside the progress bar."""
-        verbose: int = self.verbose
-        self.verbose = verbose if verbose > 1 else 0
-        try:
-            super()._initialize_optimizer(reason)
-        finally:
-            self.verbose = verbose
-        return self
-
-    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> "PairClassifier":
-        """Build the optimizer of both networks."""
-        with naming("optimizer"):
-            super().initialize_optimizer(*args, **kwargs)
-        if not isinstance(self.optimizer_, torch.optim.Optimizer):
-            raise TypeError(
-                f"optimizer must build a torch.optim.Optimizer, got {self.optimizer_!r}."
-            )
-        return self
-
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Mean loss of averaged logits, as validation reports it."""
         return super().get_loss(y_pred, y_true, X=X, training=training).mean()
@@ -340,34 +286,10 @@ class PairClassifier(CheckedInputs):
 
     # --- running ----------------------------------------------------------------------------
 
-    @property
-    def _device_type(self) -> str:
-        return torch.device("cpu" if self.device is None else self.device).type
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        """Mixed precision, where `autocast` asks for it."""
-        if self._mixed_precision is None:
-            return nullcontext()
-        return torch.autocast(self._device_type, dtype=getattr(torch, self._mixed_precision))
-
-    @property
-    def _mixed_precision(self) -> str | None:
-        if self.autocast is not None or self.accelerator is None:
-            return self.autocast
-        return MIXED_PRECISIONS[self.accelerator.mixed_precision]
-
     def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
         """Averaged logits of a batch, in single precision."""
         with self._precision():
             return self.module_(self._network_input(x["X"])).float()
-
-    def _step_optimizer(self, step_fn: Any) -> None:
-        if not self._scaler.is_enabled():
-            super()._step_optimizer(step_fn)
-            return
-        step_fn()
-        self._scaler.step(self.optimizer_)
-        self._scaler.update()
 
     # --- callbacks ----------------------------------------------------------------------------
 
