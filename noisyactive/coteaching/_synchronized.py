@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
-from ._default_modules import Standardize
+from ._default_modules import Standardize, WideLinear
 from ._pair import NetworkPair
 from ._shard import Shard
 
@@ -58,12 +58,20 @@ def synchronized(
             instead.append((layer, "forward", partial(_normalise_by_all, layer)))
         elif isinstance(layer, Standardize):
             instead.append((layer, "learn", partial(_learn_from_all, layer, shard)))
-    options = getattr(processes._accelerator, "ddp_handler", None)
+    # Buffers of these are constant or come out the same on every process.
+    known = _BatchNorm, Standardize, WideLinear
+    others = any(
+        list(layer.buffers(recurse=False))
+        for layer in pair.modules()
+        if not isinstance(layer, known)
+    )
+    handler = getattr(processes._accelerator, "ddp_handler", None)
+    options = {"broadcast_buffers": others, **({} if handler is None else handler.to_kwargs())}
     on_gpu = torch.device("cpu" if device is None else device).type != "cpu"
     parallel = nn.parallel.DistributedDataParallel(
         _EachNetwork(pair),
         device_ids=[next(pair.parameters()).device] if on_gpu else None,
-        **({} if options is None else options.to_kwargs()),
+        **options,
     )
     try:
         for layer, name, method in instead:

@@ -1,5 +1,6 @@
 """What every process of a launch runs: trainings whose batches and results are kept in files."""
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -283,7 +284,9 @@ if __name__ == "__main__":
         lose(folder, pairs=sys.argv[3:])
     else:
         accelerator = accelerator_of(sys.argv[3], seconds=120)
+        faulthandler.dump_traceback_later(100)  # where one waits that ends the other
         (compare if what == "compare" else train)(accelerator, folder)
         accelerator.end_training()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        faulthandler.cancel_dump_traceback_later()
