@@ -193,8 +193,14 @@ def test_the_same_index_in_another_order_is_told(take):
 
 @pytest.mark.parametrize(
     "index",
-    [NAMES, range(24), [*NAMES[1:], "another"], [*NAMES[:22][::-1], "sample 0", "sample 0"]],
-    ids=["the same", "of its own", "one differs", "an entry twice"],
+    [
+        NAMES,
+        range(24),
+        [*NAMES[1:], "another"],
+        [*NAMES[:22][::-1], "sample 0", "sample 0"],
+        pd.MultiIndex.from_product([NAMES, [0]]),
+    ],
+    ids=["the same", "of its own", "one differs", "an entry twice", "two levels"],
 )
 def test_another_index_is_no_other_order(index):
     TAKE_BOTH["audit"](TABLE, GIVEN.set_axis(index))
