@@ -39,7 +39,10 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
         strings with other kinds, or holds continuous numbers.
     """
     if y is None:
-        raise ValueError(f"{name} is required: requires y to be passed, but the target y is None.")
+        raise ValueError(  # in brackets what scikit-learn's checks look for
+            f"{name} is required: pass the labels. (requires y to be passed, but the target y is "
+            "None)"
+        )
     labels = as_array(y, name)
     if labels.ndim == 0:
         raise ValueError(

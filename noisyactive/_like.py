@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,34 @@ def row_index(*tables: Any) -> Any:
     import pandas as pd
 
     return next((one.index for one in tables if isinstance(one, (pd.Series, pd.DataFrame))), None)
+
+
+def warn_of_order(X: Any, y: Any) -> None:
+    """Warn where X and y are of pandas and have the same index in another order.
+
+    Parameters
+    ----------
+    X, y : object
+        Samples and labels, which are matched by position. An index with an entry twice is left
+        alone: it does not tell which label is whose.
+
+    Warns
+    -----
+    UserWarning
+        If so.
+    """
+    samples, labels = row_index(X), row_index(y)
+    if samples is None or labels is None or samples.equals(labels):
+        return
+    if len(samples) != len(labels) or samples.nlevels != labels.nlevels:
+        return
+    if samples.is_unique and labels.is_unique and labels.isin(samples).all():
+        warnings.warn(
+            "X and y have the same index in another order, and are matched by position: pass "
+            "y.loc[X.index], or y.to_numpy() if y is in the order of X.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _held_by(classes: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
@@ -16,11 +17,12 @@ from noisyactive import (
     LongTailSampler,
     NoisyLabelsClassifier,
     UniformLabelNoise,
+    find_label_issues,
     rank_suspects,
 )
 from noisyactive._codes import unique_in_blocks
 from noisyactive._labels import find_classes
-from noisyactive.audit import estimate_noise
+from noisyactive.audit import LabelAudit, estimate_noise
 from noisyactive.cleaning import GroundTruthOracle
 from noisyactive.inspection import noise_report
 
@@ -161,3 +163,51 @@ def test_kinds_that_differ_between_blocks_are_refused(monkeypatch):
     monkeypatch.setattr("noisyactive._codes._BLOCK", 3)
     with pytest.raises(ValueError, match="it mixes int, str"):
         find_classes(np.array(["a", "b", "a", 1, 2, 1], dtype=object))
+
+
+NAMES = pd.Index([f"sample {row}" for row in range(24)])
+TABLE = pd.DataFrame({"a": np.arange(24.0), "b": [0.0, 1.0] * 12}, NAMES)
+GIVEN = pd.Series(["no", "yes"] * 12, NAMES)
+NET = CoTeachingClassifier(max_epochs=1, warmup_epochs=1, forget_rate=0, random_state=0)
+TAKE_BOTH = {
+    "audit": lambda X, y: LabelAudit(GaussianNB(), cv=2).fit(X, y),
+    "issues": lambda X, y: find_label_issues(GaussianNB(), X, y, cv=2),
+    "cleaner": lambda X, y: ActiveLabelCleaner(
+        GaussianNB(), trust="all", n_rounds=1, round_budget=1
+    ).start(X, y),
+    "network": lambda X, y: clone(NET).fit(X, y),
+}
+
+
+@pytest.mark.parametrize("take", TAKE_BOTH.values(), ids=TAKE_BOTH)
+def test_the_same_index_in_another_order_is_told(take):
+    with pytest.warns(
+        UserWarning, match=r"same index in another order.*y\.loc\[X\.index\]"
+    ) as told:
+        take(TABLE, GIVEN[::-1])
+    assert sum("another order" in str(one.message) for one in told) == 1
+    # Warnings are errors: these bring none.
+    take(TABLE, GIVEN[::-1].loc[TABLE.index])
+    take(TABLE, GIVEN[::-1].to_numpy())
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        NAMES,
+        range(24),
+        [*NAMES[1:], "another"],
+        [*NAMES[:22][::-1], "sample 0", "sample 0"],
+        pd.MultiIndex.from_product([NAMES, [0]]),
+    ],
+    ids=["the same", "of its own", "one differs", "an entry twice", "two levels"],
+)
+def test_another_index_is_no_other_order(index):
+    TAKE_BOTH["audit"](TABLE, GIVEN.set_axis(index))
+
+
+def test_an_index_of_two_levels_in_another_order_is_told():
+    levels = pd.MultiIndex.from_product([range(12), ["left", "right"]])
+    with pytest.warns(UserWarning, match="another order"):
+        TAKE_BOTH["audit"](TABLE.set_axis(levels), GIVEN.set_axis(levels)[::-1])
+    TAKE_BOTH["audit"](TABLE.set_axis(levels), GIVEN)

@@ -91,6 +91,22 @@ def test_what_is_not_imported(code, unwanted):
     assert result.returncode == 0, result.stderr
 
 
+def test_sub_packages_are_attributes_after_a_bare_import():
+    public = [package.__name__.split(".")[1:] for package in PACKAGES if "." in package.__name__]
+    code = f"""
+import sys, noisyactive
+assert not [name for name in sys.modules if name.startswith("noisyactive.")]
+for name in ["nothing", "_labels"]:  # the latter is a module, but not public
+    assert not hasattr(noisyactive, name), name
+for (name,) in {public!r}:
+    assert getattr(noisyactive, name) is sys.modules[f"noisyactive.{{name}}"], name
+    assert name not in noisyactive.__all__, name
+"""
+    assert len(public) > 10
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_packages_are_documented(package):
     summary = package.__doc__.split("\n\n")[0]

@@ -18,7 +18,7 @@ from .._annotations import Annotations, given_annotations
 from .._held_out import folds_of, make_folds, out_of_fold_proba
 from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
-from .._like import row_index
+from .._like import row_index, warn_of_order
 from .._neighbours import Neighbours
 from .._params import CheckedParams
 from .._pipeline import last_step
@@ -230,6 +230,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         for name in ("_rate", "annotators_"):
             self.__dict__.pop(name, None)
         index = row_index(y, X)
+        warn_of_order(X, y)
         labels, annotations = y, given_annotations(y)
         known = self._known_classes(X, annotations)
         if annotations is not None:

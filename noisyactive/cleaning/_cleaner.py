@@ -425,7 +425,8 @@ class ActiveLabelCleaner(
         Returns
         -------
         ndarray of int of shape (n_rows,)
-            Rows, the most wanted first; none once the rounds, the budget or the pool have run out.
+            Row numbers from 0, the most wanted first; none once the rounds, the budget or the pool
+            have run out. Of pandas objects they take ``X.iloc[rows]``, whatever the index.
         """
         loop = self._current_loop()
         loop.catch_up()

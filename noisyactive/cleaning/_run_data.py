@@ -23,7 +23,7 @@ from .._labels import (
     merge_classes,
     plain_numbers,
 )
-from .._like import LabelForm, form_of, row_index
+from .._like import LabelForm, form_of, row_index, warn_of_order
 from .._pipeline import last_step
 from .._rows import RowsOf, as_rows
 from .._samples import check_samples, checked_rows, for_estimator, labels_of_dataset
@@ -132,6 +132,7 @@ def check_data(
         If something is not as described.
     """
     index = row_index(y, X)
+    warn_of_order(X, y)
     if isinstance(last_step(estimator), NeuralNet):
         X = as_rows(X)
         check_samples(X)

@@ -20,6 +20,7 @@ from .._annotations import one_label_each
 from .._arrays import as_numbers, described, naming, native_type
 from .._codes import find_codes
 from .._labels import find_classes
+from .._like import warn_of_order
 from .._rows import RowsOf, large_as_rows
 from .._samples import (
     as_native,
@@ -159,6 +160,7 @@ class CheckedInputs(NeuralNetClassifier):
 
         Of several annotators' labels, the consensus is learned.
         """
+        warn_of_order(X, y)
         y = one_label_each(y)
         if not reset:
             return self._checked(X, y, self.classes_, reset=False, min_samples=2)[0]
