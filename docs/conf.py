@@ -104,6 +104,7 @@ html_title = "noisyactive"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("start", "errors", "changes")}  # pages without others below
 html_theme_options = {
     "navbar_align": "left",
     "navigation_with_keys": False,
