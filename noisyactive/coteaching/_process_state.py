@@ -17,8 +17,8 @@ from .._interrupts import shielded
 
 _RANDOM_LAYERS = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
-# Multiplications in a batch that are worth a thread. With twice as many, two threads take 0.7 to 0.8
-# of the time of one, and a third more of the processor; with half as many, they gain nothing.
+# Multiplications in a batch that are worth a thread. With twice as many, two threads take 0.7 to
+# 0.8 of the time of one, and a third more of the processor; with half as many, they gain nothing.
 _WORTH_A_THREAD = 20_000_000
 
 _lock = threading.RLock()
