@@ -84,7 +84,7 @@ def is_free(lock):
 ROWS = torch.ones(3, 2)
 BLOCKS = {
     "random": lambda network: isolated_rng(1),
-    "torch": lambda network: torch_settings(1),
+    "torch": lambda network: torch_settings(True),
     "eager": lambda network: eager(),
     "mode": lambda network: evaluating(network),
     "progress": lambda network: progress("training", 1, verbose=0),
@@ -107,9 +107,9 @@ def test_at_every_line_of_blocks_in_blocks():
     network = torch.nn.Linear(2, 2)
 
     def work():
-        with torch_settings(1), isolated_rng(1), evaluating(network):
+        with torch_settings(True), isolated_rng(1), evaluating(network):
             network(ROWS)
-            with torch_settings(None), isolated_rng(2):
+            with torch_settings(False), isolated_rng(2):
                 network(ROWS)
 
     assert_leaves_nothing(work, network)

@@ -40,7 +40,7 @@ from ._batches import (
     whole_dataset,
 )
 from ._pair import DataSpec
-from ._schedule import PREDICTION_BATCH, auto_batch_size
+from ._schedule import auto_batch_size
 from ._shard import Shard
 
 
@@ -253,7 +253,7 @@ class CheckedInputs(NeuralNetClassifier):
         arguments = self.get_params_for(name)
         batch_size = arguments.pop("batch_size", self.batch_size)
         if batch_size == "auto":
-            batch_size = self._auto_batch_size(len(dataset)) if training else PREDICTION_BATCH
+            batch_size = self._auto_batch_size(len(dataset)) if training else 256
         elif batch_size == -1:
             batch_size = len(dataset)
         shard = vars(self).get("_shard") if training else None

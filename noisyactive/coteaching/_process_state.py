@@ -17,9 +17,9 @@ from .._interrupts import shielded
 
 _RANDOM_LAYERS = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
-# Multiplications in a batch that are worth a thread. With twice as many, two threads take 0.7 to
-# 0.8 of the time of one, and a third more of the processor; with half as many, they gain nothing.
-_WORTH_A_THREAD = 20_000_000
+# Up to here one thread trains rows, so that results do not depend on `n_jobs`. A second one would
+# take a fifth to a third off the time of large batches, and nothing off that of small ones.
+_FEW_WEIGHTS = 2**18
 
 _lock = threading.RLock()
 _n_blocks = 0
@@ -69,12 +69,8 @@ def _is_random(layer: nn.Module) -> bool:
     return isinstance(layer, _RANDOM_LAYERS) or bool(getattr(layer, "dropout", 0))
 
 
-def useful_threads(
-    networks: nn.Module, n_dims: int, batch_size: int, device: str | torch.device | None
-) -> int | None:
-    """Threads of torch that have enough to do in each mini-batch.
-
-    More take as long, or longer, and decide about last bits for nothing.
+def is_small(networks: nn.Module, n_dims: int, device: str | torch.device | None) -> bool:
+    """Whether networks are so small that one thread trains them, for the same bits everywhere.
 
     Parameters
     ----------
@@ -82,21 +78,18 @@ def useful_threads(
         What is trained.
     n_dims : int
         Dimensions of one sample. Rows have one, and use each weight once.
-    batch_size : int
-        Samples in a mini-batch.
     device : str, torch.device or None
         Where they compute.
 
     Returns
     -------
-    int or None
-        None is as many as torch is set to.
+    bool
+        Whether it is so.
     """
     on_cpu = torch.device("cpu" if device is None else device).type == "cpu"
     if not on_cpu or n_dims != 1 or _has_lazy(networks):
-        return None
-    n_weights = sum(weights.numel() for weights in networks.parameters())
-    return max(1, n_weights * batch_size // _WORTH_A_THREAD)
+        return False
+    return sum(weights.numel() for weights in networks.parameters()) <= _FEW_WEIGHTS
 
 
 def _has_lazy(networks: nn.Module) -> bool:
@@ -105,7 +98,7 @@ def _has_lazy(networks: nn.Module) -> bool:
 
 
 @shielded
-def torch_settings(n_threads: int | None) -> Iterator[None]:
+def torch_settings(single_thread: bool) -> Iterator[None]:
     """Compute with settings of torch that do not depend on other threads; put them back.
 
     The number of threads decides about the last bits of a sum, and it differs between a process
@@ -115,8 +108,8 @@ def torch_settings(n_threads: int | None) -> Iterator[None]:
 
     Parameters
     ----------
-    n_threads : int or None
-        Threads of torch to compute with, at most; None is as many as outside of all such blocks.
+    single_thread : bool
+        Compute with one thread of torch; otherwise with as many as outside of all such blocks.
     """
     global _n_blocks, _n_threads_before
     gradients, outer = torch.is_grad_enabled(), getattr(_here, "n_threads", None)
@@ -124,7 +117,7 @@ def torch_settings(n_threads: int | None) -> Iterator[None]:
         if not _n_blocks:
             _n_threads_before = torch.get_num_threads()
         _n_blocks += 1
-        _here.n_threads = min(n_threads or _n_threads_before, _n_threads_before)
+        _here.n_threads = 1 if single_thread else _n_threads_before
         torch.set_num_threads(_here.n_threads)
     try:
         yield

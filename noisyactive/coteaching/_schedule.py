@@ -16,9 +16,6 @@ _EPOCHS_FOR_SAMPLES = ((250, 80), (500, 40), (1_750, 40), (7_000, 20))
 #: pretrained network, "auto" means these.
 PAPER_EPOCHS, PAPER_LR = 50, 0.01
 
-#: Samples in a batch of predictions with ``batch_size="auto"``.
-PREDICTION_BATCH = 256
-
 
 class Schedule(TypedDict):
     """The course of one training: parameters of the classifiers, by name."""

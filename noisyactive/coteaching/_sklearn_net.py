@@ -28,10 +28,9 @@ from ._default_modules import arguments_from_data, default_module
 from ._html import html_of
 from ._optimized import OptimizedPair
 from ._pair import DataSpec, NetworkPair
-from ._process_state import torch_settings, useful_threads
+from ._process_state import is_small, torch_settings
 from ._processes import Processes, check_accelerator, check_device
 from ._saved import loadable, options_of, read_spec
-from ._schedule import PREDICTION_BATCH
 
 # `on_grad_computed` of callbacks that do nothing there.
 _NO_OPS = (Callback.on_grad_computed, NeuralNetClassifier.on_grad_computed)
@@ -200,11 +199,11 @@ class PairClassifier(OptimizedPair):
     # --- randomness -------------------------------------------------------------------------
 
     def _torch_settings(self) -> AbstractContextManager[None]:
-        """No more threads of torch than have something to do."""
-        schedule = getattr(self, "schedule_", None)  # None after load_params
-        batch_size = PREDICTION_BATCH if schedule is None else schedule["batch_size"]
+        """One thread of torch for small networks, so that `n_jobs` does not change last bits."""
         n_dims = len(self.module_.spec.sample_shape)
-        return torch_settings(useful_threads(self.module_, n_dims, batch_size, self.device))
+        return torch_settings(is_small(self.module_, n_dims, self.device))
+
+    # --- building ---------------------------------------------------------------------------
 
     def initialize(self) -> "PairClassifier":
         """Build the networks, the optimizer and the callbacks, and draw the seed of the run."""
