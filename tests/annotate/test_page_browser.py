@@ -66,6 +66,23 @@ def try_again(tab):
     tab.locator("#again").dispatch_event("click")
 
 
+class Line:
+    """What becomes of the answers on their way: routed once, for a route that is taken away and
+    set again may let a request through."""
+
+    def __init__(self, tab):
+        self.lets_through, self.loses_replies = True, False
+        tab.route("**/api/answers", self.carry)
+
+    def carry(self, route):
+        if self.lets_through:
+            route.continue_()
+            return
+        if self.loses_replies:
+            route.fetch()
+        route.abort()
+
+
 def answers(run):
     return [(a["item"], a["new_label"]) for a in Journal(run.journal).answers()]
 
@@ -185,26 +202,45 @@ def test_a_reply_that_gets_lost(start_run, serving, open_tab):
     asked = [run.ids[row] for row in run.rows]
     tab = open_tab(serving(run.journal, annotator="Ada").url)
     ready(tab, asked[0])
-
-    def lose(route):
-        route.fetch()
-        route.abort()
-
-    tab.route("**/api/answers", lose)
+    line = Line(tab)
+    line.lets_through, line.loses_replies = False, True
     tab.keyboard.press("1")
     expect(tab.locator("#trouble")).to_be_visible()
     assert len(answers(run)) == 1  # it arrived, but the page cannot know
-    tab.unroute("**/api/answers")
+    line.lets_through = True
     try_again(tab)
     ready(tab, asked[1])
 
     tab.keyboard.press("u")
     ready(tab, asked[0])
-    tab.route("**/api/answers", lose)
+    line.lets_through = False
     tab.keyboard.press("2")
     expect(tab.locator("#trouble")).to_be_visible()
-    tab.unroute("**/api/answers")
+    line.lets_through = True
     try_again(tab)
+    ready(tab, asked[1])
+    assert answers(run) == [(asked[0], "benign"), (asked[0], "melanoma")]
+
+
+def test_a_late_look_at_the_server_changes_nothing(start_run, serving, open_tab):
+    run = start_run()
+    asked = [run.ids[row] for row in run.rows]
+    tab = open_tab(serving(run.journal, annotator="Ada").url)
+    ready(tab, asked[0])
+    tab.keyboard.press("1")
+    ready(tab, asked[1])
+    held = []
+    tab.route("**/api/state?*", lambda route: held.append(route))
+    with tab.expect_request("**/api/state?*"):
+        try_again(tab)
+    tab.keyboard.press("u")
+    ready(tab, asked[0])
+    with tab.expect_response("**/api/state?*") as late:
+        held.pop().continue_()
+    late.value.finished()
+    tab.evaluate("new Promise(requestAnimationFrame)")
+    expect(tab.locator("#correcting")).to_be_visible()
+    tab.keyboard.press("2")
     ready(tab, asked[1])
     assert answers(run) == [(asked[0], "benign"), (asked[0], "melanoma")]
 
@@ -214,13 +250,14 @@ def test_an_answer_that_was_kept_too_long(start_run, serving, open_tab):
     asked = [run.ids[row] for row in run.rows]
     tab = open_tab(serving(run.journal, annotator="Ada").url)
     ready(tab, asked[0])
-    tab.route("**/api/answers", lambda route: route.abort())
+    line = Line(tab)
+    line.lets_through = False
     tab.keyboard.press("1")
     expect(tab.locator("#trouble")).to_be_visible()
     Journal(run.journal).answer([asked[0]], ["nevus"], annotator="Bob")
     tab.reload()
     expect(tab.locator("#trouble")).to_contain_text("Your answer is kept here")
-    tab.unroute("**/api/answers")
+    line.lets_through = True
     try_again(tab)
     ready(tab, asked[1])
     expect(tab.locator("#status")).to_contain_text("not counted: the item was answered elsewhere")

@@ -27,6 +27,7 @@ let failed = null; // an answer that could not be saved, to be sent again
 let keptSent = false;
 let resting = false; // whether the sitting was ended by hand
 let timer = 0;
+let turn = 0; // grows with all that is done here: an older look at the server no longer counts then
 let readySince = 0;
 let freeUntil = 0; // when taking back the last answer begins to cost
 let freeTimer = 0;
@@ -48,11 +49,19 @@ const getState = () => getJson(withName(`/api/state?tab=${tab}`));
 
 async function refresh() {
   clearTimeout(timer);
+  turn += 1;
+  const mine = turn;
   try {
-    const found = await getState();
+    let found = await getState();
+    if (mine !== turn) return;
     state = found;
-    if (!keptSent && (await sendKept())) state = await getState();
+    if (!keptSent && (await sendKept())) {
+      found = await getState();
+      if (mine !== turn) return;
+      state = found;
+    }
   } catch (error) {
+    if (mine !== turn) return;
     if (error instanceof Gone && !shown && state?.progress.budget_left === 0 && !unsent().length) showEnd();
     else showTrouble(error);
     return;
@@ -98,6 +107,7 @@ async function sendKept() {
 async function send(answer) {
   if (sending) return;
   sending = true;
+  turn += 1;
   ready = false;
   showReady();
   if (!failed) say("Saving …");
@@ -185,16 +195,24 @@ async function undo() {
 // Show an answer of mine again, to change it: the latest is 1 back.
 async function recall(back) {
   if (failed || (shown && !ready)) return;
+  clearTimeout(timer);
+  turn += 1;
+  const mine = turn;
   let found;
   try {
     found = (await getJson(withName(`/api/previous?back=${back}`))).item;
   } catch (error) {
-    showTrouble(error);
+    if (mine === turn) showTrouble(error);
     return;
   }
+  if (mine !== turn) return;
   resting = false;
-  if (found) showItem(found);
-  else say(back === 1 ? "There is no answer of yours yet." : "There is no earlier answer of yours.");
+  if (found) {
+    showItem(found);
+    return;
+  }
+  say(back === 1 ? "There is no answer of yours yet." : "There is no earlier answer of yours.");
+  if (!shown) refresh();
 }
 
 function leaveCorrection() {
