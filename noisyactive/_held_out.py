@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
@@ -18,7 +19,7 @@ from ._codes import rank_within_class
 from ._interrupts import interrupts_raised
 from ._pipeline import transform_once
 from ._proba import aligned_proba
-from ._rows import view_rows
+from ._rows import for_processes, view_rows
 from ._samples import asking
 
 
@@ -62,8 +63,12 @@ def out_of_fold_proba(
     _, estimator, X = transform_once(estimator, X, fit_params or {})
     proba = np.zeros((len(codes), len(classes)))
     numbers = np.unique(folds)
+    fit_params = dict(fit_params or {})
+    if effective_n_jobs(n_jobs) > 1:
+        X = for_processes(X)
+        fit_params = {name: for_processes(value) for name, value in fit_params.items()}
     found = Parallel(n_jobs=n_jobs)(
-        delayed(_of_fold)(estimator, X, classes, codes, folds != fold, fit_params or {})
+        delayed(_of_fold)(estimator, X, classes, codes, folds != fold, fit_params)
         for fold in numbers
     )
     for fold, of_fold in zip(numbers, found, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,42 @@ def large_as_rows(X: Any) -> Any:
     if isinstance(X, np.ndarray) and X.ndim > 1 and X.nbytes >= _LARGE:
         return RowsOf(X)
     return as_rows(X)
+
+
+def for_processes(values: Any) -> Any:
+    """Samples, or what belongs to them, as joblib's processes can read them.
+
+    joblib has them map the file of an array into memory again. What was changed in memory alone
+    (mode "c") is not in the file, and joblib mistakes arrays that are transposed or reversed for
+    others: of these, a copy.
+
+    Parameters
+    ----------
+    values : object
+        An array, `RowsOf` one, or anything else.
+
+    Returns
+    -------
+    object
+        The same, if it needs no copy.
+    """
+    if isinstance(values, RowsOf):
+        array = for_processes(values.array)
+        if array is values.array:
+            return values
+        return RowsOf(array, values.rows, checked=values.checked, check=values.check)
+    if not isinstance(values, np.ndarray):
+        return values
+    mapped: Any = values
+    while isinstance(mapped.base, np.ndarray):
+        mapped = mapped.base
+    if not isinstance(mapped, np.memmap) or not isinstance(mapped.base, mmap):
+        return values
+    in_order = values.flags["F" if mapped.ndim > 1 and mapped.flags["F"] else "C"]
+    strided = not values.flags.forc and min(values.strides) >= 0
+    if (in_order or strided) and mapped.mode != "c" and mapped.filename is not None:
+        return values
+    return np.array(values)
 
 
 def gathered(parts: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:

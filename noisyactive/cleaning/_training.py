@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .._held_out import make_folds, out_of_fold_proba
 from .._interrupts import interrupts_raised
 from .._labels import find_classes
 from .._pipeline import changes_labels, last_step
-from .._rows import view_rows
+from .._rows import for_processes, view_rows
 from .._samples import asking, for_estimator
 from ._class_balance import fit_balanced
 from ._fine_tune import Refit, can_train_further, train_further
@@ -64,6 +65,20 @@ class Training:
     validation_data: tuple[Any, Any] | None
     scoring: str | Callable[..., float]
     n_jobs: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes."""
+        state = vars(self) | self._for_processes
+        del state["_for_processes"]
+        return state
+
+    @cached_property
+    def _for_processes(self) -> dict[str, Any]:
+        of_fit = {name: for_processes(value) for name, value in self.fit_params.items()}
+        held_out = self.validation_data
+        if held_out is not None:
+            held_out = for_processes(held_out[0]), for_processes(held_out[1])
+        return {"X": for_processes(self.X), "fit_params": of_fit, "validation_data": held_out}
 
     @interrupts_raised()
     def fit(self, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Any:

@@ -10,6 +10,8 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, UniformLabelNoise
+from noisyactive._held_out import out_of_fold_proba
+from noisyactive._rows import RowsOf
 from noisyactive.cleaning._training import Training
 
 NET = CoTeachingVOGClassifier(max_epochs=4, warmup_epochs=2, vog_window=2, batch_size=64)
@@ -74,6 +76,28 @@ def test_large_arrays_are_mapped_and_not_copied(workers):
     training = Training(LogisticRegression(), X, codes[:1], None, None, {}, None, "accuracy", 2)
     kind = partial(attrgetter("X.__class__.__name__"), training)  # what any process can import
     assert training.at_a_time([kind] * 2) == ["memmap", "memmap"]
+
+
+@pytest.mark.parametrize("kind", ["transposed", "reversed", "changed"])
+def test_arrays_that_joblib_reads_wrongly_from_their_file(kind, workers, tmp_path):
+    values = np.random.default_rng(0).normal(size=(12, 60))
+    np.save(tmp_path / "X.npy", values if kind == "transposed" else values.T)
+    X = np.load(tmp_path / "X.npy", mmap_mode="c" if kind == "changed" else "r")
+    X = {"transposed": X.T, "reversed": X[::-1], "changed": X}[kind]
+    if kind == "changed":
+        X *= np.arange(60)[:, None]
+    y = (np.array(X)[:, 0] > 0).astype(int)
+    weights = {"sample_weight": X[:, 1]}
+    training = Training(None, X, y[:1], None, None, weights, (RowsOf(X), y), "accuracy", 2)
+    got = training.at_a_time([partial(attrgetter("X", "fit_params", "validation_data"), training)])
+    for one in (got[0][0], got[0][2][0]):
+        np.testing.assert_array_equal(one, X)
+    np.testing.assert_array_equal(got[0][1]["sample_weight"], X[:, 1])
+    folds, model = np.arange(60) % 3, LogisticRegression()
+    proba = [
+        out_of_fold_proba(model, X, np.arange(2), y, folds, n_jobs=n_jobs) for n_jobs in (1, 2)
+    ]
+    np.testing.assert_array_equal(*proba)
 
 
 def test_an_error_in_another_process_is_raised(data, workers):
