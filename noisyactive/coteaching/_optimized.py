@@ -8,7 +8,7 @@ import torch
 from .._arrays import naming
 from ._inputs import CheckedInputs
 from ._processes import MIXED_PRECISIONS
-from ._schedule import PAPER_LR
+from ._schedule import PAPER_LR, auto_lr, default_lr
 
 # Options of an optimizer that exclude `fused`.
 _LOOPS = {"foreach", "differentiable"}
@@ -42,13 +42,25 @@ class OptimizedPair(CheckedInputs):
             if plain and self._device_type in ("cpu", "cuda") and not _LOOPS & kwargs.keys():
                 kwargs = {"fused": True, **kwargs}
         if kwargs["lr"] == "auto":
-            kwargs["lr"] = self._lr_in_use()
+            kwargs["lr"] = self._auto_lr()
         return args, kwargs
 
-    def _lr_in_use(self) -> float:
-        """What lr="auto" stands for; before there are data, the paper's."""
-        schedule = getattr(self, "schedule_", None)
-        return PAPER_LR if schedule is None else schedule["lr"]
+    def _auto_lr(self, batch_size: int | None = None) -> float:
+        """What lr="auto" stands for; before there are data, the paper's.
+
+        It follows from the batch size that the networks were built for, unless one is given.
+        """
+        if self.optimizer is not torch.optim.SGD:
+            return default_lr(self.optimizer) or PAPER_LR
+        if batch_size is None and hasattr(self, "schedule_"):
+            batch_size = self.schedule_["batch_size"]
+        return PAPER_LR if self.module is not None or batch_size is None else auto_lr(batch_size)
+
+    def _set_auto_lr(self) -> None:
+        """Let the optimizer have it, or `optimizer__lr`, where `lr` is "auto"."""
+        if self.lr == "auto":
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self.get_params_for("optimizer").get("lr", self._auto_lr())
 
     def _initialize_optimizer(self, reason: Any = None) -> "OptimizedPair":
         """As skorch does, but without its message beside the progress bar."""

@@ -120,8 +120,9 @@ class PairClassifier(OptimizedPair):
         new_callbacks = "callbacks" in params
         if new_callbacks:  # skorch would initialize them even before the networks
             self.callbacks = params.pop("callbacks")
+        new_optimizer = "optimizer" in params
         for name in list(params):
-            if name.startswith(("iterator_train__", "iterator_valid__")):
+            if name == "optimizer" or name.startswith(("iterator_train", "iterator_valid")):
                 setattr(self, name, params.pop(name))  # skorch refuses it once there are networks
                 self._params_to_validate.add(name)
         super().set_params(**params)
@@ -131,9 +132,10 @@ class PairClassifier(OptimizedPair):
             if name.startswith("optimizer__"):
                 setattr(self, name, value)
                 self._params_to_validate.add(name)
-        if isinstance(lr := params.get("lr"), str) and lr == "auto" and self.initialized_:
-            for group in self.optimizer_.param_groups:
-                group["lr"] = self._lr_in_use()
+        if new_optimizer and self.initialized_:
+            self._initialize_optimizer()
+        elif "lr" in params and self.initialized_:
+            self._set_auto_lr()
         if moving:
             self._move()
         return self

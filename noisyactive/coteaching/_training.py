@@ -26,13 +26,10 @@ from ._process_state import may_draw_globally
 from ._processes import Processes
 from ._schedule import (
     PAPER_EPOCHS,
-    PAPER_LR,
     PHASES,
     Schedule,
     auto_epochs,
-    auto_lr,
     auto_phases,
-    default_lr,
 )
 from ._selection import SampleRecord, count_selected, scheduled_forget_rate, select_clean
 from ._shard import Shard, checksum
@@ -72,6 +69,7 @@ class CoTraining(PairClassifier):
     ) -> Self:
         if not hasattr(self, "schedule_"):  # the pair was loaded from a file
             self.schedule_ = self._schedule_for(len(dataset))
+            self._set_auto_lr()
         self._planned_epochs = self.schedule_["max_epochs"] if epochs is None else int(epochs)
         self._validation = validation
         self._weights = weights
@@ -145,20 +143,15 @@ class CoTraining(PairClassifier):
 
     def _schedule_for(self, n_samples: int, epochs: int | None = None) -> Schedule:
         """What was set, and what "auto" stands for with so many samples."""
-        own_module = self.module is not None
         max_epochs = self.max_epochs if epochs is None else int(epochs)
         if max_epochs == "auto":
-            max_epochs = PAPER_EPOCHS if own_module else auto_epochs(n_samples)
+            max_epochs = auto_epochs(n_samples) if self.module is None else PAPER_EPOCHS
         batch_size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
         if batch_size == "auto":
             batch_size = self._auto_batch_size(n_samples)
         elif batch_size == -1:
             batch_size = n_samples
-        lr = self.lr
-        if lr == "auto" and self.optimizer is torch.optim.SGD:
-            lr = PAPER_LR if own_module else auto_lr(batch_size)
-        elif lr == "auto":
-            lr = default_lr(self.optimizer) or PAPER_LR
+        lr = self._auto_lr(batch_size) if self.lr == "auto" else self.lr
         phases = zip((self.warmup_epochs, self.ramp_epochs), auto_phases(max_epochs), strict=True)
         warmup_epochs, ramp_epochs = (auto if own == "auto" else own for own, auto in phases)
         return Schedule(
@@ -177,6 +170,7 @@ class CoTraining(PairClassifier):
         for name in PHASES:
             if (value := getattr(self, name)) != "auto":
                 schedule[name] = value
+        schedule["lr"] = self._auto_lr() if self.lr == "auto" else self.lr
         self.schedule_ = schedule
 
     @shielded

@@ -131,6 +131,23 @@ class TestClassifier:
         net.set_params(lr="auto").partial_fit(X, y, epochs=1)
         assert net.history[-1, "lr"] == net.schedule_["lr"]
 
+    @pytest.mark.parametrize(
+        ("before", "after", "lr"),
+        [
+            ({"lr": 0.5}, {"lr": "auto"}, auto_lr(10)),
+            ({"optimizer__lr": 0.004}, {"lr": "auto"}, 0.004),
+            ({}, {"optimizer": torch.optim.Adam}, 1e-3),
+            ({}, {"module": SmallMLP}, 0.01),
+        ],
+    )
+    def test_auto_follows_what_is_set_later(self, blobs, before, after, lr):
+        X, y = blobs
+        net = CoTeachingClassifier(forget_rate=0.1, batch_size=10, random_state=0, **before)
+        net.fit(X, y, epochs=1).set_params(**after)
+        net.partial_fit(X, y, epochs=1)
+        assert net.history[-1, "lr"] == lr
+        assert net.schedule_["lr"] == lr or before == {"optimizer__lr": lr}
+
     def test_a_loaded_pair_goes_on(self, blobs, tmp_path):
         X, y = blobs
         net = CoTeachingClassifier(forget_rate=0.1, random_state=0).fit(X, y, epochs=10)
@@ -138,7 +155,8 @@ class TestClassifier:
         again = CoTeachingClassifier(forget_rate=0.1, random_state=0)
         again.load_params(f_params=tmp_path / "pair.pt")
         again.partial_fit(X, y, epochs=1).refine(X, y, epochs=1)
-        assert again.history[-1, "lr"] == again.schedule_["lr"] == net.schedule_["lr"]
+        assert again.history[:, "lr"] == [net.schedule_["lr"]] * 2
+        assert again.schedule_["lr"] == net.schedule_["lr"]
 
     @pytest.mark.parametrize(
         ("name", "value"),
