@@ -160,9 +160,21 @@ class PairClassifier(OptimizedPair):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the accelerator, which belongs to the processes of one launch."""
-        state = super().__getstate__()
+        """Without the accelerator, which belongs to the processes of one launch.
+
+        skorch pickles networks apart, so that those of a GPU load where there is none. In joblib's
+        processes, that finds no class of a notebook; what pickles the classifier does.
+        """
+        on_cpu = self.device is not None and self._device_type == "cpu"
+        state = vars(self) if on_cpu else super().__getstate__()
         return {**state, "accelerator": None, "device": loadable(self.device)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a GPU, or as skorch pickles all, with the networks apart."""
+        if "__cuda_dependent_attributes__" in state:
+            super().__setstate__(state)
+        else:
+            self.__dict__.update(state)
 
     def _check_params(self) -> None:
         """Raise before anything starts if a parameter has a wrong type or value."""

@@ -1,11 +1,13 @@
 """Fold models in other threads, processes and clusters: the same bits as one after the other."""
 
+import pickle
 from functools import partial
 from operator import attrgetter
 
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
@@ -76,6 +78,20 @@ def test_large_arrays_are_mapped_and_not_copied(workers):
     training = Training(LogisticRegression(), X, codes[:1], None, None, {}, None, "accuracy", 2)
     kind = partial(attrgetter("X.__class__.__name__"), training)  # what any process can import
     assert training.at_a_time([kind] * 2) == ["memmap", "memmap"]
+
+
+def test_networks_of_a_class_that_no_import_finds_reach_other_processes(data):
+    class Local(torch.nn.Linear):  # as one of a notebook
+        def __init__(self, in_features, num_classes):
+            super().__init__(in_features, num_classes)
+
+    net = CoTeachingVOGClassifier(Local, forget_rate=0, mix_ratio=0, batch_size=100)
+    net.fit(data[0], data[2], epochs=1)
+    twin = pickle.loads(pickle.dumps(joblib.wrap_non_picklable_objects(net, keep_wrapper=False)))
+    np.testing.assert_array_equal(twin.predict_proba(data[0]), net.predict_proba(data[0]))
+    twin.partial_fit(data[0], data[2], epochs=1)
+    net.partial_fit(data[0], data[2], epochs=1)
+    np.testing.assert_array_equal(twin.predict_proba(data[0]), net.predict_proba(data[0]))
 
 
 @pytest.mark.parametrize("kind", ["transposed", "reversed", "changed"])
