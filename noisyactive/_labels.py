@@ -28,7 +28,7 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
     Returns
     -------
     classes : ndarray of shape (n_classes,)
-        The sorted distinct labels, with the dtype of `y`.
+        The sorted distinct labels, with the dtype of `y` in the machine's byte order.
     codes : ndarray of shape (n_samples,)
         Index of every sample's label in `classes`.
 
@@ -65,6 +65,7 @@ def find_classes(y: ArrayLike | None, *, name: str = "y") -> tuple[NDArray[Any],
         raise ValueError(f"Unknown label type: {name} holds values of the type {labels.dtype}.")
     with naming(name):
         labels = column_or_1d(labels, warn=True)
+    labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)  # pandas reads no other
     if not len(labels):
         raise ValueError(f"{name} holds no labels.")
     missing = labels.dtype.kind == "O" and any(is_missing(label) for label in labels)

@@ -65,6 +65,14 @@ def test_refused_everywhere(kind, entry):
         ENTRIES[entry](y)
 
 
+@pytest.mark.parametrize("dtype", [">i4", ">f8", ">U1"])
+def test_labels_of_another_byte_order(dtype):
+    X, y = np.arange(20.0)[:, None], np.repeat([0, 1], 10).astype(dtype)
+    audit = LabelAudit(LogisticRegression(), random_state=0).fit(X, y)
+    assert_array_equal(audit.issues_["given"].sort_index().astype(y.dtype.newbyteorder("=")), y)
+    assert ActiveLabelCleaner(LogisticRegression()).fit(X, y).labels_.dtype == dtype
+
+
 def test_text_that_ends_with_nul_stays_apart():
     y = ["a", "a\0"] * 3
     noise = UniformLabelNoise(0, random_state=0)
