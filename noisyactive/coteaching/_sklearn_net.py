@@ -1,6 +1,7 @@
 """skorch's classifier with scikit-learn's conventions: parameters, seeds, labels, files."""
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
@@ -162,19 +163,27 @@ class PairClassifier(OptimizedPair):
     def __getstate__(self) -> dict[str, Any]:
         """Without the accelerator, which belongs to the processes of one launch.
 
-        skorch pickles networks apart, so that those of a GPU load where there is none. In joblib's
-        processes, that finds no class of a notebook; what pickles the classifier does.
+        skorch pickles networks apart, so that those of a GPU load where there is none. Networks of
+        a notebook's class are pickled with the rest: joblib's processes get the class by its code.
         """
-        on_cpu = self.device is not None and self._device_type == "cpu"
-        state = vars(self) if on_cpu else super().__getstate__()
+        if all(_is_importable(type(one)) for one in self._own_networks()):
+            state = super().__getstate__()
+        else:
+            apart = tuple(self.cuda_dependent_attributes_)
+            networks = {name: one for name, one in vars(self).items() if name.startswith(apart)}
+            # A copy: Python's processes would share the memory of their weights.
+            state = vars(self) | copy.deepcopy(networks)
         return {**state, "accelerator": None, "device": loadable(self.device)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Of a GPU, or as skorch pickles all, with the networks apart."""
         if "__cuda_dependent_attributes__" in state:
             super().__setstate__(state)
         else:
             self.__dict__.update(state)
+
+    def _own_networks(self) -> Iterable[torch.nn.Module]:
+        """All modules of the pair; none before it is built."""
+        return self.module_.modules() if hasattr(self, "module_") else ()
 
     def _check_params(self) -> None:
         """Raise before anything starts if a parameter has a wrong type or value."""
@@ -455,3 +464,8 @@ class PairClassifier(OptimizedPair):
             self.n_features_in_ = spec.sample_shape[0]
         if not same:
             self.initialize()
+
+
+def _is_importable(kind: type) -> bool:
+    """Whether other processes find a class by its name."""
+    return kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__

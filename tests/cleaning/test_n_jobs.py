@@ -1,7 +1,9 @@
 """Fold models in other threads, processes and clusters: the same bits as one after the other."""
 
 import pickle
+import sys
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from operator import attrgetter
 
 import joblib
@@ -80,16 +82,33 @@ def test_large_arrays_are_mapped_and_not_copied(workers):
     assert training.at_a_time([kind] * 2) == ["memmap", "memmap"]
 
 
-def test_networks_of_a_class_that_no_import_finds_reach_other_processes(data):
-    class Local(torch.nn.Linear):  # as one of a notebook
-        def __init__(self, in_features, num_classes):
-            super().__init__(in_features, num_classes)
+class Copied(torch.nn.Linear):
+    def __init__(self, in_features, num_classes):
+        super().__init__(in_features, num_classes)
 
-    net = CoTeachingVOGClassifier(Local, forget_rate=0, mix_ratio=0, batch_size=100)
+
+def through_joblib(net):
+    return pickle.loads(pickle.dumps(joblib.wrap_non_picklable_objects(net, keep_wrapper=False)))
+
+
+def through_multiprocessing(net):
+    return pickle.loads(ForkingPickler.dumps(net))
+
+
+@pytest.mark.parametrize("through", [through_joblib, through_multiprocessing])
+@pytest.mark.parametrize("of", ["module", "notebook"])
+def test_networks_reach_other_processes(of, through, data, monkeypatch):
+    if of == "notebook":
+        monkeypatch.setattr(Copied, "__module__", "__main__")
+        if through is through_multiprocessing:
+            monkeypatch.setattr(sys.modules["__main__"], "Copied", Copied, raising=False)
+    net = CoTeachingVOGClassifier(Copied, forget_rate=0, mix_ratio=0, batch_size=100)
     net.fit(data[0], data[2], epochs=1)
-    twin = pickle.loads(pickle.dumps(joblib.wrap_non_picklable_objects(net, keep_wrapper=False)))
-    np.testing.assert_array_equal(twin.predict_proba(data[0]), net.predict_proba(data[0]))
+    before = net.predict_proba(data[0])
+    twin = through(net)
+    np.testing.assert_array_equal(twin.predict_proba(data[0]), before)
     twin.partial_fit(data[0], data[2], epochs=1)
+    np.testing.assert_array_equal(net.predict_proba(data[0]), before)
     net.partial_fit(data[0], data[2], epochs=1)
     np.testing.assert_array_equal(twin.predict_proba(data[0]), net.predict_proba(data[0]))
 
