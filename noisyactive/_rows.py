@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from mmap import mmap
 from typing import Any
@@ -187,7 +188,7 @@ def for_processes(values: Any) -> Any:
 
     joblib has them map the file of an array into memory again. What was changed in memory alone
     (mode "c") is not in the file, and joblib mistakes arrays that are transposed or reversed for
-    others: of these, a copy.
+    others: of these, a copy, and of those whose file is gone.
 
     Parameters
     ----------
@@ -213,7 +214,8 @@ def for_processes(values: Any) -> Any:
         return values
     in_order = values.flags["F" if mapped.ndim > 1 and mapped.flags["F"] else "C"]
     strided = not values.flags.forc and min(values.strides) >= 0
-    if (in_order or strided) and mapped.mode != "c" and mapped.filename is not None:
+    there = mapped.filename is not None and os.path.exists(mapped.filename)
+    if (in_order or strided) and mapped.mode != "c" and there:
         return values
     return np.array(values)
 

@@ -42,7 +42,7 @@ def as_stored(X: Any, name: str = "X") -> Any:
     if not _is_array_elsewhere(X):
         return None
     try:
-        shape, dtype = X.shape, np.dtype(X.dtype)
+        shape, dtype, file = X.shape, np.dtype(X.dtype), getattr(X, "file", None)
     except TypeError:  # a type that NumPy does not have
         return None
     except (ValueError, RuntimeError) as error:
@@ -52,7 +52,7 @@ def as_stored(X: Any, name: str = "X") -> Any:
             f"{name} is a {type(X).__name__} of the type {dtype} and shape {shape}; from a file, "
             f"pass numbers with samples along the first axis. Others fit into memory: {name}[:]."
         )
-    return HDF5Rows(X) if hasattr(getattr(X, "file", None), "filename") else X
+    return HDF5Rows(X) if hasattr(file, "filename") else X
 
 
 def _is_array_elsewhere(X: Any) -> bool:

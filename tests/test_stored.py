@@ -325,6 +325,11 @@ def test_samplers_read_nothing(kind, data, tmp_path):
     assert LabelNoiseSampler(UniformLabelNoise(0.2)).fit_resample(X_file, y)[0] is X_file
 
 
+class NeverTrained(CoTeachingVOGClassifier):
+    def fit(self, *args, **kwargs):
+        raise AssertionError
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
     X, _, y = data
@@ -335,6 +340,9 @@ def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
         NET.fit(X_file, y)
     with pytest.raises(ValueError, match="X contains NaN"):
         ActiveLabelCleaner(NET).start(X_file, y)
+    for X_val in (X, X_file):
+        with pytest.raises(ValueError, match="X_val.* contains NaN"):
+            ActiveLabelCleaner(NeverTrained()).start(X[:100], y[:100], validation_data=(X_val, y))
     with pytest.raises(ValueError, match="X contains NaN"):
         find_label_issues(NET, X_file, y)
     with pytest.raises(ValueError, match="inconsistent lengths"):
@@ -366,8 +374,13 @@ def test_what_is_no_array_of_numbers(data, tmp_path):
         with pytest.raises(ValueError, match="X and y|minimum of 2"):
             NET.fit(empty, y)
         X = file.create_dataset("X", data=data[0])
+    with h5py.File(tmp_path / "X.h5") as file:
+        read = file["X"]
+        assert (read.shape, read.dtype) == (data[0].shape, data[0].dtype)  # h5py remembers both
     with pytest.raises(ValueError, match="X is a Dataset of a file that is closed"):
         ActiveLabelCleaner(NET).start(X, y)
+    with pytest.raises(ValueError, match="X is a Dataset of a file that is closed"):
+        NET.fit(read, y)
 
 
 @pytest.mark.parametrize(

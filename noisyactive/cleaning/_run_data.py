@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import indexable
 from sklearn.utils.validation import _num_samples
 from skorch import NeuralNet
+from skorch.helper import SliceDataset
 from torch.utils.data import Dataset
 
 from .._annotations import given_annotations
@@ -26,7 +27,7 @@ from .._labels import (
 from .._like import LabelForm, form_of, row_index, warn_of_order
 from .._pipeline import last_step
 from .._rows import RowsOf, as_rows
-from .._samples import check_samples, checked_rows, for_estimator, labels_of_dataset
+from .._samples import as_numeric, check_samples, checked_rows, for_estimator, labels_of_dataset
 from ..coteaching import CoTeachingClassifier
 from ..journal import check_ids, rows_of
 
@@ -157,6 +158,8 @@ def check_data(
     groups = check_groups(groups, len(codes))
     if isinstance(estimator, CoTeachingClassifier):
         X = checked_rows(X)  # last, since it reads all of them
+        if validation_data is not None:
+            _check_numbers(validation_data[0], "X_val")
     return RunData(
         X=X,
         classes=classes,
@@ -169,6 +172,13 @@ def check_data(
         form=form_of(y),
         index=index,
     )
+
+
+def _check_numbers(X: Any, name: str) -> None:
+    """Check samples that networks get only after they have trained, unless they are lazy."""
+    lazy = isinstance(X, (Dataset, SliceDataset))
+    if not (lazy or isinstance(checked_rows(X, name), RowsOf)):
+        as_numeric(X, name, accept_sparse="csr")
 
 
 def _check_validation_data(validation_data: Any, classes: NDArray[Any]) -> None:

@@ -107,21 +107,27 @@ class CheckedInputs(NeuralNetClassifier):
         """Do nothing: data has been checked on its way into an `IndexedDataset`."""
 
     def _check_X(
-        self, X: Any, *, reset: bool, min_samples: int = 1, when_read: bool = False
+        self,
+        X: Any,
+        *,
+        reset: bool,
+        min_samples: int = 1,
+        when_read: bool = False,
+        name: str = "X",
     ) -> Any:
         """Samples as an array, `SparseRows` or a Dataset.
 
         Rows of files are checked in a pass of its own; those of files and large arrays `when_read`.
         """
         if is_lazy(X):
-            check_samples(X)
+            check_samples(X, name)
             return X
         if isinstance(X, SparseRows):  # a callback hands back what has been checked
             return X
-        X = in_memory(X)
+        X = in_memory(X, name)
         if when_read and isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
             X = large_as_rows(X)
-        with reading(X):
+        with reading(X, name):
             options = {"dtype": "numeric", "allow_nd": True, "ensure_min_samples": min_samples}
             if issparse(X) or hasattr(X, "sparse"):  # the latter: a DataFrame of such columns
                 X = validate_data(self, X, reset=reset, accept_sparse="csr", **options)
@@ -130,7 +136,7 @@ class CheckedInputs(NeuralNetClassifier):
                 return SparseRows(X)
             if isinstance(X, RowsOf):
                 if when_read and not X.checked:
-                    check = partial(self._check_X, reset=reset, min_samples=0)
+                    check = partial(self._check_X, reset=reset, min_samples=0, name=name)
                     X = RowsOf(X.array, X.rows, checked=True, check=check)
                 for part in [X[:2]] if X.checked else X.chunks():
                     as_native(validate_data(self, part, reset=reset, **options))
@@ -142,7 +148,7 @@ class CheckedInputs(NeuralNetClassifier):
         self, X: Any, y: Any, classes: Any = None, *, suffix: str = "", **options: Any
     ) -> tuple[IndexedDataset, NDArray[Any]]:
         """Samples with their labels encoded, all checked, and the classes."""
-        X = self._check_X(X, **options)
+        X = self._check_X(X, name=f"X{suffix}", **options)
         if isinstance(X, Dataset) and y is None:
             y = labels_of_dataset(X)
         labels, classes, codes = encode_labels(y, classes, name=f"y{suffix}")

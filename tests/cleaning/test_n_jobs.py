@@ -113,14 +113,16 @@ def test_networks_reach_other_processes(of, through, data, monkeypatch):
     np.testing.assert_array_equal(twin.predict_proba(data[0]), net.predict_proba(data[0]))
 
 
-@pytest.mark.parametrize("kind", ["transposed", "reversed", "changed"])
+@pytest.mark.parametrize("kind", ["transposed", "reversed", "changed", "deleted"])
 def test_arrays_that_joblib_reads_wrongly_from_their_file(kind, workers, tmp_path):
     values = np.random.default_rng(0).normal(size=(12, 60))
     np.save(tmp_path / "X.npy", values if kind == "transposed" else values.T)
     X = np.load(tmp_path / "X.npy", mmap_mode="c" if kind == "changed" else "r")
-    X = {"transposed": X.T, "reversed": X[::-1], "changed": X}[kind]
+    X = {"transposed": X.T, "reversed": X[::-1]}.get(kind, X)
     if kind == "changed":
         X *= np.arange(60)[:, None]
+    if kind == "deleted":
+        (tmp_path / "X.npy").unlink()
     y = (np.array(X)[:, 0] > 0).astype(int)
     weights = {"sample_weight": X[:, 1]}
     training = Training(None, X, y[:1], None, None, weights, (RowsOf(X), y), "accuracy", 2)

@@ -67,6 +67,7 @@ def test_a_wrong_value_is_refused_by_its_name_before_training(name, value):
         ("fit", {"validation_data": X}, "validation_data"),
         ("fit", {"validation_data": (X, Y[:3])}, "X_val and y_val"),
         ("fit", {"validation_data": (X, Y + 5)}, "y_val"),
+        ("fit", {"validation_data": (X * np.nan, Y)}, "X_val"),
     ],
 )
 def test_arguments_of_training(method, arguments, name):
