@@ -1,5 +1,7 @@
 """Variance of Gradients: per-sample gradients in closed form, their history and its score."""
 
+import errno
+import math
 import os
 import tempfile
 
@@ -145,7 +147,20 @@ def _main_memory() -> int:
 
 def _zeros_on_disk(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     numpy_type = torch.empty(0, dtype=dtype).numpy().dtype
+    n_bytes = math.prod(shape) * numpy_type.itemsize
     with tempfile.TemporaryFile(prefix="noisyactive-vog-") as file:
+        # Of a disk that turns out to be full in a map, the system ends the process without a word.
+        if n_bytes and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise OSError(
+                        error.errno,
+                        f"{error.strerror}: the history of gradients takes {n_bytes / 1e9:.3g} GB "
+                        f"for each of two networks in {tempfile.gettempdir()}; set the environment "
+                        "variable TMPDIR to another folder, or another vog_storage",
+                    ) from error
         return torch.from_numpy(np.memmap(file, dtype=numpy_type, mode="w+", shape=shape))
 
 

@@ -1,5 +1,6 @@
 """Where the history of gradients lies."""
 
+import errno
 import gc
 import os
 
@@ -50,6 +51,20 @@ def test_a_file_goes_with_its_history():
     del history
     gc.collect()
     assert mapped() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="space cannot be reserved")
+def test_a_disk_without_space_is_said_before_training(blobs, monkeypatch):
+    X, _, y = blobs
+
+    def full(descriptor, start, n_bytes):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    net = CoTeachingVOGClassifier(**QUICK, vog_storage="float16:disk")
+    with pytest.raises(OSError, match="No space left.* history of gradients .*vog_storage"):
+        net.fit(X, y)
+    assert not net.history
 
 
 @pytest.mark.parametrize(
