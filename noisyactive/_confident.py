@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+#: From fewer labels, chance is not told from a classifier that learns something.
+FEW_ROWS = 200
+
 _MOST_TESTED = 30
 
 

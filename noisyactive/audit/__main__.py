@@ -23,8 +23,9 @@ from ._report import write_report
 _EPILOG = """\
 Writes TABLE-issues.csv, all rows with the most doubtful label first, and TABLE-issues.html, a
 report to look at: doubtful labels beside similar samples, duplicates, outliers. By default the
-other columns of the table are what a classifier judges by, and what the report compares. With
-both --proba and --features, the latter are only compared.
+other columns of the table are what a classifier judges by, and what the report compares: numbers,
+and words of which each comes often. Texts and images need --features, as of a pretrained network,
+or --proba. With both, features are only compared.
 """
 
 

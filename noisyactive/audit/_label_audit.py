@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._annotations import Annotations, given_annotations
+from .._confident import FEW_ROWS, tells_labels
 from .._held_out import folds_of, make_folds, out_of_fold_proba
 from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
@@ -48,6 +49,10 @@ def _fit_noise(proba: torch.Tensor, codes: torch.Tensor) -> NoiseModel:
     # With this prior, the density has one mode wherever probabilities tell anything of the classes,
     # so one start finds it.
     return fit_noise(proba, codes, start=(0.3, 2.0), prior=AUDIT_PRIOR)
+
+
+def _tell_labels(proba: torch.Tensor, codes: torch.Tensor) -> bool:
+    return tells_labels(proba.numpy(), codes.numpy())
 
 
 class LabelAudit(CheckedParams, BaseEstimator):
@@ -223,6 +228,12 @@ class LabelAudit(CheckedParams, BaseEstimator):
         ------
         ValueError, TypeError
             If a parameter or the data is not as described, before any training.
+
+        Warns
+        -----
+        UserWarning
+            If no other fold has the class of a label; if probabilities agree with every label, or
+            tell nothing of the labels.
         """
         if isinstance(self.cv, Iterator):
             raise TypeError("cv must not be an iterator, which serves only once: pass list(cv).")
@@ -254,6 +265,15 @@ class LabelAudit(CheckedParams, BaseEstimator):
         self.held_out_proba_ = proba
         self._codes = codes.astype(np.min_scalar_type(-len(self.classes_)))
         del codes
+        if len(self._codes) >= FEW_ROWS and not self._fitted(_tell_labels):
+            warnings.warn(
+                "The held-out class probabilities tell nothing of the labels, so that nothing is "
+                "known of which are wrong. Are samples and labels in the same order, and columns "
+                "of probabilities in that of the classes? Does the classifier suit the data "
+                "(scale, features)?",
+                UserWarning,
+                stacklevel=2,
+            )
         self._noise = self._fitted(_fit_noise)
         self.transition_matrix_ = self._noise.transition.numpy()
         if annotations is not None:

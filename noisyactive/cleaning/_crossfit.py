@@ -17,7 +17,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples
 
-from .._confident import tells_labels
+from .._confident import FEW_ROWS, tells_labels
 from .._held_out import make_folds
 from .._neighbours import Neighbours, comparable
 from .._params import CheckedParams
@@ -27,8 +27,6 @@ from ._ensemble import CrossFitEnsemble, probably_right
 from ._policy import LabelSnapshot, TrustPolicy
 from ._training import Training
 
-# From fewer, chance is not told from a classifier that learns something.
-_FEW_ROWS = 200
 _SAVED = (
     "held_out_proba_", "label_prior_", "label_posterior_", "clean_mask_", "doubted_answers_",
     "answer_error_rates_", "transition_matrix_", "noise_rate_", "inverse_temperature_",
@@ -149,7 +147,7 @@ class CrossFitted(TrustPolicy):
         models = training.at_a_time(partial(_fit, training, rows, codes) for rows in learned)
         first = self._ensemble(models, folds).predict_held_out(training.X)
         first.judge_labels(codes, codes, Answers.none())
-        if len(codes) >= _FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
+        if len(codes) >= FEW_ROWS and not tells_labels(first.held_out_proba_, codes):
             warnings.warn(
                 "The classifier's predictions for samples that it was not trained on tell nothing "
                 "of their labels. It cannot judge which labels are wrong, nor whom to ask about, "

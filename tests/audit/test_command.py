@@ -87,6 +87,7 @@ def test_the_report_shows_images_and_compares_features(table, capsys):
     assert "missing" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:The held-out class probabilities tell nothing")
 def test_rare_words_do_not_make_rows_equal(tmp_path, capsys):
     """The classifier knows the 200 most frequent values alone; the report compares all."""
     words = [f"w{i}" for i in range(250)]

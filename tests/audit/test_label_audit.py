@@ -255,7 +255,9 @@ def test_features_of_samples_vote_in_their_place(digits):
     features = PCA(10, random_state=0).fit_transform(X)
     images = np.random.default_rng(0).permutation(X.ravel()).reshape(-1, 8, 8)
     assert auroc(find_label_issues(None, features, y_noisy, random_state=0), y, y_noisy) > 0.9
-    assert auroc(find_label_issues(None, images, y_noisy, random_state=0), y, y_noisy) < 0.7
+    with pytest.warns(UserWarning, match="tell nothing of the labels"):
+        issues = find_label_issues(None, images, y_noisy, random_state=0)
+    assert auroc(issues, y, y_noisy) < 0.7
 
 
 def test_samples_that_cannot_be_compared_need_features_or_a_classifier(digits):
@@ -283,6 +285,22 @@ def test_probabilities_that_know_the_labels_are_told(digits):
         issues_from_proba(y_noisy, learned)
     with pytest.warns(UserWarning, match="agrees with every label"):
         rank_suspects(y_noisy, learned)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "neighbours", "probabilities"])
+def test_probabilities_that_tell_nothing_are_told(digits, kind):
+    X, _, y_noisy = digits
+    X, y_noisy = X[:300], y_noisy[:300]
+    shuffled = np.random.default_rng(0).permutation(y_noisy)
+    audit = LabelAudit(
+        {"classifier": LINEAR, "neighbours": None, "probabilities": "precomputed"}[kind],
+        random_state=0,
+    )
+    if kind == "probabilities":
+        X = cross_val_predict(LINEAR, X, y_noisy, method="predict_proba")
+    audit.fit(X, y_noisy)
+    with pytest.warns(UserWarning, match="tell nothing of the labels"):
+        audit.fit(X, shuffled)
 
 
 def test_folds_may_not_split_groups(digits):
