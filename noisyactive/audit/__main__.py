@@ -60,29 +60,36 @@ def _is_whole(label: str) -> bool:
     return digits.isascii() and digits.isdigit() and str(int(label)) == label
 
 
-def _array(file: Path) -> Any:
+def _read_csv(file: Path, **options: Any) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file, index_col=False, **options)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read as a CSV file in UTF-8: {error}") from error
+
+
+def _array(file: Path, option: str, n_rows: int) -> Any:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (EOFError, ValueError) as error:
         raise ValueError(f"{file} cannot be read as an array: {error}") from error
     if not isinstance(array, np.ndarray) or not array.ndim:
         raise ValueError(f"{file} must hold one array with a row for each label.")
+    if len(array) != n_rows:
+        raise ValueError(
+            f"{option} {file} has {len(array)} rows, and the table {n_rows}: they must be the same "
+            "samples in the same order."
+        )
     return array
 
 
 def _audit(arguments: argparse.Namespace) -> tuple[LabelAudit, dict[str, Any]]:
     """Read what the command names, and judge the labels; the audit, and what to compare."""
-    table = pd.read_csv(arguments.table, index_col=False)
+    table = _read_csv(arguments.table)
     # As they are written: 007 is no number, and "None" may be a class.
     options = (arguments.label, arguments.id, arguments.group, arguments.split)
     named = [one for one in options if one in table]
-    texts = pd.read_csv(
-        arguments.table,
-        index_col=False,
-        usecols=named,
-        dtype=str,
-        keep_default_na=False,
-        na_values=[""],
+    texts = _read_csv(
+        arguments.table, usecols=named, dtype=str, keep_default_na=False, na_values=[""]
     )
     table[texts.columns] = texts
     y = _column(table, arguments.label, "--label")
@@ -90,17 +97,19 @@ def _audit(arguments: argparse.Namespace) -> tuple[LabelAudit, dict[str, Any]]:
     groups = _column(table, arguments.group, "--group")
     split = _column(table, arguments.split, "--split")
     if empty := int(y.isna().sum()):
-        raise ValueError(f"{empty} rows of the column {arguments.label!r} have no label.")
+        raise ValueError(f"{empty} of {len(y)} rows have no label in the column {arguments.label!r}: "
+                         "leave them out.")  # fmt: skip
     if all(_is_whole(label) for label in y.unique()):
         y = y.astype(int)  # so that 2 is before 10, as in the columns of --proba
     if names is not None:
         y = y.set_axis(pd.Index(names))
-    X = None if arguments.features is None else _array(arguments.features)
+    X = None if arguments.features is None else _array(arguments.features, "--features", len(y))
     compared = {"X": X, "groups": groups, "split": split}
     if arguments.proba is not None:
         if X is None and not (groups is None and split is None):
             raise ValueError("--group and --split need --features beside --proba, to compare.")
-        return LabelAudit("precomputed").fit(_array(arguments.proba), y), compared
+        proba = _array(arguments.proba, "--proba", len(y))
+        return LabelAudit("precomputed").fit(proba, y), compared
     settings = {"cv": arguments.cv, "random_state": arguments.seed}
     if X is not None:
         estimator = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))

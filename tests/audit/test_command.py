@@ -103,14 +103,32 @@ def test_rare_words_do_not_make_rows_equal(tmp_path, capsys):
 
 def test_what_cannot_be_is_told(table, capsys):
     file, _ = table
+    short = str(file.with_name("short.npy"))
+    np.save(short, np.zeros((9, 2)))
     for arguments, message in (
         (["--label", "kind"], "--label 'kind' is no column"),
         (["--label", "species", "--features", "none.npy"], "none.npy"),
+        (
+            ["--label", "species", "--features", short],
+            f"--features {short} has 9 rows, and the table 150",
+        ),
         (["--label", "species", "--cv", "1"], "'cv' parameter"),
     ):
         assert main([str(file), *arguments]) == 2
         assert message in capsys.readouterr().err
     assert not list(file.parent.glob("*issues*"))
+
+
+def test_tables_that_cannot_be_read_are_named(tmp_path, capsys):
+    file = tmp_path / "t.csv"
+    for data, message in (
+        ("n,ort\n1,Köln\n".encode("latin-1"), f"{file} cannot be read as a CSV file in UTF-8"),
+        (b"", f"{file} cannot be read as a CSV file in UTF-8"),
+        (b"n,ort\n1,a\n2,\n", "1 of 2 rows have no label in the column 'ort': leave them out."),
+    ):
+        file.write_bytes(data)
+        assert main([str(file), "--label", "ort"]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_rows_that_are_in_a_group_stay_together(table, capsys):
