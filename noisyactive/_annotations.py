@@ -89,7 +89,8 @@ def given_annotations(y: Any) -> Annotations | None:
     if (silent := (given.codes < 0).all(axis=1)).any():
         raise ValueError(
             f"y must hold a label of each sample; of row {int(silent.argmax())} no annotator "
-            "gave one."
+            f"gave one (such rows: {int(silent.sum())}). Leave these samples out: with pandas, "
+            "keep y.notna().any(axis=1)."
         )
     return given
 

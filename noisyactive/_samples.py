@@ -178,7 +178,8 @@ def reading(X: Any, name: str = "X") -> Iterator[None]:
             raise
         raise TypeError(
             f"{name} holds text. If these are paths of images, pass "
-            "noisyactive.datasets.ImageTable(paths, labels), which reads them."
+            "noisyactive.datasets.ImageTable(paths, labels), which reads them; of other texts, a "
+            "Pipeline that begins with TfidfVectorizer makes numbers."
         ) from error
 
 

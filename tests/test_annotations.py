@@ -24,7 +24,10 @@ ENTRIES = {
 REFUSED = {
     "one-hot": (np.eye(3)[[0, 1, 2] * 4], "one-hot labels are not supported"),
     "one-hot frame": (pd.DataFrame(np.eye(3, dtype=bool)[[0, 1, 2] * 4]), "one-hot labels"),
-    "silent row": (np.where(np.arange(12)[:, None] == 7, None, TWO), "of row 7 no annotator"),
+    "silent row": (
+        np.where(np.isin(np.arange(12), [7, 9])[:, None], None, TWO),
+        r"of row 7 no annotator gave one \(such rows: 2\).*y.notna\(\).any\(axis=1\)",
+    ),
     "too few rows": (TWO[:9], "inconsistent lengths: 12 samples, 9 labels"),
     "one class": (np.ones((12, 2)), "at least 2 classes"),
     "continuous": (np.linspace(0, 1, 24).reshape(12, 2), "continuous"),

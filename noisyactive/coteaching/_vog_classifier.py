@@ -253,7 +253,8 @@ module_, schedule_, history, seed_, n_features_in_
             warnings.warn(
                 f"VOG was never used: training ended after {self._n_epochs_selecting} epochs, and "
                 f"VOG needs warmup_epochs={self.schedule_['warmup_epochs']} and "
-                f"vog_window={self.vog_window} epochs before it.",
+                f"vog_window={self.vog_window} epochs before it. Raise max_epochs, or lower "
+                "warmup_epochs or vog_window.",
                 UserWarning,
                 stacklevel=2,
             )

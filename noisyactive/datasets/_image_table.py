@@ -361,8 +361,10 @@ class ImageTable(Dataset[Any]):
             )
             more = f"; and {len(bad) - _N_NAMED} more" if len(bad) > _N_NAMED else ""
             message = f"{len(bad)} of {len(self)} images cannot be read: {named}{more}."
-            if on_error == "raise" or len(bad) == len(self):
+            if len(bad) == len(self):
                 raise ValueError(message)
+            if on_error == "raise":
+                raise ValueError(f'{message} on_error="skip" leaves them out.')
             warnings.warn(f"Left out: {message}", UserWarning, stacklevel=3)
             good = np.setdiff1d(np.arange(len(self)), [image.row for image in bad])
             vars(self).update(vars(self._take(good)), skipped_=bad)

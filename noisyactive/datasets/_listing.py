@@ -87,7 +87,7 @@ def read_table(csv: Any, columns: dict[str, str | None]) -> Any:
     Raises
     ------
     ValueError
-        If a column is not there.
+        If a column is not there, or it is no such file.
     """
     import pandas as pd
 
@@ -98,7 +98,11 @@ def read_table(csv: Any, columns: dict[str, str | None]) -> Any:
         table = csv
     else:
         text = {name: str for role, name in columns.items() if name and role != "label_column"}
-        table = pd.read_csv(as_path(csv, "csv"), dtype=text, keep_default_na=False, na_values=[""])
+        file = as_path(csv, "csv")
+        try:
+            table = pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""])
+        except ValueError as error:
+            raise ValueError(f"csv must be a CSV file in UTF-8; {file}: {error}") from error
     for role, name in columns.items():
         if name is not None and name not in list(table.columns):
             raise ValueError(

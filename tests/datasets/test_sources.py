@@ -113,10 +113,14 @@ def test_a_data_frame_and_paths_beside_the_csv(listed):
         ("image,label\n,0\n", "'image' must not have missing"),
         ("image,label\na.png,0\nb.png,0\na.png,1\n", "'a.png' comes again"),
         ("image,label\na.png,0\n", r"row 0, .*a\.png: no such file"),
+        (
+            "image,label\nä.png,0\n".encode("latin-1"),
+            r"csv must be a CSV file in UTF-8; .*labels.csv",
+        ),
     ],
 )
 def test_bad_csv_files(tmp_path, text, message):
-    (tmp_path / "labels.csv").write_text(text)
+    (tmp_path / "labels.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=message):
         ImageTable.from_csv(tmp_path / "labels.csv")
 

@@ -202,7 +202,7 @@ def test_samples_are_needed():
     "X, message",
     [
         ([[1.0], [np.nan]], "NaN"),
-        ([["red"], ["blue"]], "X holds text"),
+        ([["red"], ["blue"]], "X holds text.*TfidfVectorizer"),
         (sp.csr_array([[np.inf], [1]]), "X.* infinity"),
         ([[0]], "inconsistent numbers of samples"),
     ],
