@@ -31,6 +31,7 @@ __all__ = ["main", "study"]
 
 Table = dict[str, dict[str, Any]]  # a row for each method
 
+COUNTS = {"answers", "still wrong"}  # columns of labels, others are shares and scores
 COLORS = ["#999999", "#0072B2", "#D55E00", "#009E73"]
 QUICK: dict[str, Any] = {
     "n_rounds": 4,
@@ -180,7 +181,7 @@ def print_table(table: Table) -> None:
     columns = list(next(iter(table.values())))
     print("".join(["".ljust(17), *(column.rjust(13) for column in columns)]))
     for name, row in table.items():
-        cells = [f"{row[c]:.0f}" if row[c] > 1 else f"{row[c]:.2f}" for c in columns]
+        cells = [f"{row[c]:.0f}" if c in COUNTS else f"{row[c]:.2f}" for c in columns]
         print("".join([name.ljust(17), *(cell.rjust(13) for cell in cells)]))
 
 

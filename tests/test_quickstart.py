@@ -27,6 +27,11 @@ def test_it_starts_from_any_folder(command, tmp_path):
     assert "--quick" in ran.stdout and "which ones to trust" in ran.stdout
 
 
+def test_counts_have_no_decimals(capsys):
+    quickstart.print_table({"none": {"macro F1": 1.0, "answers": 0, "still wrong": 1.0}})
+    assert capsys.readouterr().out.splitlines()[1].split() == ["none", "1.00", "0", "1"]
+
+
 @pytest.mark.slow
 def test_one_quick_draw(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
