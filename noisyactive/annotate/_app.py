@@ -83,7 +83,8 @@ def make_app(service: LabellingService, guideline: Sequence[Any] = ()) -> Starle
         sent = await _read_json(request)
         if sent.get("run") != service.run:
             raise HTTPException(409, "The server now serves another run. Reload the page.")
-        checked = _check_answer(service, sent, request.scope.get("annotator"))
+        owner = request.scope.get("annotator") or service.annotator
+        checked = _check_answer(service, sent, owner)
         tab = _tab(sent.get("tab", ""))
 
         def write_and_read() -> dict[str, Any]:
@@ -216,9 +217,9 @@ def _check_answer(
         raise HTTPException(400, f"comment must be text of at most {MAX_COMMENT} characters.")
     if corrects is not None and not _is_text(corrects):
         raise HTTPException(400, "corrects must be null or a time.")
-    annotator = _name(service, sent.get("annotator"))
+    annotator = _name(sent.get("annotator"))
     if owner is not None:
-        if annotator not in (None, owner):  # somebody else has opened their address since
+        if annotator not in (None, owner):  # it comes from a page that was opened for another one
             raise HTTPException(409, f"This browser answers for {owner} now. Reload the page.")
         annotator = owner
     if annotator is None and service.needs_name:
@@ -235,15 +236,14 @@ def _check_answer(
 
 
 def _who_asks(service: LabellingService, request: Request) -> str | None:
-    """The annotator: the one whose token it is, whatever the page says."""
-    owner: str | None = request.scope.get("annotator")
-    return owner or _name(service, request.query_params.get("annotator"))
+    """The annotator: whose token it is, or whom the server was started for, else as is said."""
+    owner: str | None = request.scope.get("annotator") or service.annotator
+    return owner or _name(request.query_params.get("annotator"))
 
 
-def _name(service: LabellingService, given: Any) -> str | None:
-    """The annotator: the one that the server was started for, else the one that was sent."""
-    if service.annotator is not None or given is None:
-        return service.annotator
+def _name(given: Any) -> str | None:
+    if given is None:
+        return None
     if not _is_text(given) or len(given) > MAX_NAME or not given.isprintable():
         raise HTTPException(400, f"annotator must be text of at most {MAX_NAME} characters.")
     return given.strip() or None

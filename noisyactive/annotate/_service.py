@@ -93,7 +93,8 @@ class LabellingService:
         self.needs_name = self._journal.answers_per_item > 1
         self._examples = Examples(self._journal, reference)
         first = self._journal.events()[:1]  # it holds the seed
-        self.run = _digest(path.resolve(), first, self._journal.n_samples, self._journal.classes)
+        about = self._journal.run
+        self.run = _digest(path.resolve(), first, about.n_samples, about.classes, about.data)
 
     def state(self, annotator: str | None, tab: str) -> dict[str, Any]:
         """Return what the page shows to one annotator.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -86,6 +87,9 @@ class Visitor:
             base_url=self.origin,
             headers={"Origin": self.origin},
             timeout=PATIENCE,
+            # The server closes what it has not heard of for 5 seconds: perhaps at the moment at
+            # which a request is sent.
+            limits=httpx.Limits(keepalive_expiry=1.0),
             verify=False,  # there is no TLS: reading certificates takes longer than a request
         )
         assert self.http.get(url).status_code == 200
@@ -136,6 +140,7 @@ def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH, nor in NOISYACTIVE_CHROMIUM")
+    sync_api.expect.set_options(timeout=1000 * PATIENCE)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -170,15 +175,69 @@ def open_tab(browser):
     assert faults == []
 
 
+def wait_in(tab, condition):
+    """Wait until a condition holds, while what happens in a tab is heard of."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        tab.wait_for_timeout(10)
+
+
+@pytest.fixture
+def wait_until():
+    """Wait until a condition holds, while what happens in a tab is heard of."""
+    return wait_in
+
+
+class Line:
+    """What becomes of some requests of a tab on their way: held, lost, or their replies lost."""
+
+    def __init__(self, tab, requests):
+        self.lets_through, self.loses_replies, self.holds = True, False, False
+        self.held = []
+        self._tab = tab
+        tab.route(requests, self._carry)
+
+    def _carry(self, route):
+        if self.holds:
+            self.held.append(route)
+        elif self.lets_through:
+            route.continue_()
+        else:
+            if self.loses_replies:
+                route.fetch()
+            route.abort()
+
+    def wait(self):
+        """Wait until a request is held, and return it."""
+        wait_in(self._tab, lambda: self.held)
+        return self.held.pop(0)
+
+
+@pytest.fixture
+def open_line(open_tab):
+    """Open an address; return the tab, and the line on which its answers go, or other requests.
+
+    The route is there before the page is: what a page asks just after a route was set, or was
+    taken away and set again, may still get through.
+    """
+
+    def open_(url, requests="**/api/answers", **options):
+        tab = open_tab("about:blank", **options)
+        line = Line(tab, requests)
+        tab.goto(url)
+        return tab, line
+
+    return open_
+
+
 @pytest.fixture
 def ready():
     """Wait until an item can be answered."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
     def wait(tab, item):
-        sync_api.expect(tab.locator("#item")).to_have_text(item, timeout=1000 * PATIENCE)
-        sync_api.expect(tab.locator("#panel")).to_have_attribute(
-            "aria-busy", "false", timeout=1000 * PATIENCE
-        )
+        sync_api.expect(tab.locator("#item")).to_have_text(item)
+        sync_api.expect(tab.locator("#panel")).to_have_attribute("aria-busy", "false")
 
     return wait

@@ -35,13 +35,23 @@ def test_an_answer_is_on_disk_when_it_is_acknowledged(start_run, serving, visit)
     run = start_run()
     visitor = visit(serving(run.journal, annotator="Ada"))
     row = run.rows[0]
-    assert visitor.answer(row, 1, seconds=2.5, comment=" blurred ", annotator="Eve") == "recorded"
+    assert visitor.answer(row, 1, seconds=2.5, comment=" blurred ") == "recorded"
     [answer] = Journal(run.journal).answers()
     assert (answer["row"], answer["new_label"], answer["seconds"]) == (row, "melanoma", 2.5)
     assert (answer["annotator"], answer["comment"]) == ("Ada", "blurred")
     state = visitor.state()
     assert state["items"][0]["row"] == run.rows[1]
     assert (state["progress"]["answered"], state["progress"]["budget_left"]) == (1, 7)
+
+
+def test_another_run_in_the_same_place_is_told_apart(start_run, serving, visit):
+    run = start_run()
+    before = visit(serving(run.journal)).run
+    run.cleaner.close()
+    run.journal.unlink()
+    run.ids = [f"other {row}" for row in range(len(run.ids))]
+    run.start()
+    assert visit(serving(run.journal)).run != before
 
 
 @pytest.mark.parametrize("classes", [(0, 1, 2), (-1.0, 0.0, 2.0), ("", "1", "<b>&\"'\u202e")])
@@ -298,8 +308,10 @@ class TestSeveralAnnotators:
         run = start_run(answers_per_item=2, round_budget=4)
         visitor = visit(serving(run.journal, annotator="Ada"))
         assert len(visitor.state()["items"]) == 2
-        visitor.answer(run.rows[0], 0, annotator="Bob")
-        assert Journal(run.journal).answers()[0]["annotator"] == "Ada"
+        refused = visitor.post(row=run.rows[0], answer=0, annotator="Bob")  # of an older page
+        assert refused.status_code == 409 and "answers for Ada now" in refused.json()["error"]
+        assert visitor.answer(run.rows[0], 0) == "recorded"
+        assert [a["annotator"] for a in Journal(run.journal).answers()] == ["Ada"]
 
 
 def test_blind_keeps_labels_and_suggestions_back(start_run, serving, visit):

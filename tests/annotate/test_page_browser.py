@@ -17,8 +17,6 @@ from noisyactive.cleaning import Journal
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
-PATIENCE = 120_000  # milliseconds; a machine that is not busy needs a few
-expect.set_options(timeout=PATIENCE)
 NO_DOUBLE_TAP = 450  # milliseconds between two taps at the same place
 
 MEASURE_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
@@ -64,23 +62,6 @@ def ready(tab, item):
 def try_again(tab):
     """Press the button, whether or not the page has tried by itself meanwhile."""
     tab.locator("#again").dispatch_event("click")
-
-
-class Line:
-    """What becomes of the answers on their way: routed once, for a route that is taken away and
-    set again may let a request through."""
-
-    def __init__(self, tab):
-        self.lets_through, self.loses_replies = True, False
-        tab.route("**/api/answers", self.carry)
-
-    def carry(self, route):
-        if self.lets_through:
-            route.continue_()
-            return
-        if self.loses_replies:
-            route.fetch()
-        route.abort()
 
 
 def answers(run):
@@ -197,12 +178,11 @@ def test_a_server_that_is_killed_and_started_again(start_run, command, open_tab)
     assert answers(run)[2:] == [(asked[2], "nevus")]
 
 
-def test_a_reply_that_gets_lost(start_run, serving, open_tab):
+def test_a_reply_that_gets_lost(start_run, serving, open_line):
     run = start_run()
     asked = [run.ids[row] for row in run.rows]
-    tab = open_tab(serving(run.journal, annotator="Ada").url)
+    tab, line = open_line(serving(run.journal, annotator="Ada").url)
     ready(tab, asked[0])
-    line = Line(tab)
     line.lets_through, line.loses_replies = False, True
     tab.keyboard.press("1")
     expect(tab.locator("#trouble")).to_be_visible()
@@ -222,35 +202,11 @@ def test_a_reply_that_gets_lost(start_run, serving, open_tab):
     assert answers(run) == [(asked[0], "benign"), (asked[0], "melanoma")]
 
 
-def test_a_late_look_at_the_server_changes_nothing(start_run, serving, open_tab):
+def test_an_answer_that_was_kept_too_long(start_run, serving, open_line):
     run = start_run()
     asked = [run.ids[row] for row in run.rows]
-    tab = open_tab(serving(run.journal, annotator="Ada").url)
+    tab, line = open_line(serving(run.journal, annotator="Ada").url)
     ready(tab, asked[0])
-    tab.keyboard.press("1")
-    ready(tab, asked[1])
-    held = []
-    tab.route("**/api/state?*", lambda route: held.append(route))
-    with tab.expect_request("**/api/state?*"):
-        try_again(tab)
-    tab.keyboard.press("u")
-    ready(tab, asked[0])
-    with tab.expect_response("**/api/state?*") as late:
-        held.pop().continue_()
-    late.value.finished()
-    tab.evaluate("new Promise(requestAnimationFrame)")
-    expect(tab.locator("#correcting")).to_be_visible()
-    tab.keyboard.press("2")
-    ready(tab, asked[1])
-    assert answers(run) == [(asked[0], "benign"), (asked[0], "melanoma")]
-
-
-def test_an_answer_that_was_kept_too_long(start_run, serving, open_tab):
-    run = start_run()
-    asked = [run.ids[row] for row in run.rows]
-    tab = open_tab(serving(run.journal, annotator="Ada").url)
-    ready(tab, asked[0])
-    line = Line(tab)
     line.lets_through = False
     tab.keyboard.press("1")
     expect(tab.locator("#trouble")).to_be_visible()
@@ -455,19 +411,20 @@ def test_without_images_the_name_is_large(start_run, serving, open_tab):
     assert size >= 40
 
 
-def test_no_answer_before_the_image_is_seen(start_run, serving, open_tab):
+def test_no_answer_before_the_image_is_seen(start_run, serving, open_line):
     run = start_run()
     asked = [run.ids[row] for row in run.rows]
-    tab = open_tab(serving(run.journal, images_of(run.X), annotator="Ada").url)
+    url = serving(run.journal, images_of(run.X), annotator="Ada").url
+    tab, line = open_line(url, "**/api/images/*")
     ready(tab, asked[0])
-    held = []
-    tab.route("**/api/images/*", lambda route: held.append(route))
+    line.holds = True
     tab.reload()
     expect(tab.locator("#item")).to_have_text(asked[0])
+    image = line.wait()
     tab.keyboard.press("1")
     tab.locator("#classes .class").first.click(force=True)
-    for route in held:
-        route.continue_()
+    line.holds = False
+    image.continue_()
     ready(tab, asked[0])  # an answer would have brought the next one
     assert answers(run) == []
     tab.keyboard.press("1")

@@ -20,6 +20,7 @@ const MARGIN = 1; // seconds that a request may take: what is called free has to
 const $ = (id) => document.getElementById(id);
 
 let state = null; // what the server said last
+let ownName = store.get("name"); // as it was given here; another tab may have another one
 let shown = null; // the item on the page; one with a time is an answer that may be changed
 let ready = false; // whether it has been seen and nothing is on its way
 let sending = false;
@@ -37,11 +38,11 @@ const clock = { spent: 0, since: null }; // time at the item, while the page cou
 
 function myName() {
   if (!state) return null;
-  return state.annotator ?? (store.get("name") || null);
+  return state.annotator ?? (ownName || null);
 }
 
 function withName(url) {
-  const name = myName() ?? store.get("name");
+  const name = myName() ?? ownName;
   return name ? `${url}&annotator=${encodeURIComponent(name)}` : url;
 }
 
@@ -54,6 +55,10 @@ async function refresh() {
   try {
     let found = await getState();
     if (mine !== turn) return;
+    if (state && found.run !== state.run) {
+      location.reload(); // what is shown is another run's
+      return;
+    }
     state = found;
     if (!keptSent && (await sendKept())) {
       found = await getState();
@@ -82,26 +87,31 @@ async function goOn() {
   else showPause();
 }
 
-// Where each annotator has an own address, only the author can send an answer that was kept.
-const unsent = () => (state ? store.keys().filter((key) => key.startsWith(`${state.run}:`) && isMine(JSON.parse(store.get(key)))) : []);
-const isMine = (answer) => !state.personal || (answer.annotator ?? null) === state.annotator;
+// Answers that are kept here, and where. Where the server knows who answers, only the author can send them.
+function unsent() {
+  if (!state) return [];
+  const keys = store.keys().filter((key) => key.startsWith(`${state.run}:`));
+  return keys.map((key) => [key, JSON.parse(store.get(key))]).filter(([, answer]) => isMine(answer));
+}
+const isMine = (answer) => state.annotator === null || (answer.annotator ?? null) === state.annotator;
+const placeOf = (answer) => `${answer.run}:${answer.row}:${answer.annotator ?? ""}`;
 
 // Answers that an earlier page could not send. Sent twice, they are counted once.
 async function sendKept() {
-  const keys = unsent();
-  for (const key of keys) {
-    let outcome = "elsewhere";
+  const kept = unsent();
+  for (const [key, answer] of kept) {
     try {
-      outcome = (await postAnswer(JSON.parse(store.get(key)))).outcome;
+      const { outcome } = await postAnswer(answer);
+      if (outcome === "recorded") say("An answer that was kept here is saved now.");
+      if (outcome === "elsewhere") say("An answer that was kept here was not counted: the item was answered elsewhere in the meantime.", true);
     } catch (error) {
       if (error.again) throw error;
+      say(`An answer that was kept here was not counted: ${error.message}`, true);
     }
-    store.remove(key);
-    if (outcome === "recorded") say("An answer that was kept here is saved now.");
-    if (outcome === "elsewhere") say("An answer that was kept here was not counted: the item was answered elsewhere in the meantime.", true);
+    if (store.get(key) === JSON.stringify(answer)) store.remove(key); // else a later one is kept there by now
   }
   keptSent = true;
-  return keys.length > 0;
+  return kept.length > 0;
 }
 
 async function send(answer) {
@@ -111,10 +121,11 @@ async function send(answer) {
   ready = false;
   showReady();
   if (!failed) say("Saving …");
-  const key = `${answer.run}:${answer.row}`;
+  const key = placeOf(answer);
   store.set(key, JSON.stringify(answer)); // until it is on disk
   const what = answer.unusable ? "unusable" : answer.answer === null ? "cannot tell" : nameOf(answer.answer);
   const where = visible(shown.item);
+  const sent = performance.now();
   let told;
   try {
     told = await postAnswer(answer);
@@ -139,7 +150,7 @@ async function send(answer) {
   if (outcome === "elsewhere") say(`Not counted: ${where} was answered elsewhere in the meantime.`, true);
   else if (outcome === "already" && answer.corrects !== null) say(`Unchanged: ${where}, ${what}.`);
   else say(`Saved: ${where}, ${what}.`);
-  if (outcome === "recorded") startFree();
+  if (outcome === "recorded") startFree(sent);
   state = told.state;
   await goOn();
 }
@@ -170,8 +181,8 @@ function acceptSuggestion(event) {
 
 // --- undo -------------------------------------------------------------------------------------
 
-function startFree() {
-  freeUntil = performance.now() + 1000 * (state.undo_seconds - MARGIN);
+function startFree(since) {
+  freeUntil = since + 1000 * (state.undo_seconds - MARGIN);
   showFree();
 }
 
@@ -192,8 +203,8 @@ async function undo() {
   await recall((shown?.back ?? 0) + 1);
 }
 
-// Show an answer of mine again, to change it: the latest is 1 back.
-async function recall(back) {
+// Show an answer of mine again, to change it: the latest is 1 back; only that of `item`, if given.
+async function recall(back, item = null) {
   if (failed || (shown && !ready)) return;
   clearTimeout(timer);
   turn += 1;
@@ -207,11 +218,12 @@ async function recall(back) {
   }
   if (mine !== turn) return;
   resting = false;
-  if (found) {
+  if (found && [null, found.item].includes(item)) {
     showItem(found);
     return;
   }
-  say(back === 1 ? "There is no answer of yours yet." : "There is no earlier answer of yours.");
+  if (found) say("There are later answers of yours by now. Open the list again.", true);
+  else say(back === 1 ? "There is no answer of yours yet." : "There is no earlier answer of yours.");
   if (!shown) refresh();
 }
 
@@ -247,6 +259,12 @@ async function drawItem(item) {
     if (shown?.row === item.row) await items.show(picture);
   } catch (error) {
     if (shown?.row !== item.row) return;
+    if (error instanceof Gone) {
+      items.clear();
+      shown = null; // until it can be seen
+      showTrouble(error);
+      return;
+    }
     const what = state.shows === "parts" ? "This" : "This image";
     items.showText(`${what} cannot be shown. ${error instanceof Trouble ? error.message : "The browser cannot read it."} Say that it is missing or unusable, or answer all the same: the answer is marked.`);
   }
@@ -445,7 +463,7 @@ function hideTrouble() {
 function tryAgain() {
   clearTimeout(timer);
   if (failed) send(failed);
-  else refresh();
+  else if (!sending) refresh(); // the reply to an answer tells what is next
 }
 
 function say(text, urgent = false) {
@@ -457,20 +475,22 @@ function say(text, urgent = false) {
 
 function isNameMissing() {
   if (!state || state.annotator !== null) return false;
-  return state.needs_name ? !store.get("name") : store.get("name") === null;
+  return state.needs_name ? !ownName : ownName === null;
 }
 
 function askName() {
+  if (sending || failed) return; // an answer is on its way under the name that shows
   $("name-text").textContent = state.needs_name
     ? "Several people answer for each image; the name keeps your answers apart from theirs."
     : "The name is kept with your answers.";
   $("no-name").hidden = state.needs_name;
-  $("name").value = store.get("name") ?? "";
+  $("name").value = ownName ?? "";
   $("name-error").textContent = "";
   if (!$("name-dialog").open) $("name-dialog").showModal();
 }
 
 function setName(name) {
+  ownName = name;
   store.set("name", name);
   $("name-dialog").close();
   shown = null;

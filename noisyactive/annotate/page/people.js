@@ -54,7 +54,7 @@ function drawMine(answers) {
     change.setAttribute("aria-label", `Change ${name}`);
     change.addEventListener("click", () => {
       dialog.close();
-      page.recall(answer.back);
+      page.recall(answer.back, answer.item);
     });
     const item = make("td", {}, make("bdi", {}, name));
     if (answer.comment) item.append(make("p", { className: "remark", dir: "auto" }, answer.comment));

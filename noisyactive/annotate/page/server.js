@@ -23,7 +23,8 @@ export async function request(url, options = {}) {
     throw new Trouble("The server was started anew and has a new address. Open the address that it printed.", true);
   }
   const told = await response.json().then((body) => body.error, () => `The server failed (${response.status}).`);
-  throw new Trouble(told, response.status >= 500 || response.status === 408);
+  // 409: not for this run, or not of this annotator; they may come back.
+  throw new Trouble(told, response.status >= 500 || [408, 409].includes(response.status));
 }
 
 export const getJson = async (url) => (await request(url)).json();
