@@ -148,7 +148,7 @@ class TableRows:
         if isinstance(rows, slice) and rows.start >= rows.stop:
             return np.empty((0, *self.shape[1:]), dtype=self.dtype)
         part = self._read(self._table[rows], self.shape[1:])
-        if part.dtype.kind != self.dtype.kind and self.dtype.kind in "biu":
+        if part.dtype.kind not in "biu" and self.dtype.kind in "biu":
             raise ValueError(f"{self._name} has missing values in {self._columns}: fill them.")
         return part.astype(self.dtype, copy=False)
 

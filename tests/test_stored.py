@@ -425,6 +425,15 @@ def test_columns_of_numbers(hf, data):
     np.testing.assert_array_equal(as_rows(mixed)[:], [[1, 0.1], [2, 0.2]])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "bool"])
+def test_numbers_that_a_table_is_read_as_others(hf, dtype):
+    pixels = np.arange(24).reshape(6, 4).astype(dtype)
+    features = hf.Features({"pixels": hf.Sequence(hf.Value(dtype))})
+    rows = as_rows(hf.Dataset.from_dict({"pixels": pixels.tolist()}, features))
+    assert rows.dtype == rows[:].dtype == dtype
+    np.testing.assert_array_equal(rows[:], pixels)
+
+
 def test_images_have_their_channels_first(hf, tmp_path):
     from PIL import Image
 
