@@ -96,11 +96,12 @@ def _audit(arguments: argparse.Namespace) -> tuple[LabelAudit, dict[str, Any]]:
     names = _column(table, arguments.id, "--id")
     groups = _column(table, arguments.group, "--group")
     split = _column(table, arguments.split, "--split")
-    if empty := int(y.isna().sum()):
-        raise ValueError(
-            f"{empty} of {len(y)} rows have no label in the column {arguments.label!r}: leave them "
-            "out."
-        )
+    for option, column in (("--label", y), ("--group", groups), ("--split", split)):
+        if column is not None and (empty := int(column.isna().sum())):
+            raise ValueError(
+                f"{option} {column.name!r} is empty in {empty} of {len(y)} rows: fill them in, or "
+                "leave them out."
+            )
     if all(_is_whole(label) for label in y.unique()):
         y = y.astype(int)  # so that 2 is before 10, as in the columns of --proba
     if names is not None:

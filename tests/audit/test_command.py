@@ -124,10 +124,11 @@ def test_tables_that_cannot_be_read_are_named(tmp_path, capsys):
     for data, message in (
         ("n,ort\n1,Köln\n".encode("latin-1"), f"{file} cannot be read as a CSV file in UTF-8"),
         (b"", f"{file} cannot be read as a CSV file in UTF-8"),
-        (b"n,ort\n1,a\n2,\n", "1 of 2 rows have no label in the column 'ort': leave them out."),
+        (b"n,ort\n1,a\n2,\n", "--label 'ort' is empty in 1 of 2 rows: fill them in"),
+        (b"n,ort\n1,a\n,b\n", "--group 'n' is empty in 1 of 2 rows: fill them in"),
     ):
         file.write_bytes(data)
-        assert main([str(file), "--label", "ort"]) == 2
+        assert main([str(file), "--label", "ort", "--group", "n"]) == 2
         assert message in capsys.readouterr().err
 
 
