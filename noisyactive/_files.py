@@ -38,6 +38,12 @@ def as_path(value: Any, name: str) -> Path:
     return Path(text)
 
 
+def check_folder(path: Path) -> None:
+    """Raise a FileNotFoundError if the folder that a file is to be written to is not there."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+
+
 def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
     """Write a file completely or not at all: under another name, then rename it.
 
@@ -57,6 +63,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
     OSError
         If it cannot be written.
     """
+    check_folder(path)
     if path.exists() and not overwrite:
         raise FileExistsError(
             f"{path} exists already and may contain answers: read it first, choose another name, "

@@ -29,3 +29,8 @@ def test_what_goes_wrong_leaves_the_old_file_and_nothing_else(tmp_path, monkeypa
         write_whole(path, b"new", overwrite=True)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a\.csv cannot be written: there is no folder "):
+        write_whole(tmp_path / "none" / "a.csv", b"new", overwrite=True)

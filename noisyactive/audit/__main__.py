@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._cells import table_as_csv
-from .._files import write_whole
+from .._files import check_folder, write_whole
 from .._images import ImageFolder
 from ._label_audit import LabelAudit
 from ._report import write_report
@@ -150,8 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     stem = arguments.out or arguments.table.with_suffix("")
     try:
+        check_folder(stem)  # before any work
         if arguments.images is not None:
-            ImageFolder(arguments.images, "--images")  # before any work
+            ImageFolder(arguments.images, "--images")
         audit, compared = _audit(arguments)
         issues = audit.issues_.rename_axis(arguments.id or "row")
         csv, page = (stem.with_name(f"{stem.name}-issues.{kind}") for kind in ("csv", "html"))

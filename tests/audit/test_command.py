@@ -113,6 +113,7 @@ def test_what_cannot_be_is_told(table, capsys):
             f"--features {short} has 9 rows, and the table 150",
         ),
         (["--label", "species", "--cv", "1"], "'cv' parameter"),
+        (["--label", "kind", "--out", short + "/x"], "there is no folder"),  # said before any work
     ):
         assert main([str(file), *arguments]) == 2
         assert message in capsys.readouterr().err
