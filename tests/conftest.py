@@ -1,6 +1,10 @@
+import contextlib
 import os
+import random
 import shutil
+import socket
 import struct
+import sys
 import zlib
 from io import BytesIO
 
@@ -40,6 +44,13 @@ settings.register_profile(
 settings.load_profile("deterministic")
 
 
+def pytest_runtest_setup(item):
+    """The global generators give each test the same numbers, whichever tests ran before."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def data():
     """Samples, true labels and noisy labels of an easy problem."""
@@ -64,6 +75,23 @@ def workers():
     joblib.Parallel(n_jobs=2)(joblib.delayed(exec)(f"import {modules}") for _ in range(2))
     yield
     get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """Find ports for servers that listen later, or again; nobody else is given these meanwhile."""
+    with contextlib.ExitStack() as stack:
+
+        def find():
+            holder = stack.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", 0))
+            port = holder.getsockname()[1]
+            if not sys.platform.startswith("linux"):  # where it would be in the server's way
+                holder.close()
+            return port
+
+        yield find
 
 
 def png_that_claims(width, height):
@@ -101,7 +129,7 @@ def write_broken_image():
                 path.write_bytes(good.getvalue()[:-500])
             case "garbled":
                 data = bytearray(good.getvalue())
-                data[100:400] = os.urandom(300)
+                data[100:400] = random.Random(0).randbytes(300)
                 path.write_bytes(data)
             case "claims to be huge":
                 path.write_bytes(png_that_claims(50_000, 50_000))

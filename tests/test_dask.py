@@ -18,6 +18,8 @@ from noisyactive import CoTeachingVOGClassifier, NoisyLabelsClassifier, UniformL
 distributed = pytest.importorskip("distributed", reason="dask is an extra")
 psutil = pytest.importorskip("psutil", reason="comes with distributed")
 
+PATIENCE = 300  # seconds for what takes none on a machine that is not busy
+
 
 @pytest.fixture
 def client():
@@ -28,9 +30,9 @@ def client():
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        workers = set(client.run(os.getpid).values())
+        workers = [psutil.Process(number) for number in client.run(os.getpid).values()]
         yield client
-    assert not any(psutil.pid_exists(worker) for worker in workers)
+    assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
 
 
 @pytest.mark.slow

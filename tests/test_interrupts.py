@@ -144,8 +144,20 @@ def test_another_interrupt_while_one_is_on_its_way():
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_the_wait_for_a_lock_ends(ctrl_c):
+class InterruptedLock:
+    """The lock of the global generators, for which somebody who has waited a while gives up."""
+
+    def acquire(self, timeout):
+        taken = _random._lock.acquire(timeout=timeout)
+        if not taken:
+            signal.raise_signal(signal.SIGINT)
+        return taken
+
+
+def test_the_wait_for_a_lock_ends():
     entered, leave = threading.Event(), threading.Event()
+    block = isolated_rng(1)
+    block._lock = InterruptedLock()
 
     def hold():
         with isolated_rng(0):
@@ -155,9 +167,8 @@ def test_the_wait_for_a_lock_ends(ctrl_c):
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold)
         entered.wait(600)
-        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
-            with isolated_rng(1):
+            with block:
                 raise AssertionError("the lock was not held")
         leave.set()
         holding.result()

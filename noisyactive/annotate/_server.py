@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..cleaning import ActiveLabelCleaner
     from ..journal import Journal
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0  # a busy machine may need some
 
 
 class Page:

@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,12 +40,6 @@ def command():
     for process in started:
         process.kill()
         process.communicate()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def item_of(tab):
@@ -142,7 +135,7 @@ def test_a_run_by_keyboard(start_run, command, open_tab, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_server_that_is_killed_and_started_again(start_run, command, open_tab):
+def test_a_server_that_is_killed_and_started_again(start_run, command, open_tab, free_port):
     run = start_run()
     asked = [run.ids[row] for row in run.rows]
     arguments = (run.journal, "--port", free_port(), "--annotator", "Ada")

@@ -39,14 +39,13 @@ def test_two_at_a_time(start_run, serving, visit):
     assert second.state()["items"][0]["row"] == run.rows[1]
 
 
-def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit):
+def test_the_same_port_and_token_keep_open_pages_valid(start_run, serving, visit, free_port):
     run = start_run()
-    token = "0123456789abcdef"
-    page = serving(run.journal, token=token)
+    same = {"token": "0123456789abcdef", "port": free_port()}
+    page = serving(run.journal, **same)
     visitor = visit(page)
-    port = httpx.URL(page.url).port
     page.close()
-    serving(run.journal, token=token, port=port)
+    serving(run.journal, **same)
     assert visitor.answer(run.rows[0], 1) == "recorded"
 
 

@@ -9,11 +9,11 @@ from noisyactive.journal import Journal
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
 
-TOKEN = "a-token-of-our-own"
 
-
-def port_of(page):
-    return int(page.url.split("/?")[0].rpartition(":")[2])
+@pytest.fixture
+def same(free_port):
+    """Where a server is started again."""
+    return {"token": "a-token-of-our-own", "port": free_port()}
 
 
 def answers(run):
@@ -170,40 +170,42 @@ class TestKeptAnswers:
         expect(tab.locator("#status")).to_have_text("An answer that was kept here is saved now.")
         assert answers(run) == [("Ben", asked[0], "melanoma"), ("Ada", asked[0], "benign")]
 
-    def test_is_not_sent_where_another_one_answers(self, start_run, serving, open_line, ready):
+    def test_is_not_sent_where_another_one_answers(
+        self, start_run, serving, open_line, ready, same
+    ):
         run = start_run()
         asked = items_of(run)
-        page = serving(run.journal, annotator="Ada", token=TOKEN)
+        page = serving(run.journal, annotator="Ada", **same)
         tab, line = open_line(page.url)
         ready(tab, asked[0])
         self.keep_one(tab, line)
         page.close()
         line.lets_through = True
-        page = serving(run.journal, annotator="Bob", token=TOKEN, port=port_of(page))
+        page = serving(run.journal, annotator="Bob", **same)
         tab.reload()
         ready(tab, asked[0])
         assert answers(run) == []
         page.close()
-        serving(run.journal, annotator="Ada", token=TOKEN, port=port_of(page))
+        serving(run.journal, annotator="Ada", **same)
         tab.reload()
         ready(tab, asked[1])
         assert answers(run) == [("Ada", asked[0], "benign")]
 
     def test_of_an_open_page_whose_server_is_another_ones_now(
-        self, start_run, serving, open_tab, ready
+        self, start_run, serving, open_tab, ready, same
     ):
         run = start_run()
         asked = items_of(run)
-        page = serving(run.journal, annotator="Ada", token=TOKEN)
+        page = serving(run.journal, annotator="Ada", **same)
         tab = open_tab(page.url)
         ready(tab, asked[0])
         page.close()
-        page = serving(run.journal, annotator="Bob", token=TOKEN, port=port_of(page))
+        page = serving(run.journal, annotator="Bob", **same)
         tab.keyboard.press("1")
         expect(tab.locator("#trouble")).to_contain_text("answers for Bob now. Reload the page.")
         assert answers(run) == []
         page.close()
-        serving(run.journal, annotator="Ada", token=TOKEN, port=port_of(page))
+        serving(run.journal, annotator="Ada", **same)
         try_again(tab)
         ready(tab, asked[1])
         assert answers(run) == [("Ada", asked[0], "benign")]
@@ -235,9 +237,9 @@ class TestKeptAnswers:
         assert [label for *_, label in answers(run)] == ["benign", "melanoma"]
 
 
-def test_another_run_under_the_same_address(start_run, serving, open_line, ready, tmp_path):
+def test_another_run_under_the_same_address(start_run, serving, open_line, ready, same, tmp_path):
     run = start_run()
-    page = serving(run.journal, annotator="Ada", token=TOKEN)
+    page = serving(run.journal, annotator="Ada", **same)
     tab, line = open_line(page.url, "**/api/previous?*")
     ready(tab, run.ids[run.rows[0]])
     page.close()
@@ -246,7 +248,7 @@ def test_another_run_under_the_same_address(start_run, serving, open_line, ready
     run.journal = tmp_path / "other.db"
     run.cleaner.set_params(journal=run.journal)
     run.start()
-    serving(run.journal, annotator="Ada", token=TOKEN, port=port_of(page))
+    serving(run.journal, annotator="Ada", **same)
     line.lets_through = False
     tab.keyboard.press("u")
     expect(tab.locator("#trouble")).to_be_visible()

@@ -5,7 +5,6 @@ They exchange tensors with gloo: on the CPU, and where there is a GPU also on on
 
 import os
 import pickle
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA de
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-5}
 
 
-def launch(what, folder, backend):
+def launch(what, folder, backend, port):
     root = str(SCRIPT.parents[2])
     environment = {
         **os.environ,
@@ -36,7 +35,7 @@ def launch(what, folder, backend):
     }
     command = [*LAUNCH.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
     # Not port 0, at which accelerate 1.0 waits forever.
-    command += ["--main_process_port", str(free_port())]
+    command += ["--main_process_port", str(port)]
     command += [str(SCRIPT), what, str(folder), backend]
     return subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300
@@ -53,9 +52,9 @@ def device(request):
 
 
 @pytest.fixture(scope="module")
-def folder(device, tmp_path_factory):
+def folder(device, tmp_path_factory, free_port):
     folder = tmp_path_factory.mktemp("launch")
-    done = launch("compare", folder, {"cpu": "cpu", "cuda": "gloo"}[device])
+    done = launch("compare", folder, {"cpu": "cpu", "cuda": "gloo"}[device], free_port())
     if done.returncode:
         pytest.fail(done.stderr[-20_000:], pytrace=False)
     return folder
@@ -209,7 +208,7 @@ def test_what_cannot_be_is_refused_on_every_process(kept, what, sentence):
 
 
 @pytest.fixture(scope="module")
-def losses(tmp_path_factory):
+def losses(tmp_path_factory, free_port):
     """Folders of pairs of processes of which the second one dies, or falls asleep."""
     folder = tmp_path_factory.mktemp("losses")
     for how in ("dies", "sleeps"):
@@ -217,7 +216,7 @@ def losses(tmp_path_factory):
     pairs = [f"{how}:{free_port()}" for how in ("dies", "sleeps")]
     subprocess.run(
         [sys.executable, str(SCRIPT), "lose", str(folder), *pairs],
-        env={**os.environ, **environment_of(2)},
+        env={**os.environ, **environment_of(2, free_port())},
         stderr=subprocess.DEVNULL,
         timeout=600,
         check=True,
@@ -233,10 +232,10 @@ def test_a_lost_process_ends_the_training_of_the_others(losses, how):
 
 
 @CUDA
-def test_a_single_process_of_nccl(tmp_path):
+def test_a_single_process_of_nccl(tmp_path, free_port):
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "train", str(tmp_path), "nccl"],
-        env={**os.environ, **environment_of(1), "RANK": "0", "LOCAL_RANK": "0"},
+        env={**os.environ, **environment_of(1, free_port()), "RANK": "0", "LOCAL_RANK": "0"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -247,20 +246,14 @@ def test_a_single_process_of_nccl(tmp_path):
     assert_same(net, pickle.loads((tmp_path / "kept.pickle").read_bytes()))
 
 
-def environment_of(n_processes):
+def environment_of(n_processes, port):
     return {
         "WORLD_SIZE": str(n_processes),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
+        "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[2]), os.environ.get("PYTHONPATH", "")]),
     }
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def accelerator_of(n_processes=1, **given):

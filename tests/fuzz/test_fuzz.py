@@ -48,7 +48,7 @@ PACKAGES = "annotate audit cleaning compat coteaching datasets imbalance inspect
 PACKAGES += "model_selection models noise query".split()
 # Checks of scikit-learn and scikit-activeml that say what they are about serve as ours.
 OURS = re.compile(r"/noisyactive/|/sklearn/|/skactiveml/")
-SECONDS = 20
+SECONDS = 120
 FILES = {"path", "folder", "root", "csv", "image_folder", "images", "weights", "journal",
          "cleaner_or_journal", "paths", "guideline", "reference"}  # fmt: skip
 # What errors may call an argument, beside its own name.

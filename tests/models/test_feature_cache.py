@@ -165,13 +165,12 @@ def test_threads_may_write_the_same_files(features, images):
 
 
 SCRIPT = """
-import sys, numpy as np, torch, time
+import sys, numpy as np, torch
 from torch import nn
 from noisyactive.models import FrozenFeatures
 class Slow(nn.Module):
     def forward(self, x):
-        print("batch", flush=True)
-        time.sleep(0.02)
+        print("batch".ljust(4000), flush=True)  # who does not read it makes this process wait
         return x * 2
 X = np.arange(4000.0).reshape(400, 10)
 FrozenFeatures(Slow(), batch_size=4, cache=sys.argv[1]).transform(X)
@@ -185,7 +184,7 @@ def test_a_kill_in_the_middle_leaves_whole_files(tmp_path):
     command = [sys.executable, str(script), str(tmp_path / "cache")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for _ in range(12):
-            assert process.stdout.readline() == "batch\n"
+            assert process.stdout.readline().strip() == "batch"
         os.kill(process.pid, signal.SIGKILL)
     files = sorted((tmp_path / "cache").rglob("*.safetensors"))
     assert 10 <= len(files) < 100
