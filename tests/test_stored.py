@@ -343,6 +343,9 @@ def test_bad_numbers_are_found_before_training(kind, data, tmp_path):
     for X_val in (X, X_file):
         with pytest.raises(ValueError, match="X_val.* contains NaN"):
             ActiveLabelCleaner(NeverTrained()).start(X[:100], y[:100], validation_data=(X_val, y))
+    with pytest.raises(ValueError, match="X_val must have as many features as X, 5, got 4"):
+        X_val = X[:100, :4]
+        ActiveLabelCleaner(NeverTrained()).start(X[:100], y[:100], validation_data=(X_val, y[:100]))
     with pytest.raises(ValueError, match="X contains NaN"):
         find_label_issues(NET, X_file, y)
     with pytest.raises(ValueError, match="inconsistent lengths"):

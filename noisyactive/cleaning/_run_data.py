@@ -160,6 +160,11 @@ def check_data(
         X = checked_rows(X)  # last, since it reads all of them
         if validation_data is not None:
             _check_numbers(validation_data[0], "X_val")
+            shapes = [tuple(getattr(part, "shape", ())) for part in (X, validation_data[0])]
+            if min(map(len, shapes)) > 1 and shapes[0][1] != shapes[1][1]:
+                raise ValueError(
+                    f"X_val must have as many features as X, {shapes[0][1]}, got {shapes[1][1]}."
+                )
     return RunData(
         X=X,
         classes=classes,

@@ -1,5 +1,6 @@
 """The classifiers as users meet them: data, labels, files, parameters."""
 
+import copy
 import io
 import pickle
 
@@ -439,6 +440,12 @@ class TestFiles:
         np.testing.assert_array_equal(other.predict_proba(X), fitted.predict_proba(X))
         np.testing.assert_array_equal(other.vog_, fitted.vog_)
         assert len(other.history) == len(fitted.history)
+
+    def test_a_copy_is_trained_alone(self, blobs, fitted):
+        X, _, y_noisy = blobs
+        before = fitted.predict_proba(X)
+        copy.copy(fitted).refine(X, fitted.classes_[y_noisy], epochs=1)
+        np.testing.assert_array_equal(fitted.predict_proba(X), before)
 
     def test_to_module_is_plain_and_can_be_exported(self, blobs, fitted):
         X, _, _ = blobs
