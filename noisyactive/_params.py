@@ -77,3 +77,34 @@ def check_params(
 
 def _is_number(constraints: Mapping[str, list[Any]], name: str) -> bool:
     return any(isinstance(one, Interval) for one in constraints.get(name, []))
+
+
+def check_processes(params: Mapping[str, Any], model: Any) -> None:
+    """Refuse what would let the processes of a launch take different steps, and wait forever.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        Parameters of what trains models.
+    model : estimator
+        The model, whose `accelerator` tells of several processes.
+
+    Raises
+    ------
+    ValueError
+        If there are several and a parameter is not as they need it.
+    """
+    n_processes = getattr(getattr(model, "accelerator", None), "num_processes", 1)
+    if n_processes == 1:
+        return
+    needed: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "random_state": ("an int", lambda value: isinstance(value, Integral)),
+        "journal": ("None", lambda value: value is None),
+        "n_jobs": ("None or 1", lambda value: value in (None, 1)),
+    }
+    for name, (what, is_so) in needed.items():
+        if name in params and not is_so(params[name]):
+            raise ValueError(
+                f"{name} must be {what}: the accelerator of {type(model).__name__} has "
+                f"{n_processes} processes, and each of them takes all steps; got {params[name]!r}."
+            )

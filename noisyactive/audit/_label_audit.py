@@ -21,7 +21,7 @@ from .._issues import BLOCK, issue_table
 from .._labels import check_groups, check_labels, find_classes, plain_numbers
 from .._like import row_index, warn_of_order
 from .._neighbours import Neighbours
-from .._params import CheckedParams
+from .._params import CheckedParams, check_processes
 from .._pipeline import last_step
 from .._proba import check_proba, classes_of_columns, codes_of_proba, proba_table, warn_of_memory
 from .._random import draw_seed
@@ -238,6 +238,7 @@ class LabelAudit(CheckedParams, BaseEstimator):
         if isinstance(self.cv, Iterator):
             raise TypeError("cv must not be an iterator, which serves only once: pass list(cv).")
         self._validate_params()
+        check_processes(self.get_params(deep=False), last_step(self.estimator))
         for name in ("_rate", "annotators_"):
             self.__dict__.pop(name, None)
         index = row_index(y, X)

@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from .._params import check_processes
 from .._pipeline import last_step
 from ..query import get_strategy, strategy_names
 from ._crossfit import CrossFit
@@ -106,26 +107,7 @@ def check_combinations(params: Any) -> None:
             f"an estimator with forget_rate; got {type(last).__name__}, refit={params.refit!r} "
             f"and initial_fit={params.initial_fit!r}."
         )
-    _check_processes(params, last)
-
-
-def _check_processes(params: Any, last: Any) -> None:
-    """Refuse what would let the processes of a launch take different steps, and wait forever."""
-    n_processes = getattr(getattr(last, "accelerator", None), "num_processes", 1)
-    if n_processes == 1:
-        return
-    needed = {
-        "random_state": ("an int", isinstance(params.random_state, Integral)),
-        "journal": ("None", params.journal is None),
-        "n_jobs": ("None or 1", params.n_jobs in (None, 1)),
-    }
-    for name, (what, given) in needed.items():
-        if not given:
-            raise ValueError(
-                f"{name} must be {what}: the accelerator of {type(last).__name__} has "
-                f"{n_processes} processes, and each of them runs the rounds; got "
-                f"{getattr(params, name)!r}."
-            )
+    check_processes(vars(params), last)
 
 
 def answers_in_round(params: Any, n_samples: int) -> int:

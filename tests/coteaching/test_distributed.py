@@ -15,7 +15,7 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 
-from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier
+from noisyactive import ActiveLabelCleaner, CoTeachingVOGClassifier, find_label_issues
 
 pytest.importorskip("accelerate")
 from . import launched  # noqa: E402
@@ -301,6 +301,16 @@ def test_what_a_cleaner_cannot_do_in_several_processes(params, sentence):
     net = make_pipeline("passthrough", CoTeachingVOGClassifier(accelerator=accelerator_of(2)))
     with pytest.raises(ValueError, match=sentence):
         ActiveLabelCleaner(net, **params).start(*launched.rows())
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [({}, "random_state must be an int"), ({"random_state": 0, "n_jobs": 2}, "n_jobs must be")],
+)
+def test_what_an_audit_cannot_do_in_several_processes(params, sentence):
+    net = make_pipeline("passthrough", CoTeachingVOGClassifier(accelerator=accelerator_of(2)))
+    with pytest.raises(ValueError, match=sentence):
+        find_label_issues(net, *launched.rows(), **params)
 
 
 def test_an_accelerator_is_wanted():
