@@ -153,7 +153,7 @@ def _zeros_on_disk(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         if n_bytes and hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(file.fileno(), 0, n_bytes)
-            except OSError as error:
+            except OSError as error:  # any other: a file system on which nothing can be reserved
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise OSError(
                         error.errno,
